@@ -1,0 +1,1 @@
+//! Configuration files: parsing, defaults, checks, schema.

@@ -1,0 +1,140 @@
+//! Predictions and their explanation.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::TargetName;
+use crate::time::{Duration, Timestamp};
+
+/// Names the predictions of one target at one prediction tick. Written `target@unix_ms`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PredictionId {
+    /// The target.
+    pub target: TargetName,
+    /// The prediction tick.
+    pub tick: Timestamp,
+}
+
+/// The text is not `target@unix_ms`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no prediction id: expected target@unix_ms")]
+pub struct NoPredictionId {
+    /// As given.
+    pub text: String,
+}
+
+impl fmt::Display for PredictionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.target, self.tick.as_millis())
+    }
+}
+
+impl FromStr for PredictionId {
+    type Err = NoPredictionId;
+
+    fn from_str(text: &str) -> Result<Self, NoPredictionId> {
+        let refused = || NoPredictionId {
+            text: text.to_owned(),
+        };
+        let (target, millis) = text.rsplit_once('@').ok_or_else(refused)?;
+        let millis = millis.parse().map_err(|_| refused())?;
+        Ok(Self {
+            target: target.into(),
+            tick: Timestamp::from_millis(millis),
+        })
+    }
+}
+
+/// The predictions of one target at one prediction tick.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Which.
+    pub id: PredictionId,
+    /// One for each horizon, in the order of the configuration.
+    pub risks: Vec<Risk>,
+    /// Which model made it.
+    pub model: ModelVersion,
+    /// Whether the target was in an incident at the tick.
+    pub in_incident: bool,
+}
+
+/// The probability that the target's next incident begins in (tick + guard, tick + horizon].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Risk {
+    /// How far it looks ahead.
+    pub horizon: Duration,
+    /// Calibrated probability, 0 to 1.
+    pub probability: f64,
+}
+
+/// Why a model said what it said: `base` plus the contributions is the logit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Which horizon.
+    pub horizon: Duration,
+    /// Calibrated probability, 0 to 1.
+    pub probability: f64,
+    /// Log-odds of the probability.
+    pub logit: f64,
+    /// Log-odds before any feature is looked at.
+    pub base: f64,
+    /// What each feature added, in log-odds; largest magnitude first.
+    pub contributions: Vec<Contribution>,
+}
+
+/// What one feature added to the logit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// The feature's name; `target_bias`, `hazard_prior` and `calibration` are terms of the model itself.
+    pub feature: String,
+    /// Its value; NaN is missing. `None` for terms of the model itself.
+    #[serde(with = "nan_as_null")]
+    pub value: Option<f64>,
+    /// What it added, in log-odds.
+    pub logit: f64,
+}
+
+/// Names a model: `name@version`, with the number of rows learned online since.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelVersion {
+    /// Name and version as in models/.
+    pub name: String,
+    /// Rows learned online since it was loaded.
+    pub rows_learned: u64,
+}
+
+impl fmt::Display for ModelVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+{}", self.name, self.rows_learned)
+    }
+}
+
+/// JSON has no NaN: a missing value is written as null.
+mod nan_as_null {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+        value.filter(|value| value.is_finite()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+        Option::<f64>::deserialize(from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prediction_id_survives_its_text_even_with_an_at_sign_in_the_name() {
+        let id = PredictionId {
+            target: "a@b".into(),
+            tick: Timestamp::from_millis(17),
+        };
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert!("a@b".parse::<PredictionId>().is_err());
+    }
+}

@@ -1,0 +1,1 @@
+//! The deterministic fold over the journal.

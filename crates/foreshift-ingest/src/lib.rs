@@ -1,0 +1,1 @@
+//! Kafka, decoders, sequencer, journal and file sources.

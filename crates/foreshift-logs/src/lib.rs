@@ -1,0 +1,1 @@
+//! Log lines to templates and error classes.

@@ -1,0 +1,1 @@
+//! Reactive rules, the plan and the safety envelope.

@@ -1,0 +1,1 @@
+//! Online models: a vector to a calibrated probability, with contributions.

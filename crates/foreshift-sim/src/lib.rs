@@ -1,0 +1,1 @@
+//! A seeded world of targets, faults and gateways.
