@@ -10,6 +10,10 @@ if [ -z "$kafka_version" ]; then
     exit 1
 fi
 kafka_cache="${FORESHIFT_CACHE:-$HOME/.cache/foreshift}/kafka-$kafka_version"
+if [[ $kafka_cache != /* ]]; then
+    echo "kafka: FORESHIFT_CACHE must be an absolute path, not '$FORESHIFT_CACHE'" >&2
+    exit 1
+fi
 kafka_libs="$kafka_cache/libs"
 kafka_stamp="$kafka_cache/stamp"
 # The broker's classes in the form the JVM maps into memory, which halves the start. Empty where it could not be made.

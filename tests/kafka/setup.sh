@@ -99,8 +99,9 @@ archive_classes() {
     rm -rf "$dir"
     mkdir "$dir"
     port=$(free_port_pair)
-    FORESHIFT_KAFKA_JVM="-XX:ArchiveClassesAtExit=$dir/classes.jsa" timeout "$archive_limit_s" \
-        "$here/start.sh" "$dir" "$port" $((port + 1)) 9>&- &
+    # A relative name, because the flags are split on blanks and the path may hold some.
+    (cd "$dir" && FORESHIFT_KAFKA_JVM=-XX:ArchiveClassesAtExit=classes.jsa exec timeout "$archive_limit_s" \
+        "$here/start.sh" "$dir" "$port" $((port + 1)) 9>&-) &
     broker=$!
     while kill -0 "$broker" 2>/dev/null && ! grep -qs 'Kafka Server started' "$dir/server.log"; do
         sleep 0.2
