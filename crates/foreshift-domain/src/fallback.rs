@@ -52,8 +52,9 @@ pub struct Timing {
 pub struct Learning {
     /// Whether the model learns online.
     pub online: bool,
-    /// Share of negative rows that are kept and weighted back, in (0, 1].
-    pub negatives_kept: f64,
+    /// How many rows of a target are kept for one length of a horizon, above zero; further ones are thinned by
+    /// hash and weighted back, so that rows which wait for their label stay few.
+    pub rows_per_horizon: f64,
 }
 
 /// Limits over all routes.

@@ -29,6 +29,8 @@ pub enum Input {
     Fallback(Arc<Fallback>),
     /// The model changed: name and canonical JSON of the new one.
     Model(Arc<ModelUpdate>),
+    /// The shell judged the model: could not load it, or a prediction tick took too long.
+    ModelHealth(ModelHealth),
     /// A gateway says what it applied.
     Applied(Applied),
 }
@@ -49,6 +51,15 @@ pub struct ModelUpdate {
     pub name: String,
     /// The model's canonical JSON.
     pub model_json: String,
+}
+
+/// Whether predictions may be used. While they may not, the reactive rules alone propose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelHealth {
+    /// Whether they may.
+    pub usable: bool,
+    /// Why not; empty when usable.
+    pub reason: String,
 }
 
 /// A gateway says what it applied.

@@ -17,6 +17,6 @@ pub mod time;
 pub mod weights;
 
 pub use hash::Digest;
-pub use input::{Applied, Input, ModelUpdate, Watermark};
+pub use input::{Applied, Input, ModelHealth, ModelUpdate, Watermark};
 pub use names::{EndpointName, FailureDomain, GatewayName, GaugeName, RouteName, TargetName};
 pub use time::{Duration, Timestamp};

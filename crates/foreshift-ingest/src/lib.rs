@@ -1,1 +1,25 @@
-//! Kafka, decoders, sequencer, journal and file sources.
+//! Kafka, decoders, sequencer, journal and file sources: from bytes to the ordered inputs of the engine.
+//!
+//! The way of a record: a [`source`] polls it and has it decoded ([`decode`]); [`deltas`] turns cumulative
+//! points into what happened since the last one; [`mapping`] finds the target; the [`sequencer`] orders it and
+//! moves the watermark; the [`journal`] records what the engine is given. [`intake`] strings the middle three
+//! together. What cannot be used goes to the [`dead_letter`] topic and is counted.
+//!
+//! This crate deliberately does not know the engine: what becomes of an input, which predictions and weights
+//! follow from it, and who asks for them. It has no async runtime: each consumer is one thread.
+
+pub mod deltas;
+pub mod decode;
+pub mod decoded;
+pub mod intake;
+mod intern;
+pub mod journal;
+pub mod mapping;
+pub mod sequencer;
+pub mod source;
+pub mod time_text;
+
+pub use decoded::{Decoded, Event};
+pub use intake::{Intake, IntakeCounters};
+pub use mapping::Mapping;
+pub use sequencer::{ClockMode, Sequenced, Sequencer};

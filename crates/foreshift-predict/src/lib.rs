@@ -1,1 +1,38 @@
-//! Online models: a vector to a calibrated probability, with contributions.
+//! Online models: a feature vector to a calibrated probability per horizon, with exact contributions.
+//!
+//! An FTRL-proximal logistic model, shared by all targets and with a bias of each target's own, corrects
+//! a hazard prior (how often incidents recur on this target, and when in the week). What it says is
+//! calibrated online on matured labels. Everything is additive in log-odds, so an explanation is exact.
+//!
+//! This crate does not know what a feature means, how it was computed, what an incident is, or what is
+//! done about a prediction. Rows wait for their labels elsewhere. It reads no clock: every time is an
+//! argument, and the same calls give the same bytes.
+
+pub mod calibrate;
+pub mod encode;
+pub mod explain;
+pub mod ftrl;
+pub mod hazard;
+pub mod metrics;
+pub mod model;
+pub mod store;
+
+pub use calibrate::Calibration;
+pub use encode::{Example, InputSpec};
+pub use ftrl::Rates;
+pub use hazard::{FleetHazard, HazardParams, TargetHazard};
+pub use model::{Model, Params, TargetModel};
+pub use store::ModelError;
+
+/// Log-odds are held within plus and minus this: probabilities stay inside (0, 1) and no row can
+/// push another one's arithmetic out of range.
+pub const MAX_LOGIT: f64 = 20.0;
+
+/// The probability of log-odds. In (0, 1) for every logit within [`MAX_LOGIT`].
+#[must_use]
+pub fn probability_of(logit: f64) -> f64 {
+    1.0 / (1.0 + libm::exp(-logit))
+}
+
+#[cfg(test)]
+mod test_stream;

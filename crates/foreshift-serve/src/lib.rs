@@ -1,1 +1,29 @@
-//! gRPC services over the published state.
+//! gRPC services over the published state, and the HTTP endpoints of monitoring.
+//!
+//! Everything is read from one immutable [`Published`](foreshift_domain::published::Published) value, and commands
+//! go into a bounded queue. This crate does not know what computes that value or who empties the queue: it never
+//! sees the engine, the journal or Kafka. What it does know is who is calling, what they may do, and how much of
+//! the process any of them may hold.
+
+pub mod access;
+pub mod client;
+mod config;
+mod connections;
+mod credentials;
+pub mod http;
+mod metrics;
+mod operator;
+mod peer;
+mod predictions;
+mod server;
+mod shared;
+mod status;
+mod weight_watch;
+mod weights;
+
+pub use config::{Limits, ServeConfig};
+pub use credentials::{CredentialFiles, Credentials, CredentialsError, TlsFiles};
+pub use http::{HttpConfig, serve_http};
+pub use metrics::{Metric, MetricKind};
+pub use server::{BoundAddresses, ServeError, Serving, serve};
+pub use shared::{CommandRequest, ServeChannels};

@@ -1,0 +1,218 @@
+//! What no schema can say about the process configuration.
+
+use std::collections::BTreeMap;
+
+use foreshift_domain::Duration;
+
+use super::config::{
+    Consume, GrpcListener, KafkaConfig, ProcessConfig, SignalKind, TopicConfig, TopicFormat,
+};
+use crate::report::Report;
+use crate::tree::At;
+
+/// Properties of librdkafka that are Foreshift's own, and what to set instead.
+const RESERVED: [(&str, &str); 12] = [
+    ("bootstrap.servers", "set kafka.brokers"),
+    ("metadata.broker.list", "set kafka.brokers"),
+    ("client.id", "set kafka.client_id"),
+    ("group.id", "set kafka.group_id"),
+    ("group.instance.id", "set kafka.group_instance_id"),
+    ("group.protocol", "the classic protocol is the one in use"),
+    (
+        "partition.assignment.strategy",
+        "cooperative-sticky is the one in use",
+    ),
+    ("auto.offset.reset", "set kafka.start_at"),
+    (
+        "enable.auto.commit",
+        "offsets live in snapshots, never in the group",
+    ),
+    (
+        "auto.commit.enable",
+        "offsets live in snapshots, never in the group",
+    ),
+    (
+        "enable.auto.offset.store",
+        "offsets live in snapshots, never in the group",
+    ),
+    ("enable.partition.eof", "Foreshift sets it"),
+];
+
+/// Topics that the OpenTelemetry collector's Kafka exporter writes by default, and what they hold.
+const COLLECTOR_TOPICS: [(&str, SignalKind); 3] = [
+    ("otlp_metrics", SignalKind::Metrics),
+    ("otlp_logs", SignalKind::Logs),
+    ("otlp_spans", SignalKind::Traces),
+];
+
+pub(super) fn process(config: &ProcessConfig, report: &mut Report<'_>) {
+    let root = At::default();
+    kafka(&config.kafka, &root.key("kafka"), report);
+    let time = root.key("time");
+    positive(config.time.max_future, &time.key("max_future"), report);
+    positive(config.time.idle_timeout, &time.key("idle_timeout"), report);
+    let storage = root.key("storage");
+    positive(
+        config.storage.snapshot_interval,
+        &storage.key("snapshot_interval"),
+        report,
+    );
+    positive(
+        config.storage.journal.retention,
+        &storage.key("journal").key("retention"),
+        report,
+    );
+    positive(config.shutdown_deadline, &root.key("shutdown_deadline"), report);
+    report.require(
+        !config.storage.dir.as_os_str().is_empty(),
+        &storage.key("dir"),
+        "may not be empty",
+        "name a directory that this process alone uses",
+    );
+    listeners(config, &root.key("listen"), report);
+}
+
+fn kafka(kafka: &KafkaConfig, at: &At, report: &mut Report<'_>) {
+    report.require(
+        !kafka.brokers.is_empty(),
+        &at.key("brokers"),
+        "`brokers` is missing",
+        "write `brokers: [kafka-1:9092]`, or set FORESHIFT__KAFKA__BROKERS",
+    );
+    report.require(
+        kafka.consume == Consume::Group || kafka.group_instance_id.is_none(),
+        &at.key("group_instance_id"),
+        "has no meaning with `consume: assign`",
+        "remove it, or use `consume: group`",
+    );
+    for name in kafka.properties.names() {
+        if let Some((_, instead)) = RESERVED.iter().find(|(reserved, _)| *reserved == name) {
+            report.error(
+                &at.key("properties").key(name),
+                format!("`{name}` is Foreshift's own"),
+                *instead,
+            );
+        }
+    }
+    let mut read = BTreeMap::new();
+    for (i, topic) in kafka.topics.iter().enumerate() {
+        let at = at.key("topics").index(i);
+        if read.insert(topic.name.as_str(), i).is_some() {
+            let message = format!("the topic `{}` is there twice", topic.name);
+            report.error(&at.key("name"), message, "a topic is read once");
+        }
+        kind_of(topic, &at, report);
+    }
+    let output = at.key("output");
+    let written = [
+        (&kafka.dead_letter, at.key("dead_letter")),
+        (&kafka.output.weights, output.key("weights")),
+        (&kafka.output.predictions, output.key("predictions")),
+        (&kafka.output.audit, output.key("audit")),
+    ];
+    let mut seen = read;
+    for (topic, at) in &written {
+        let Some(topic) = topic else { continue };
+        if seen.insert(topic, usize::MAX).is_some() {
+            let message = format!("the topic `{topic}` is read, or written for another purpose, already");
+            report.error(
+                at,
+                message,
+                "what Foreshift writes needs topics of their own: it would read its own output",
+            );
+        }
+    }
+}
+
+fn kind_of(topic: &TopicConfig, at: &At, report: &mut Report<'_>) {
+    match (topic.format, topic.kind) {
+        (TopicFormat::OtlpProto | TopicFormat::OtlpJson, None) => report.require(
+            topic.kind_or_usual().is_some(),
+            at,
+            format!(
+                "`kind` is missing: OTLP records do not say what they are, and `{}` is no usual name",
+                topic.name
+            ),
+            "write `kind: metrics`, `kind: logs` or `kind: traces`",
+        ),
+        (TopicFormat::EnvoyJson | TopicFormat::NativeProto | TopicFormat::NativeJson, Some(_)) => report
+            .error(
+                &at.key("kind"),
+                "`kind` has a meaning for OTLP only",
+                "remove it, or correct `format`",
+            ),
+        _ => {}
+    }
+}
+
+impl TopicConfig {
+    /// What the topic's OTLP records are: as configured, or as the OpenTelemetry collector names its topics.
+    pub fn kind_or_usual(&self) -> Option<SignalKind> {
+        let usual = || COLLECTOR_TOPICS.into_iter().find(|(name, _)| *name == self.name);
+        self.kind.or_else(|| usual().map(|(_, kind)| kind))
+    }
+}
+
+fn listeners(config: &ProcessConfig, at: &At, report: &mut Report<'_>) {
+    let listen = &config.listen;
+    let operator = at.key("operator");
+    report.require(
+        listen.operator.address.ip().is_loopback() || listen.operator.has_credentials(),
+        &operator.key("address"),
+        format!(
+            "operator commands on {} need credentials",
+            listen.operator.address
+        ),
+        "set token_file or tls.client_ca_file, or listen on 127.0.0.1",
+    );
+    if !listen.grpc.address.ip().is_loopback() && !listen.grpc.has_credentials() {
+        report.warn(
+            &at.key("grpc").key("address"),
+            "weights are readable by anyone who reaches this address",
+        );
+    }
+    for (listener, at) in [
+        (&listen.grpc, at.key("grpc")),
+        (&listen.operator, operator.clone()),
+    ] {
+        token_in_the_clear(listener, &at, report);
+    }
+    let mut taken = vec![(listen.grpc.address, "grpc")];
+    let others = [
+        Some((listen.operator.address, "operator")),
+        listen.http.as_ref().map(|http| (http.address, "http")),
+    ];
+    for (address, name) in others.into_iter().flatten() {
+        // Port 0 lets the system choose, each time another one.
+        if let Some((_, other)) = taken
+            .iter()
+            .find(|(known, _)| *known == address && address.port() != 0)
+        {
+            let message = format!("{address} is taken by listen.{other}");
+            report.error(
+                &at.key(name).key("address"),
+                message,
+                "give each listener its own port",
+            );
+        }
+        taken.push((address, name));
+    }
+}
+
+fn token_in_the_clear(listener: &GrpcListener, at: &At, report: &mut Report<'_>) {
+    if listener.token_file.is_some() && listener.tls.is_none() && !listener.address.ip().is_loopback() {
+        report.warn(
+            &at.key("token_file"),
+            "tokens cross the network in the clear: set tls, or encrypt in front of it",
+        );
+    }
+}
+
+fn positive(span: Duration, at: &At, report: &mut Report<'_>) {
+    report.require(
+        span.is_positive(),
+        at,
+        "must be longer than nothing",
+        "write a span such as 30s",
+    );
+}

@@ -1,0 +1,212 @@
+//! The engine's state and its one mutator.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use foreshift_domain::fallback::Fallback;
+use foreshift_domain::input::Input;
+use foreshift_domain::published::{AppliedVersion, Override};
+use foreshift_domain::{Applied, Digest, GatewayName, ModelHealth, ModelUpdate, RouteName, TargetName, Timestamp};
+use foreshift_policy::{AlarmCount, FleetState};
+use foreshift_predict::Model;
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+use serde::{Deserialize, Serialize};
+
+use crate::commands::RecentRequests;
+use crate::counters::Counters;
+use crate::groups::Groups;
+use crate::labels::Learner;
+use crate::output::{Alert, Output};
+use crate::routes::Route;
+use crate::target::Target;
+use crate::tick::fresh_model;
+
+/// The most gateways remembered for each route; further ones are not shown.
+const MAX_GATEWAYS: usize = 1_000;
+
+pub(crate) type Targets = IndexMap<TargetName, Target, FxBuildHasher>;
+pub(crate) type Routes = IndexMap<RouteName, Route, FxBuildHasher>;
+
+/// The deterministic fold over the journal. See the crate's documentation for its contract.
+pub struct Engine {
+    pub(crate) epoch: u64,
+    pub(crate) shared: Shared,
+    pub(crate) targets: Targets,
+    pub(crate) routes: Routes,
+    pub(crate) outputs: VecDeque<Output>,
+}
+
+/// State that belongs to no single target or route.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Shared {
+    pub(crate) fallback: Arc<Fallback>,
+    pub(crate) model: Model,
+    /// Why predictions may not be used; empty when they may.
+    pub(crate) model_fault: String,
+    pub(crate) now: Timestamp,
+    pub(crate) watermark: Timestamp,
+    pub(crate) next_tick: Option<Timestamp>,
+    /// Ends of open buckets.
+    pub(crate) due: BTreeSet<(Timestamp, TargetName)>,
+    /// When a route wants to be looked at again.
+    pub(crate) looks: BTreeSet<(Timestamp, RouteName)>,
+    pub(crate) groups: Groups,
+    pub(crate) fleet: FleetState,
+    /// How many targets alarm, as of the last tick.
+    pub(crate) alarms: AlarmCount,
+    pub(crate) fleet_freeze: Option<Override>,
+    pub(crate) applied: BTreeMap<RouteName, BTreeMap<GatewayName, AppliedVersion>>,
+    pub(crate) requests: RecentRequests,
+    /// Sequence number of the newest decision.
+    pub(crate) decisions: u64,
+    /// Digest of the newest decision.
+    pub(crate) previous: Digest,
+    pub(crate) counters: Counters,
+}
+
+impl Shared {
+    /// What labels are learned with.
+    pub(crate) fn learner(&mut self) -> Learner<'_> {
+        Learner {
+            timing: &self.fallback.timing,
+            learning: &self.fallback.learning,
+            model: &mut self.model,
+            counters: &mut self.counters,
+        }
+    }
+}
+
+impl Engine {
+    /// A new engine of this epoch. The configured routes begin at their baseline.
+    ///
+    /// A model whose features or horizons are not those of this build and configuration is refused by
+    /// an [`Alert`], and a fresh one, which knows only the hazard prior, takes its place.
+    pub fn new(epoch: u64, fallback: Arc<Fallback>, model: Model) -> Self {
+        let mut engine = Self {
+            epoch,
+            shared: Shared {
+                model,
+                fallback: Arc::clone(&fallback),
+                model_fault: String::new(),
+                now: Timestamp::MIN,
+                watermark: Timestamp::MIN,
+                next_tick: None,
+                due: BTreeSet::new(),
+                looks: BTreeSet::new(),
+                groups: Groups::default(),
+                fleet: FleetState::default(),
+                alarms: AlarmCount::default(),
+                fleet_freeze: None,
+                applied: BTreeMap::new(),
+                requests: RecentRequests::default(),
+                decisions: 0,
+                previous: Digest::default(),
+                counters: Counters::default(),
+            },
+            targets: Targets::default(),
+            routes: Routes::default(),
+            outputs: VecDeque::new(),
+        };
+        engine.check_model();
+        engine.adopt_configured(&fallback);
+        engine
+    }
+
+    /// Takes one input. Whatever it makes due happens now, in order of time.
+    pub fn handle(&mut self, input: &Input) {
+        match input {
+            Input::Signal(signal) => self.on_signal(signal),
+            Input::Log(event) => self.on_log(event),
+            Input::Clock(now) => self.advance_clock(*now),
+            Input::Watermark(watermark) => self.advance_watermark(watermark.time),
+            Input::Command(command) => self.on_command(command),
+            Input::Fallback(fallback) => self.on_fallback(fallback),
+            Input::Model(update) => self.on_model(update),
+            Input::ModelHealth(health) => self.on_model_health(health),
+            Input::Applied(applied) => self.on_applied(applied),
+        }
+    }
+
+    /// The next thing the engine has to say, oldest first.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The epoch that versions carry.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The engine's clock; `Timestamp::MIN` before the first input that has a time.
+    pub fn now(&self) -> Timestamp {
+        self.shared.now
+    }
+
+    /// Event time up to which buckets are closed; `Timestamp::MIN` before the first watermark.
+    pub fn watermark(&self) -> Timestamp {
+        self.shared.watermark
+    }
+
+    /// What has been counted.
+    pub fn counters(&self) -> Counters {
+        self.shared.counters
+    }
+
+    /// The model as it has learned up to now.
+    pub fn model(&self) -> &Model {
+        &self.shared.model
+    }
+
+    /// The fallback configuration in force.
+    pub fn fallback(&self) -> &Arc<Fallback> {
+        &self.shared.fallback
+    }
+
+    pub(crate) fn alert(&mut self, alert: Alert) {
+        self.outputs.push_back(Output::Alert(alert));
+    }
+
+    /// Puts a fresh model in the place of one that does not fit.
+    pub(crate) fn check_model(&mut self) {
+        let fallback = Arc::clone(&self.shared.fallback);
+        let schema = foreshift_features::schema_digest();
+        if let Err(reason) = self.shared.model.check_against(schema, &fallback.timing.horizons) {
+            let name = self.shared.model.version().name;
+            self.shared.model = fresh_model(&fallback);
+            self.alert(Alert::ModelRefused { name, reason: reason.to_string() });
+        }
+    }
+
+    fn on_model(&mut self, update: &ModelUpdate) {
+        let schema = foreshift_features::schema_digest();
+        let horizons = &self.shared.fallback.timing.horizons;
+        let checked = Model::from_json(&update.model_json)
+            .and_then(|model| model.check_against(schema, horizons).map(|()| model));
+        match checked {
+            Ok(model) => self.shared.model = model,
+            Err(reason) => self.alert(Alert::ModelRefused { name: update.name.clone(), reason: reason.to_string() }),
+        }
+    }
+
+    fn on_model_health(&mut self, health: &ModelHealth) {
+        let fault = if health.usable { String::new() } else { health.reason.clone() };
+        if fault != self.shared.model_fault {
+            self.shared.model_fault.clone_from(&fault);
+            if !health.usable {
+                self.alert(Alert::PredictionsUnusable { reason: fault });
+            }
+        }
+    }
+
+    fn on_applied(&mut self, applied: &Applied) {
+        if !self.routes.contains_key(&applied.route) {
+            return;
+        }
+        let gateways = self.shared.applied.entry(applied.route.clone()).or_default();
+        if gateways.len() < MAX_GATEWAYS || gateways.contains_key(&applied.gateway) {
+            let Applied { time, version, ref error, .. } = *applied;
+            gateways.insert(applied.gateway.clone(), AppliedVersion { version, time, error: error.clone() });
+        }
+    }
+}

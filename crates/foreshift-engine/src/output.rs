@@ -1,0 +1,100 @@
+//! What the engine says.
+
+use std::sync::Arc;
+
+use foreshift_domain::command::{Command, CommandResult};
+use foreshift_domain::decision::Decision;
+use foreshift_domain::weights::RouteWeights;
+use foreshift_domain::{Digest, RouteName, TargetName, Timestamp};
+
+/// One output of the engine, in the order in which things happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// All predictions of one prediction tick.
+    Predictions(PredictionTick),
+    /// A decision, and the digest of its canonical bytes.
+    Decision(Arc<Decision>, Digest),
+    /// New weights of a route; follows the decision of the same sequence number.
+    Weights(Arc<RouteWeights>),
+    /// An incident began or ended.
+    Incident(IncidentChange),
+    /// A command was carried out or refused.
+    Command(Arc<Command>, CommandResult),
+    /// Something a person should know.
+    Alert(Alert),
+}
+
+/// All predictions of one prediction tick.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PredictionTick {
+    /// The tick.
+    pub time: Timestamp,
+    /// One for each known target, in the order in which targets became known.
+    pub targets: Vec<TargetPrediction>,
+}
+
+/// The predictions of one target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TargetPrediction {
+    /// The target.
+    pub target: TargetName,
+    /// Its first route.
+    pub route: RouteName,
+    /// Calibrated probabilities, one for each horizon; `None` when the model failed on this target.
+    pub probabilities: Option<[f64; MAX_HORIZONS]>,
+}
+
+/// The most horizons. The configuration refuses more.
+pub const MAX_HORIZONS: usize = 4;
+
+/// An incident began or ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IncidentChange {
+    /// The target.
+    pub target: TargetName,
+    /// Its beginning.
+    pub start: Timestamp,
+    /// Its end; `None` when it has just begun.
+    pub end: Option<Timestamp>,
+}
+
+/// Something a person should know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Alert {
+    /// A target was refused for want of room.
+    #[error("more than {limit} targets: {target:?} is not followed; is a label running away?")]
+    TooManyTargets {
+        /// The first one refused.
+        target: TargetName,
+        /// The limit in force.
+        limit: u32,
+    },
+    /// A route was refused for want of room.
+    #[error("more than {limit} routes: {route:?} is not followed")]
+    TooManyRoutes {
+        /// The first one refused.
+        route: RouteName,
+        /// The limit in force.
+        limit: u32,
+    },
+    /// Predictions are not used.
+    #[error("predictions are not used, the reactive rules alone propose: {reason}")]
+    PredictionsUnusable {
+        /// Why.
+        reason: String,
+    },
+    /// All targets of a route are down.
+    #[error("route {route:?} has no target that is well")]
+    NoTarget {
+        /// The route.
+        route: RouteName,
+    },
+    /// A model could not be taken over; the one before stays.
+    #[error("model {name:?} was refused, the one before stays: {reason}")]
+    ModelRefused {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,264 @@
+//! Routes: what is planned for them, decided and published.
+
+use std::sync::Arc;
+
+use foreshift_domain::decision::{Cause, Decision, DecisionTarget, Reason};
+use foreshift_domain::fallback::{Mode, RouteConfig};
+use foreshift_domain::prediction::Risk;
+use foreshift_domain::weights::{RouteWeights, TargetWeight, Version};
+use foreshift_domain::{RouteName, TargetName, Timestamp};
+use foreshift_policy::{HealthView, Plan, PlanInput, ReactiveState, RouteState, TargetFacts};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Engine;
+use crate::output::{Alert, Output};
+use crate::overrides::Overrides;
+
+/// All state that belongs to one route.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Route {
+    pub(crate) config: RouteConfig,
+    pub(crate) discovered: bool,
+    /// Whether a person confirmed the baseline; configured routes: always.
+    pub(crate) confirmed: bool,
+    pub(crate) state: RouteState,
+    /// One for each target, in the order of the configuration.
+    pub(crate) reactive: Vec<ReactiveState>,
+    pub(crate) views: Vec<HealthView>,
+    pub(crate) overrides: Overrides,
+    pub(crate) published: Option<Arc<RouteWeights>>,
+    /// When it wants to be looked at again.
+    pub(crate) look: Option<Timestamp>,
+}
+
+impl Route {
+    pub(crate) fn new(config: RouteConfig, discovered: bool, confirmed: bool, now: Timestamp) -> Self {
+        Self {
+            state: RouteState::new(&config, now),
+            reactive: vec![ReactiveState::default(); config.targets.len()],
+            views: vec![HealthView::default(); config.targets.len()],
+            config,
+            discovered,
+            confirmed,
+            overrides: Overrides::default(),
+            published: None,
+            look: None,
+        }
+    }
+
+    /// The mode in force: a person's over the configured one, and at most shadow until the baseline is confirmed.
+    pub(crate) fn mode(&self) -> Mode {
+        let mode = self.overrides.mode.unwrap_or(self.config.settings.mode);
+        if self.confirmed { mode } else { mode.min(Mode::Shadow) }
+    }
+
+    /// Takes another configuration: what is known of targets that stay is kept.
+    pub(crate) fn reshape(&mut self, config: RouteConfig, now: Timestamp) {
+        let place = |name: &TargetName| self.config.targets.iter().position(|target| target.target == *name);
+        let kept: Vec<_> = config.targets.iter().map(|target| place(&target.target)).collect();
+        let reactive = kept.iter().map(|at| at.and_then(|at| self.reactive.get(at).cloned()).unwrap_or_default());
+        let views = kept.iter().map(|at| at.and_then(|at| self.views.get(at).copied()).unwrap_or_default());
+        (self.reactive, self.views) = (reactive.collect(), views.collect());
+        self.state.reshape(&self.config, &config, now);
+        self.config = config;
+    }
+
+    /// A pin's weights in the order of the targets.
+    fn pinned(&self) -> Option<Vec<u32>> {
+        let pin = self.overrides.pin.as_ref()?;
+        let weight = |name: &TargetName| pin.weights.iter().find(|(pinned, _)| pinned == name).map_or(0, |(_, bp)| *bp);
+        Some(self.config.targets.iter().map(|target| weight(&target.target)).collect())
+    }
+}
+
+impl Engine {
+    /// Evaluates a route's plan; what it changes is decided, recorded and published.
+    pub(crate) fn plan_route(&mut self, name: &RouteName, cause: Cause, request_id: Option<&str>) {
+        self.judge_route(name);
+        let Some(route) = self.routes.get(name) else { return };
+        let mode = route.mode();
+        if mode == Mode::Off && route.published.is_some() && route.overrides.pin.is_none() && cause == Cause::Tick {
+            return; // predicted only: its weights are the baseline, which a gateway uses by itself
+        }
+        self.shared.counters.plans += 1;
+        let facts = self.facts(route);
+        let limits = &self.shared.fallback.fleet;
+        let fleet = self.shared.fleet.view(name, self.shared.now, limits, self.shared.alarms);
+        let Some(route) = self.routes.get_mut(name) else { return };
+        let pin = route.pinned();
+        let input = PlanInput {
+            now: self.shared.now,
+            route: &route.config,
+            mode,
+            targets: &facts.targets,
+            demand: facts.demand,
+            pin: pin.as_deref(),
+            frozen: route.overrides.freeze.is_some() || self.shared.fleet_freeze.is_some(),
+            predictions_usable: self.shared.model_fault.is_empty() && !facts.model_failed,
+            predicted_at: facts.predicted_at,
+            fleet,
+        };
+        let plan = foreshift_policy::plan(&mut route.state, &input);
+        if plan.begins_predictive_shift {
+            self.shared.fleet.record(name, self.shared.now, &self.shared.fallback.fleet);
+        }
+        self.schedule_look(name, &plan, &facts.targets);
+        if plan.reason == Reason::NoTarget && !self.last_reason_was(name, Reason::NoTarget) {
+            self.alert(Alert::NoTarget { route: name.clone() });
+        }
+        self.decide(name, &plan, &facts.targets, cause, request_id);
+    }
+
+    fn last_reason_was(&self, name: &RouteName, reason: Reason) -> bool {
+        let published = self.routes.get(name).and_then(|route| route.published.as_ref());
+        published.is_some_and(|weights| weights.reason == reason)
+    }
+
+    /// When the route must be looked at again although nothing comes in.
+    fn schedule_look(&mut self, name: &RouteName, plan: &Plan, facts: &[TargetFacts]) {
+        let now = self.shared.now;
+        let staleness = self.shared.fallback.timing.staleness;
+        let fresh = facts.iter().filter(|fact| !fact.stale).filter_map(|fact| fact.telemetry_age);
+        let stale_at = fresh.map(|age| now - age + staleness).min();
+        let Some(route) = self.routes.get_mut(name) else { return };
+        let looks = [plan.next_look, stale_at, route.overrides.next_expiry()];
+        let look = looks.into_iter().flatten().filter(|look| *look > now).min();
+        if look == route.look {
+            if let Some(look) = look {
+                self.shared.looks.insert((look, name.clone()));
+            }
+            return;
+        }
+        if let Some(before) = std::mem::replace(&mut route.look, look) {
+            self.shared.looks.remove(&(before, name.clone()));
+        }
+        if let Some(look) = look {
+            self.shared.looks.insert((look, name.clone()));
+        }
+    }
+
+    fn decide(&mut self, name: &RouteName, plan: &Plan, facts: &[TargetFacts], cause: Cause, request_id: Option<&str>) {
+        let Some(route) = self.routes.get(name) else { return };
+        if request_id.is_none() && !changes(route, plan, self.shared.now) {
+            return;
+        }
+        let sequence = self.shared.decisions + 1;
+        let decision = Decision {
+            sequence,
+            version: Version { epoch: self.epoch, sequence },
+            time: self.shared.now,
+            route: name.clone(),
+            mode: route.mode(),
+            cause,
+            reason: plan.reason,
+            targets: decision_targets(route, plan, facts),
+            clauses: plan.clauses.clone(),
+            propensity: 1.0,
+            model: self.shared.model.version(),
+            fallback: self.shared.fallback.digest,
+            valid_until: plan.valid_until,
+            request_id: request_id.map(str::to_owned),
+            previous: self.shared.previous,
+        };
+        // Every number in a decision is finite: risks that are not were refused before the plan.
+        let Ok(digest) = decision.digest() else { return };
+        self.shared.decisions = sequence;
+        self.shared.previous = digest;
+        self.shared.counters.decisions += 1;
+        let weights = Arc::new(self.route_weights(route, &decision));
+        self.outputs.push_back(Output::Decision(Arc::new(decision), digest));
+        self.publish_weights(name, weights);
+    }
+
+    fn route_weights(&self, route: &Route, decision: &Decision) -> RouteWeights {
+        let targets = decision.targets.iter().zip(&route.config.targets).map(|(decided, configured)| TargetWeight {
+            target: decided.target.clone(),
+            role: configured.role,
+            baseline_bp: decided.baseline_bp,
+            weight_bp: decided.weight_bp,
+            planned_bp: decided.planned_bp,
+            health: decided.health,
+            risks: self.risks(&decided.target),
+        });
+        RouteWeights {
+            route: decision.route.clone(),
+            version: decision.version,
+            mode: decision.mode,
+            targets: targets.collect(),
+            reason: decision.reason,
+            decision: decision.sequence,
+            model: decision.model.clone(),
+            decided_at: decision.time,
+            valid_until: decision.valid_until,
+            baseline_confirmed: route.confirmed,
+        }
+    }
+
+    fn risks(&self, target: &TargetName) -> Vec<Risk> {
+        let probabilities = self.targets.get(target).and_then(|target| target.prediction?.probabilities);
+        let horizons = self.shared.fallback.timing.horizons.iter();
+        let risks = probabilities.map(|all| horizons.zip(all).map(|(h, p)| Risk { horizon: *h, probability: p }).collect());
+        risks.unwrap_or_default()
+    }
+
+    fn publish_weights(&mut self, name: &RouteName, weights: Arc<RouteWeights>) {
+        for weight in &weights.targets {
+            let Some(target) = self.targets.get_mut(&weight.target) else { continue };
+            if target.routes.first() != Some(name) {
+                continue;
+            }
+            let share = (weight.baseline_bp > 0).then(|| f64::from(weight.weight_bp) / f64::from(weight.baseline_bp));
+            if target.weight_share.is_some() && target.weight_share != share {
+                target.shifted_at = Some(self.shared.now);
+            }
+            target.weight_share = share;
+        }
+        if let Some(route) = self.routes.get_mut(name) {
+            route.published = Some(Arc::clone(&weights));
+        }
+        self.outputs.push_back(Output::Weights(weights));
+    }
+
+    /// Publishes all weights again under this epoch, after a restart.
+    pub(crate) fn republish(&mut self) {
+        let names: Vec<_> = self.routes.keys().cloned().collect();
+        for name in names {
+            let Some(route) = self.routes.get(&name) else { continue };
+            let Some(before) = &route.published else { continue };
+            let mut weights = RouteWeights::clone(before);
+            weights.version.epoch = self.epoch;
+            self.publish_weights(&name, Arc::new(weights));
+        }
+    }
+}
+
+fn decision_targets(route: &Route, plan: &Plan, facts: &[TargetFacts]) -> Vec<DecisionTarget> {
+    let bp = |all: &[u32], at: usize| all.get(at).copied().unwrap_or_default();
+    let targets = route.config.targets.iter().zip(facts).enumerate();
+    let decided = targets.map(|(at, (target, fact))| DecisionTarget {
+        target: target.target.clone(),
+        health: fact.health.health,
+        risk: fact.risk.filter(|risk| risk.is_finite()),
+        alarm: plan.alarms.get(at).copied().unwrap_or_default(),
+        telemetry_age: fact.telemetry_age,
+        baseline_bp: target.baseline_bp,
+        proposed_bp: bp(&plan.proposed, at),
+        planned_bp: bp(&plan.planned, at),
+        weight_bp: bp(&plan.weights, at),
+    });
+    decided.collect()
+}
+
+/// Whether a plan is worth a decision: it changes what gateways or people see, or the validity runs out.
+fn changes(route: &Route, plan: &Plan, now: Timestamp) -> bool {
+    let Some(before) = &route.published else { return true };
+    let moved = before.targets.len() != plan.weights.len()
+        || before.targets.iter().zip(&plan.weights).any(|(target, weight)| target.weight_bp != *weight)
+        || before.targets.iter().zip(&plan.planned).any(|(target, planned)| target.planned_bp != *planned)
+        || before.targets.iter().zip(&route.config.targets).any(|(a, b)| a.baseline_bp != b.baseline_bp || a.target != b.target)
+        || before.targets.iter().zip(&route.views).any(|(target, view)| target.health != view.health);
+    let told = before.reason != plan.reason || before.mode != route.mode();
+    let half_life = before.valid_until.since(before.decided_at).as_micros() / 2;
+    let worn = plan.valid_until > before.valid_until && now.since(before.decided_at).as_micros() >= half_life;
+    moved || told || worn
+}

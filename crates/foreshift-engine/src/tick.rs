@@ -1,0 +1,168 @@
+//! A prediction tick: labels mature, features are computed, the model predicts, every route is planned.
+
+use foreshift_domain::decision::Cause;
+use foreshift_domain::fallback::Fallback;
+use foreshift_domain::signal::Health;
+use foreshift_domain::{RouteName, TargetName, Timestamp};
+use foreshift_features::{FEATURES, Surroundings};
+use foreshift_policy::FleetTarget;
+use foreshift_predict::{InputSpec, Model};
+
+use crate::engine::Engine;
+use crate::groups::GroupIndex;
+use crate::labels::{Pending, Seen, thinning_hash};
+use crate::output::{MAX_HORIZONS, Output, PredictionTick, TargetPrediction};
+use crate::routes::Route;
+use crate::target::{LastPrediction, Target};
+
+/// A feature vector.
+pub(crate) type FeatureRow = [f64; FEATURES.len()];
+
+/// A fresh model for this configuration: it knows the hazard prior and nothing else, and learns from there.
+pub fn fresh_model(fallback: &Fallback) -> Model {
+    let inputs = FEATURES.iter().map(|spec| InputSpec { name: spec.name.to_owned(), edges: spec.edges.to_vec() });
+    Model::fresh("fresh@1", foreshift_features::schema_digest(), inputs.collect(), &fallback.timing.horizons)
+}
+
+impl Engine {
+    pub(crate) fn run_tick(&mut self, tick: Timestamp) {
+        self.shared.counters.ticks += 1;
+        self.mature_labels(tick);
+        self.shared.groups.settle(tick);
+        let forget_after = self.shared.fallback.timing.forget_after;
+        let mut predictions = Vec::with_capacity(self.targets.len());
+        for index in 0..self.targets.len() {
+            let Some((name, target)) = self.targets.get_index(index) else { continue };
+            let seen = target.features.last_seen();
+            if seen == Timestamp::MIN || tick.since(seen) > forget_after {
+                continue;
+            }
+            let route = target.routes.first().cloned().unwrap_or_else(|| RouteName::from(""));
+            let name = name.clone();
+            let probabilities = self.predict_target(index, tick);
+            predictions.push(TargetPrediction { target: name, route, probabilities });
+        }
+        self.outputs.push_back(Output::Predictions(PredictionTick { time: tick, targets: predictions }));
+        self.count_alarms();
+        let routes: Vec<RouteName> = self.routes.keys().cloned().collect();
+        for route in &routes {
+            self.plan_route(route, Cause::Tick, None);
+        }
+    }
+
+    /// Rows whose horizon has passed without an incident are learned as negative.
+    fn mature_labels(&mut self, tick: Timestamp) {
+        if !self.shared.fallback.learning.online {
+            return;
+        }
+        for target in self.targets.values_mut() {
+            let seen = Seen {
+                evidence: target.evidence(),
+                enough: u64::from(target.slo.min_requests).max(1),
+                last: target.features.last_seen(),
+            };
+            let mut learner = self.shared.learner();
+            target.pending.mature(tick, seen, &mut target.learned, &mut learner);
+        }
+    }
+
+    /// Predicts one target; keeps a row for learning where it is due.
+    fn predict_target(&mut self, index: usize, tick: Timestamp) -> Option<[f64; MAX_HORIZONS]> {
+        let (_, target) = self.targets.get_index_mut(index)?;
+        let at_risk = !target.incidents.masks(tick, self.shared.fallback.timing.cooldown);
+        self.shared.model.observe(&mut target.learned, tick, at_risk);
+        let (_, target) = self.targets.get_index(index)?;
+        let row = self.feature_row(target, tick);
+        let probabilities = self.probabilities(target, tick, &row);
+        let timing = &self.shared.fallback.timing;
+        let learning = &self.shared.fallback.learning;
+        let mut kept = None;
+        if learning.online && at_risk {
+            let open = Pending::keeps(timing, learning, thinning_hash(target.seed, tick));
+            if open != 0 {
+                kept = Some((open, self.shared.model.encode(&target.learned, tick, &row)));
+            }
+        }
+        self.shared.counters.predictions += 1;
+        if probabilities.is_none() {
+            self.shared.counters.failed_predictions += 1;
+        }
+        let (_, target) = self.targets.get_index_mut(index)?;
+        let in_incident = target.incidents.since().is_some();
+        target.prediction = Some(LastPrediction { tick, probabilities, in_incident });
+        if let Some((open, example)) = kept {
+            let treated = target.weight_share.is_some_and(|share| share < 1.0);
+            let evidence = target.evidence();
+            target.pending.push(tick, example, open, treated, evidence);
+        }
+        probabilities
+    }
+
+    fn probabilities(&self, target: &Target, tick: Timestamp, row: &FeatureRow) -> Option<[f64; MAX_HORIZONS]> {
+        let mut out = [0.0; MAX_HORIZONS];
+        let heads = self.shared.fallback.timing.horizons.len().min(MAX_HORIZONS);
+        let usable = self.shared.model.predict(&target.learned, tick, row, out.get_mut(..heads)?).is_ok();
+        usable.then_some(out)
+    }
+
+    /// A target's risk changed for a reason that cannot wait for the next tick: its incident ended.
+    pub(crate) fn refresh_risk(&mut self, name: &TargetName, at: Timestamp) {
+        let Some(target) = self.targets.get(name) else { return };
+        if target.prediction.is_none() {
+            return;
+        }
+        let row = self.feature_row(target, at);
+        let probabilities = self.probabilities(target, at, &row);
+        if let Some(target) = self.targets.get_mut(name) {
+            let in_incident = target.incidents.since().is_some();
+            target.prediction = Some(LastPrediction { tick: at, probabilities, in_incident });
+        }
+    }
+
+    pub(crate) fn feature_row(&self, target: &Target, tick: Timestamp) -> FeatureRow {
+        let mut row = [f64::NAN; FEATURES.len()];
+        let groups = &self.shared.groups;
+        let peers = |group: GroupIndex| groups.get(group).map(|group| group.view(tick, &target.config.name, &target.features));
+        let around = Surroundings {
+            weight_share: target.weight_share,
+            since_shift: target.shifted_at.map(|at| tick.since(at)),
+            route_peers: peers(target.route_group),
+            domain_peers: target.domain_group.and_then(peers),
+            fleet_peers: groups.get(target.route_group).map(|route| groups.fleet.view_without(tick, route)),
+        };
+        target.features.fill(&self.shared.fallback.timing, tick, &around, &mut row);
+        row
+    }
+
+    /// Counts how many targets alarm together (rule 11), before any route is planned on the new predictions.
+    fn count_alarms(&mut self) {
+        let mut fleet: Vec<FleetTarget> = Vec::with_capacity(self.targets.len());
+        for target in self.targets.values() {
+            fleet.push(FleetTarget { alarm: false, well: true, domain: target.domain_group });
+        }
+        let mut members: Vec<Vec<usize>> = Vec::with_capacity(self.routes.len());
+        for route in self.routes.values() {
+            members.push(self.alarms_of(route, &mut fleet));
+        }
+        self.shared.alarms = foreshift_policy::count_alarms(&fleet, members.iter().map(Vec::as_slice));
+    }
+
+    /// Marks the targets of a route that alarm or are not well; returns their places.
+    fn alarms_of(&self, route: &Route, fleet: &mut [FleetTarget]) -> Vec<usize> {
+        let Some(trigger) = &route.config.settings.triggers.risk else { return Vec::new() };
+        let head = self.shared.fallback.timing.horizons.iter().position(|horizon| *horizon == trigger.horizon);
+        let before = route.state.alarms();
+        let mut places = Vec::with_capacity(route.config.targets.len());
+        for (at, configured) in route.config.targets.iter().enumerate() {
+            let Some(place) = self.targets.get_index_of(&configured.target) else { continue };
+            let Some((_, target)) = self.targets.get_index(place) else { continue };
+            let Some(seen) = fleet.get_mut(place) else { continue };
+            let risk = head.and_then(|head| target.prediction?.probabilities?.get(head).copied()).unwrap_or(0.0);
+            let alarming = before.get(at).copied().unwrap_or_default();
+            seen.alarm |= risk >= trigger.enter || (alarming && risk >= trigger.exit);
+            seen.well &= route.views.get(at).is_none_or(|view| matches!(view.health, None | Some(Health::Up)));
+            places.push(place);
+        }
+        places
+    }
+}

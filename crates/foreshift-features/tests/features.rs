@@ -1,0 +1,12 @@
+//! What the crate promises to the engine, through its public interface.
+
+#[path = "features/bounds.rs"]
+mod bounds;
+#[path = "features/order.rs"]
+mod order;
+#[path = "features/reactive.rs"]
+mod reactive;
+#[path = "features/row.rs"]
+mod row;
+#[path = "features/world.rs"]
+mod world;

@@ -1,0 +1,35 @@
+//! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
+
+mod replay;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Offline work on recordings: replay them through the same engine that serves.
+#[derive(Parser)]
+#[command(name = "foreshift-lab", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a signal CSV or a journal through the engine; write predictions, weights and decisions.
+    Replay(replay::Args),
+}
+
+fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    let done = match command {
+        Command::Replay(args) => replay::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

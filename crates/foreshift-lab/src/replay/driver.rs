@@ -1,0 +1,157 @@
+//! The loop of a replay: source, intake, engine, outputs.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration as Wait;
+
+use anyhow::{Context, bail};
+use foreshift_domain::fallback::Fallback;
+use foreshift_domain::{Duration, Input, Timestamp};
+use foreshift_engine::Engine;
+use foreshift_ingest::sequencer::{Outbox, Settings};
+use foreshift_ingest::source::{CsvSource, JournalSource, Source};
+use foreshift_ingest::{ClockMode, Intake};
+
+use super::Summary;
+use super::outputs::Outputs;
+use super::progress::Progress;
+
+/// Items taken at once: enough to amortise the loop, few enough to keep memory flat.
+const BATCH_ITEMS: usize = 8_192;
+
+/// How many refused rows are shown in full; the rest is counted.
+const REFUSALS_SHOWN: u64 = 5;
+
+/// A source, and how far it has come.
+pub(super) trait Recording: Source {
+    fn progress(&self) -> Progress;
+}
+
+impl Recording for CsvSource {
+    fn progress(&self) -> Progress {
+        Progress::bytes(CsvSource::progress(self))
+    }
+}
+
+impl Recording for JournalSource {
+    fn progress(&self) -> Progress {
+        Progress::spinner()
+    }
+}
+
+/// Opens a recording by its name.
+pub(super) fn open(path: &Path) -> anyhow::Result<Box<dyn Recording>> {
+    if is_journal(path) {
+        return Ok(Box::new(JournalSource::open(path)?));
+    }
+    Ok(Box::new(CsvSource::open(path)?))
+}
+
+fn is_journal(path: &Path) -> bool {
+    path.is_dir() || path.extension().is_some_and(|extension| extension == "parquet")
+}
+
+/// The fallback configuration that a journal begins with.
+pub(super) fn recorded_fallback(path: &Path) -> anyhow::Result<Arc<Fallback>> {
+    if !is_journal(path) {
+        bail!("a signal csv carries no configuration: name one with --config");
+    }
+    let mut source = JournalSource::open(path)?;
+    loop {
+        let batch = source.poll(BATCH_ITEMS, Wait::ZERO)?;
+        for item in batch.runs.into_iter().flat_map(|run| run.items) {
+            if let foreshift_ingest::Decoded::Ordered(Input::Fallback(fallback)) = item.decoded {
+                return Ok(fallback);
+            }
+        }
+        if batch.finished {
+            bail!("{} holds no configuration: name one with --config", path.display());
+        }
+    }
+}
+
+/// A replay under way.
+pub(super) struct Replay {
+    pub(super) engine: Engine,
+    intake: Intake,
+    /// Whether the configuration was given: then those that a journal recorded are left out.
+    given: bool,
+    refused: u64,
+}
+
+impl Replay {
+    pub(super) fn new(engine: Engine, fallback: &Fallback, lateness: Duration, max_future: Duration, given: bool) -> Self {
+        let settings = Settings {
+            clock: ClockMode::Event,
+            bucket: fallback.timing.bucket,
+            lateness,
+            max_future,
+            idle_timeout: Duration::DAY,
+        };
+        Self { engine, intake: Intake::new(settings, fallback), given, refused: 0 }
+    }
+
+    /// Runs to the end of the recording.
+    pub(super) fn run(&mut self, source: &mut dyn Recording, outputs: &mut Outputs) -> anyhow::Result<()> {
+        let progress = source.progress();
+        let mut outbox = Outbox::default();
+        self.drain(outputs)?;
+        loop {
+            let batch = source.poll(BATCH_ITEMS, Wait::ZERO)?;
+            let finished = batch.finished;
+            for refused in batch.runs.iter().flat_map(|run| &run.refused) {
+                self.refused += 1;
+                if self.refused <= REFUSALS_SHOWN {
+                    progress.say(&format!("left out: line {}: {}", refused.offset, refused.why));
+                }
+            }
+            // Files have no wall clock: only their end makes a partition idle.
+            self.intake.accept(batch, Timestamp::MIN, &mut outbox);
+            for refused in outbox.refused.drain(..) {
+                self.refused += 1;
+                if self.refused <= REFUSALS_SHOWN {
+                    progress.say(&format!("left out: line {}: {}", refused.origin.offset, refused.why));
+                }
+            }
+            for sequenced in outbox.ordered.drain(..) {
+                if self.given && matches!(sequenced.input, Input::Fallback(_)) {
+                    continue;
+                }
+                self.engine.handle(&sequenced.input);
+                self.drain(outputs)?;
+            }
+            progress.show();
+            if finished {
+                progress.finish();
+                return Ok(());
+            }
+        }
+    }
+
+    fn drain(&mut self, outputs: &mut Outputs) -> anyhow::Result<()> {
+        while let Some(output) = self.engine.poll_output() {
+            outputs.take(&output).context("cannot write the results")?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn summary(&self, seconds: f64) -> Summary {
+        let counters = self.engine.counters();
+        let published = self.engine.publish();
+        Summary {
+            rows_refused: self.refused,
+            signals: counters.signals,
+            late_signals: counters.late_signals,
+            routes: published.routes.len(),
+            targets: published.targets.len(),
+            ticks: counters.ticks,
+            predictions: counters.predictions,
+            incidents: counters.incidents,
+            positives: counters.positives,
+            negatives: counters.negatives,
+            unknowns: counters.unknowns,
+            decisions: counters.decisions,
+            seconds,
+        }
+    }
+}

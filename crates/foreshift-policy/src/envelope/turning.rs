@@ -1,0 +1,127 @@
+//! Rule 5: changes of direction wait for the dwell, and too many of them in an hour freeze the route.
+//!
+//! Direction is that of a target's own share, not of its weight: when one target drains, the weights of all others
+//! rise, and that is not their change of mind. A change counts towards the cap when the same target changed within
+//! the hour before, so that a wide failure, in which many targets drain once, is not taken for flapping.
+
+use foreshift_domain::{Duration, Timestamp};
+
+use crate::envelope::bindings::Bindings;
+use crate::envelope::predictive::within_budget;
+use crate::plan::{Note, Scene};
+use crate::rounding::portion_down;
+use crate::state::{FLIP_BP, MAX_FLIPS_KEPT, RouteState, Turn, WHOLE_BP};
+
+/// Lets each target's share follow what is asked, as far as its dwell and the cap allow. Returns whether the cap holds.
+pub(crate) fn turn(
+    state: &mut RouteState,
+    scene: &Scene<'_>,
+    asked: &[u32],
+    bindings: &mut Bindings<'_>,
+    looks: &mut Vec<Timestamp>,
+) -> bool {
+    let now = scene.now();
+    let limits = &scene.input.route.settings.limits;
+    let frozen_until = frozen_until(state, limits.max_flips_per_hour, now);
+    if let Some(until) = frozen_until {
+        bindings.bind(5, None, 0);
+        bindings.note(Note::FlipsFrozen { until });
+        looks.push(until);
+    }
+    let admitted: Vec<u32> = asked
+        .iter()
+        .zip(state.targets.iter().zip(&scene.facts))
+        .map(|(asked, (target, facts))| {
+            let drains = facts.health.is_down() && facts.health.hard;
+            target
+                .turn
+                .admit(*asked, drains, frozen_until.is_some(), now, limits.min_dwell)
+        })
+        .collect();
+    for (at, (asked, admitted)) in asked.iter().zip(&admitted).enumerate() {
+        if asked != admitted {
+            let baseline = scene.baseline.get(at).copied().unwrap_or(0);
+            let held = portion_down(
+                baseline,
+                u64::from(asked.abs_diff(*admitted)),
+                u64::from(WHOLE_BP),
+            );
+            bindings.bind(5, Some(at), held);
+            looks.extend(
+                state
+                    .targets
+                    .get(at)
+                    .and_then(|target| target.turn.at)
+                    .map(|at| at + limits.min_dwell),
+            );
+        }
+    }
+    let kept = within_budget(state, scene, admitted, bindings);
+    for (target, keep) in state.targets.iter_mut().zip(kept) {
+        if target.turn.follow(keep, now) {
+            state.flips.push_back(now);
+        }
+    }
+    while state.flips.len() > MAX_FLIPS_KEPT {
+        state.flips.pop_front();
+    }
+    frozen_until.is_some()
+}
+
+/// Until when the cap on changes of direction holds the route, if it does.
+fn frozen_until(state: &mut RouteState, most: u32, now: Timestamp) -> Option<Timestamp> {
+    while state
+        .flips
+        .front()
+        .is_some_and(|at| now.since(*at) >= Duration::HOUR)
+    {
+        state.flips.pop_front();
+    }
+    let most = (most as usize).min(MAX_FLIPS_KEPT - 1);
+    let excess = state.flips.len().checked_sub(most + 1)?;
+    state.flips.get(excess).map(|at| *at + Duration::HOUR)
+}
+
+impl Turn {
+    /// How far the share may go towards `asked`. A hard-down may always go down.
+    fn admit(&self, asked: u32, drains: bool, frozen: bool, now: Timestamp, dwell: Duration) -> u32 {
+        if drains && asked <= self.keep {
+            return asked;
+        }
+        if frozen {
+            return self.keep;
+        }
+        let dwells = self.at.is_some_and(|at| now.since(at) < dwell);
+        if dwells && self.turns_at(asked) {
+            self.keep
+        } else {
+            asked
+        }
+    }
+
+    /// Whether going there is a change of direction.
+    fn turns_at(&self, keep: u32) -> bool {
+        match self.away {
+            true => keep > self.pivot.saturating_add(FLIP_BP),
+            false => keep < self.pivot.saturating_sub(FLIP_BP),
+        }
+    }
+
+    /// Takes the share over. Returns whether this was a change of direction that counts.
+    fn follow(&mut self, keep: u32, now: Timestamp) -> bool {
+        self.keep = keep;
+        if !self.turns_at(keep) {
+            self.pivot = if self.away {
+                self.pivot.min(keep)
+            } else {
+                self.pivot.max(keep)
+            };
+            return false;
+        }
+        let counts = self.at.is_some_and(|at| now.since(at) < Duration::HOUR);
+        self.away = !self.away;
+        self.pivot = keep;
+        self.at = Some(now);
+        counts
+    }
+}

@@ -1,0 +1,162 @@
+//! Online calibration: two-parameter Platt scaling of the raw logit, learned from matured labels.
+//!
+//! Incidents are rare, so a plain gradient step would be tiny on most rows and huge on the few others.
+//! The step is scaled by the evidence gathered so far (online Newton), which makes the rate decay as
+//! labels come in; the evidence is capped, so that the rate never decays to nothing and drift is followed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{MAX_LOGIT, probability_of};
+
+/// Raw logits are measured from here, near the log-odds of a rare incident, so that slope and offset
+/// can be learned almost independently.
+const CENTRE: f64 = -4.0;
+/// Evidence that the identity starts with, in rows of even odds: about as many incidents must be seen
+/// before the identity is given up.
+const PRIOR_EVIDENCE: f64 = 50.0;
+/// Evidence is scaled down to this: about the number of incidents that calibration remembers.
+const MAX_EVIDENCE: f64 = 2000.0;
+/// No single row may move a parameter by more than this.
+const MAX_STEP: f64 = 0.02;
+/// The slope stays within these, so that calibration can never turn a ranking around or make it flat.
+const SLOPE: (f64, f64) = (0.25, 2.0);
+/// The offset stays within plus and minus this.
+const MAX_OFFSET: f64 = 4.0;
+
+/// calibrated = centre + offset + slope * (raw - centre).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Factor on the raw logit.
+    pub slope: f64,
+    /// Added to the raw logit.
+    pub offset: f64,
+    /// Evidence on the offset, on both, and on the slope: the halves of a symmetric 2 x 2 matrix.
+    pub evidence: [f64; 3],
+}
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self {
+            slope: 1.0,
+            offset: 0.0,
+            evidence: [PRIOR_EVIDENCE, 0.0, 4.0 * PRIOR_EVIDENCE],
+        }
+    }
+}
+
+impl Calibration {
+    /// The calibrated logit, within [`MAX_LOGIT`]; a raw logit that is no number stays none.
+    #[inline]
+    #[must_use]
+    pub fn apply(&self, raw: f64) -> f64 {
+        (CENTRE + self.offset + self.slope * (raw - CENTRE)).clamp(-MAX_LOGIT, MAX_LOGIT)
+    }
+
+    /// Learns from one matured label; `raw` is the logit given when the prediction was made.
+    pub fn learn(&mut self, raw: f64, positive: bool, weight: f64) {
+        if !raw.is_finite() || !weight.is_finite() || weight <= 0.0 {
+            return;
+        }
+        let raw = raw.clamp(-MAX_LOGIT, MAX_LOGIT);
+        let probability = probability_of(self.apply(raw));
+        let error = weight * (probability - f64::from(u8::from(positive)));
+        let spread = raw - CENTRE;
+        let information = weight * probability * (1.0 - probability);
+        self.gather(information, spread);
+        let [a, b, d] = self.evidence;
+        let determinant = (a * d - b * b).max(1e-9);
+        let offset_step = error * (d - b * spread) / determinant;
+        let slope_step = error * (a * spread - b) / determinant;
+        self.offset = (self.offset - offset_step.clamp(-MAX_STEP, MAX_STEP)).clamp(-MAX_OFFSET, MAX_OFFSET);
+        self.slope = (self.slope - slope_step.clamp(-MAX_STEP, MAX_STEP)).clamp(SLOPE.0, SLOPE.1);
+    }
+
+    fn gather(&mut self, information: f64, spread: f64) {
+        let gathered = [information, information * spread, information * spread * spread];
+        for (evidence, new) in self.evidence.iter_mut().zip(gathered) {
+            *evidence += new;
+        }
+        let [most, ..] = self.evidence;
+        if most > MAX_EVIDENCE {
+            self.evidence
+                .iter_mut()
+                .for_each(|evidence| *evidence *= MAX_EVIDENCE / most);
+        }
+        // A floor on the slope's evidence: raw logits that never vary say nothing about the slope, and
+        // must not let it run away.
+        let [a, b, d] = self.evidence;
+        self.evidence = [a, b, d.max(b * b / a + PRIOR_EVIDENCE)];
+    }
+
+    /// Whether the parameters are numbers within their bounds.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let [a, b, d] = self.evidence;
+        (SLOPE.0..=SLOPE.1).contains(&self.slope)
+            && self.offset.abs() <= MAX_OFFSET
+            && a.is_finite()
+            && a > 0.0
+            && b.is_finite()
+            && d.is_finite()
+            && d > 0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_stream::Stream;
+    use proptest::prelude::*;
+
+    #[test]
+    fn it_starts_as_the_identity() {
+        assert_eq!(Calibration::default().apply(-3.25), -3.25);
+    }
+
+    #[test]
+    fn a_logit_that_is_too_steep_and_too_high_is_corrected() {
+        let (mut stream, mut calibration) = (Stream::new(5), Calibration::default());
+        for _ in 0..60_000 {
+            let truth = -4.0 + 1.5 * stream.normal();
+            let raw = CENTRE + 1.6 * (truth - CENTRE) + 1.0;
+            calibration.learn(raw, stream.uniform() < probability_of(truth), 1.0);
+        }
+        for truth in [-6.0, -4.0, -1.0] {
+            let raw = CENTRE + 1.6 * (truth - CENTRE) + 1.0;
+            assert!(
+                (calibration.apply(raw) - truth).abs() < 0.35,
+                "{truth}: {calibration:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn thinned_negatives_with_their_weight_calibrate_like_all_of_them() {
+        let (mut stream, mut calibration) = (Stream::new(6), Calibration::default());
+        for _ in 0..200_000 {
+            let truth = -5.0 + stream.normal();
+            let positive = stream.uniform() < probability_of(truth);
+            if positive {
+                calibration.learn(truth + 1.5, true, 1.0);
+            } else if stream.uniform() < 0.05 {
+                calibration.learn(truth + 1.5, false, 20.0);
+            }
+        }
+        assert!((calibration.apply(-3.5) + 5.0).abs() < 0.35, "{calibration:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn it_stays_sound_and_monotone_whatever_it_is_taught(
+            rows in prop::collection::vec((prop::num::f64::ANY, any::<bool>(), prop::num::f64::ANY), 0..200),
+        ) {
+            let mut calibration = Calibration::default();
+            for (raw, positive, weight) in rows {
+                calibration.learn(raw, positive, weight.clamp(-1.0, 1e4));
+                prop_assert!(calibration.is_sound(), "{:?}", calibration);
+                prop_assert!(calibration.apply(-2.0) < calibration.apply(-1.0));
+            }
+        }
+    }
+}

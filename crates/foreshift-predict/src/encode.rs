@@ -1,0 +1,333 @@
+//! From a feature row to the few coordinates it touches.
+//!
+//! Every input has knots. A value between two knots touches both, each by its nearness (a linear
+//! interpolation), so the model can learn any continuous bend with as many weights as a one-hot bin
+//! would need, and a value near a knot never jumps. A missing value has a coordinate of its own, so that
+//! missing is learned from and never read as zero. Crossed inputs touch the products.
+
+use serde::{Deserialize, Serialize};
+
+/// Nearness is kept in this many parts, so that a waiting row stays small.
+const PARTS: f64 = 65_536.0;
+
+/// One input of a model, in the order of the feature row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputSpec {
+    /// The feature's name.
+    pub name: String,
+    /// Its knots, ascending, in the feature's unit. Values beyond the first and last count as those.
+    /// No knots: only whether the value is missing counts.
+    pub edges: Vec<f64>,
+}
+
+/// Where a value lies between the knots of its input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The knot at or below the value; the slot after the last knot is missing.
+    knot: u16,
+    /// Nearness to the next knot, in parts of 65,536.
+    beyond: u16,
+}
+
+impl Position {
+    /// Nearness to the next knot, 0 to 1.
+    #[inline]
+    fn share(self) -> f64 {
+        f64::from(self.beyond) * (1.0 / PARTS)
+    }
+
+    /// The touched slots (of this input) with their nearness. The second may have none.
+    #[inline]
+    pub(crate) fn touched(self) -> [(usize, f64); 2] {
+        let (knot, share) = (usize::from(self.knot), self.share());
+        [(knot, 1.0 - share), (knot + 1, share)]
+    }
+}
+
+/// One input, ready to place values.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Scale {
+    edges: Vec<f64>,
+    /// Parts per unit above each knot but the last.
+    parts_per_unit: Vec<f64>,
+}
+
+impl Scale {
+    pub(crate) fn new(edges: &[f64]) -> Self {
+        let widths = edges.windows(2).map(|pair| match pair {
+            [low, high] => PARTS / (high - low),
+            _ => 0.0,
+        });
+        Self {
+            edges: edges.to_vec(),
+            parts_per_unit: widths.collect(),
+        }
+    }
+
+    /// How many slots it needs: its knots (at least one) and one for missing.
+    pub(crate) fn slots(&self) -> usize {
+        self.edges.len().max(1) + 1
+    }
+
+    #[inline]
+    pub(crate) fn place(&self, value: f64) -> Position {
+        if !value.is_finite() {
+            return Position {
+                knot: (self.slots() - 1) as u16,
+                beyond: 0,
+            };
+        }
+        let knot = self
+            .edges
+            .partition_point(|edge| *edge <= value)
+            .saturating_sub(1);
+        let beyond = match (self.edges.get(knot), self.parts_per_unit.get(knot)) {
+            (Some(edge), Some(parts_per_unit)) => ((value - edge) * parts_per_unit) as u16,
+            _ => 0,
+        };
+        Position {
+            knot: knot as u16,
+            beyond,
+        }
+    }
+
+    /// The position as if a stored one came from this scale: never outside its slots.
+    #[inline]
+    fn within(&self, position: Position) -> Position {
+        let last = self.slots() - 1;
+        if usize::from(position.knot) + 1 < last {
+            position
+        } else {
+            Position {
+                knot: usize::from(position.knot).min(last) as u16,
+                beyond: 0,
+            }
+        }
+    }
+}
+
+/// The slots of all inputs and crosses, one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Layout {
+    scales: Vec<Scale>,
+    first_slots: Vec<usize>,
+    crosses: Vec<Cross>,
+    slots: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Cross {
+    a: usize,
+    b: usize,
+    first_slot: usize,
+    stride: usize,
+}
+
+/// Whose coordinate is touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Input(usize),
+    Cross(usize, usize),
+}
+
+impl Layout {
+    /// `reserved` slots at the front belong to the model itself. Crosses of inputs that do not exist
+    /// are left out; the model's store refuses them first.
+    pub(crate) fn new(reserved: usize, inputs: &[InputSpec], crosses: &[(u16, u16)]) -> Self {
+        let scales: Vec<Scale> = inputs.iter().map(|input| Scale::new(&input.edges)).collect();
+        let mut slots = reserved;
+        let mut first_slots = Vec::with_capacity(scales.len());
+        for scale in &scales {
+            first_slots.push(slots);
+            slots += scale.slots();
+        }
+        let mut crossed = Vec::with_capacity(crosses.len());
+        for (a, b) in crosses.iter().map(|(a, b)| (usize::from(*a), usize::from(*b))) {
+            if let (Some(first), Some(second)) = (scales.get(a), scales.get(b)) {
+                let stride = second.slots();
+                crossed.push(Cross {
+                    a,
+                    b,
+                    first_slot: slots,
+                    stride,
+                });
+                slots += first.slots() * stride;
+            }
+        }
+        Self {
+            scales,
+            first_slots,
+            crosses: crossed,
+            slots,
+        }
+    }
+
+    pub(crate) fn slots(&self) -> usize {
+        self.slots
+    }
+
+    pub(crate) fn inputs(&self) -> usize {
+        self.scales.len()
+    }
+
+    /// Places a row; what the row lacks is missing.
+    pub(crate) fn place(&self, row: &[f64]) -> Box<[Position]> {
+        let values = row.iter().copied().chain(std::iter::repeat(f64::NAN));
+        self.scales
+            .iter()
+            .zip(values)
+            .map(|(scale, value)| scale.place(value))
+            .collect()
+    }
+
+    /// Every touched slot with its input value in (0, 1].
+    #[inline]
+    pub(crate) fn visit(&self, placed: &[Position], mut touch: impl FnMut(usize, f64)) {
+        let inputs = self.scales.iter().zip(&self.first_slots).zip(placed);
+        for ((scale, first_slot), position) in inputs {
+            for (slot, share) in scale.within(*position).touched() {
+                if share > 0.0 {
+                    touch(first_slot + slot, share);
+                }
+            }
+        }
+        for cross in &self.crosses {
+            self.visit_cross(cross, placed, &mut touch);
+        }
+    }
+
+    #[inline]
+    fn visit_cross(&self, cross: &Cross, placed: &[Position], touch: &mut impl FnMut(usize, f64)) {
+        let at = |input: usize| {
+            let position = placed.get(input).copied().unwrap_or_default();
+            self.scales
+                .get(input)
+                .map_or(position, |scale| scale.within(position))
+                .touched()
+        };
+        for (row, row_share) in at(cross.a) {
+            for (column, column_share) in at(cross.b) {
+                let share = row_share * column_share;
+                if share > 0.0 {
+                    touch(cross.first_slot + row * cross.stride + column, share);
+                }
+            }
+        }
+    }
+
+    /// Which input or cross each run of slots belongs to, in the order of the slots.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = (Owner, std::ops::Range<usize>)> + '_ {
+        let inputs = self.scales.iter().zip(&self.first_slots).enumerate();
+        let inputs = inputs.map(|(i, (scale, first))| (Owner::Input(i), *first..first + scale.slots()));
+        let crosses = self.crosses.iter().map(|cross| {
+            let rows = self.scales.get(cross.a).map_or(0, Scale::slots);
+            let run = cross.first_slot..cross.first_slot + rows * cross.stride;
+            (Owner::Cross(cross.a, cross.b), run)
+        });
+        inputs.chain(crosses)
+    }
+}
+
+/// A row that waits for its labels: what it touched, and what was said about it. Small, since many wait.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Example {
+    pub(crate) placed: Box<[Position]>,
+    pub(crate) said: Box<[Said]>,
+}
+
+/// What was said of one horizon when the row was new.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Said {
+    /// Logit of the hazard prior.
+    pub(crate) hazard: f32,
+    /// Logit before calibration.
+    pub(crate) raw: f32,
+    /// Calibrated logit.
+    pub(crate) logit: f32,
+}
+
+impl Example {
+    /// The calibrated probability that was given for this head when the row was encoded; `None` for a
+    /// head that the model did not have.
+    #[must_use]
+    pub fn probability(&self, head: usize) -> Option<f64> {
+        Some(crate::probability_of(f64::from(self.said.get(head)?.logit)))
+    }
+
+    /// Memory that the row takes, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.placed) + size_of_val(&*self.said)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn touched(edges: &[f64], value: f64) -> Vec<(usize, f64)> {
+        let touched = Scale::new(edges).place(value).touched();
+        touched.into_iter().filter(|(_, share)| *share > 0.0).collect()
+    }
+
+    #[test]
+    fn a_value_between_knots_is_shared_by_both() {
+        assert_eq!(touched(&[0.0, 4.0, 8.0], 5.0), [(1, 0.75), (2, 0.25)]);
+        assert_eq!(touched(&[0.0, 4.0, 8.0], 4.0), [(1, 1.0)]);
+    }
+
+    #[test]
+    fn values_beyond_the_knots_count_as_the_last_ones() {
+        assert_eq!(touched(&[0.0, 4.0, 8.0], -1e300), [(0, 1.0)]);
+        assert_eq!(touched(&[0.0, 4.0, 8.0], 1e300), [(2, 1.0)]);
+        assert_eq!(touched(&[3.0], 1e300), [(0, 1.0)]);
+    }
+
+    #[test]
+    fn missing_and_infinite_share_a_slot_that_no_value_touches() {
+        for missing in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(touched(&[0.0, 4.0], missing), [(2, 1.0)]);
+            assert_eq!(touched(&[], missing), [(1, 1.0)]);
+        }
+        assert_eq!(touched(&[], 7.0), [(0, 1.0)]);
+    }
+
+    #[test]
+    fn a_waiting_row_of_thirty_features_and_three_horizons_fits_in_200_bytes() {
+        let example = Example {
+            placed: vec![Position::default(); 30].into(),
+            said: vec![Said::default(); 3].into(),
+        };
+        assert!(example.bytes() <= 200, "{}", example.bytes());
+    }
+
+    proptest! {
+        #[test]
+        fn the_touched_slots_of_an_input_are_its_own_and_sum_to_one(
+            edges in prop::collection::btree_set(-1000i32..1000, 0..12),
+            value in prop::num::f64::ANY,
+        ) {
+            let edges: Vec<f64> = edges.into_iter().map(f64::from).collect();
+            let touched = touched(&edges, value);
+            let slots = Scale::new(&edges).slots();
+            prop_assert!(touched.iter().all(|(slot, _)| *slot < slots));
+            prop_assert_eq!(touched.iter().map(|(_, share)| share).sum::<f64>(), 1.0);
+        }
+
+        #[test]
+        fn no_position_reaches_into_the_slots_of_another_input(knot in any::<u16>(), beyond in any::<u16>()) {
+            let inputs = [
+                InputSpec { name: "a".into(), edges: vec![0.0, 1.0] },
+                InputSpec { name: "b".into(), edges: vec![0.0] },
+            ];
+            let layout = Layout::new(3, &inputs, &[(0, 1)]);
+            let mut slots = Vec::new();
+            layout.visit(&[Position { knot, beyond }, Position { knot, beyond }], |slot, _| slots.push(slot));
+            let inside = |run: std::ops::Range<usize>| slots.iter().filter(|slot| run.contains(slot)).count();
+            prop_assert!((1..=2).contains(&inside(3..6)) && inside(6..8) == 1 && inside(8..14) <= 2);
+            prop_assert!(slots.iter().all(|slot| (3..layout.slots()).contains(slot)));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Why a model said what it said: the logit as an exact sum.
+//!
+//! A feature's contribution is what it adds compared to its mean over the rows learned from; the means
+//! are part of the base. For a sum of functions of one feature each, these are its Shapley values. A cross
+//! is shared equally by its two features.
+
+use foreshift_domain::Timestamp;
+use foreshift_domain::prediction::{Contribution, Explanation};
+
+use crate::encode::Owner;
+use crate::model::{Model, TargetModel};
+use crate::{MAX_LOGIT, probability_of};
+
+impl Model {
+    /// Explains what [`Model::predict`] says for one head: the base and the contributions sum to the logit.
+    /// Sorted by magnitude, ties in the order of the features. What the row lacks is missing. A head that does
+    /// not exist has an explanation without contributions, at even odds and a horizon of zero.
+    #[must_use]
+    pub fn explain(&self, head: usize, target: &TargetModel, tick: Timestamp, row: &[f64]) -> Explanation {
+        let (Some(horizon), Some(calibration)) = (self.horizons.get(head), self.calibrations.get(head))
+        else {
+            return Explanation {
+                horizon: foreshift_domain::Duration::ZERO,
+                probability: 0.5,
+                logit: 0.0,
+                base: 0.0,
+                contributions: Vec::new(),
+            };
+        };
+        let hazards = self.hazards(target, tick);
+        let own = self.own_terms(head, target, hazards.get(head).copied().unwrap_or(0.0));
+        let fleet = self.fleet.logit(*horizon, &self.params.hazard);
+        let (mean, of_features) = self.of_features(head, row);
+
+        let raw = own.bias + own.target_bias + own.hazard + mean + of_features.iter().sum::<f64>();
+        let logit = calibration.apply(raw.clamp(-MAX_LOGIT, MAX_LOGIT));
+        let term = |feature: &str, logit: f64| Contribution {
+            feature: feature.to_owned(),
+            value: None,
+            logit,
+        };
+        let values = row.iter().copied().chain(std::iter::repeat(f64::NAN));
+        let features = self.inputs.iter().zip(values).zip(of_features);
+        let mut contributions: Vec<Contribution> = features
+            .map(|((input, value), logit)| Contribution {
+                feature: input.name.clone(),
+                value: Some(value),
+                logit,
+            })
+            .collect();
+        contributions.push(term("target_bias", own.target_bias));
+        contributions.push(term("hazard_prior", own.hazard - fleet));
+        contributions.push(term("calibration", logit - raw));
+        contributions.sort_by(|a, b| b.logit.abs().total_cmp(&a.logit.abs()));
+        Explanation {
+            horizon: *horizon,
+            probability: probability_of(logit),
+            logit,
+            base: own.bias + fleet + mean,
+            contributions,
+        }
+    }
+
+    /// The mean of what all features add, and what each adds beyond its part of it.
+    fn of_features(&self, head: usize, row: &[f64]) -> (f64, Vec<f64>) {
+        let placed = self.layout().place(row);
+        let mut of_slots = Vec::with_capacity(4 * placed.len());
+        self.layout().visit(&placed, |slot, value| {
+            of_slots.push((slot, self.weight(slot, head) * value))
+        });
+        let mut of_features = vec![0.0; placed.len()];
+        let mut all_means = 0.0;
+        let mut give = |input: usize, logit: f64| {
+            if let Some(of_feature) = of_features.get_mut(input) {
+                *of_feature += logit;
+            }
+        };
+        let mut touched = of_slots.iter().peekable();
+        for (owner, run) in self.layout().owners() {
+            let mean = self.mean_over(head, run.clone());
+            let mut added = -mean;
+            while let Some((_, logit)) = touched.next_if(|(slot, _)| run.contains(slot)) {
+                added += logit;
+            }
+            all_means += mean;
+            match owner {
+                Owner::Input(input) => give(input, added),
+                Owner::Cross(a, b) => {
+                    give(a, added / 2.0);
+                    give(b, added / 2.0);
+                }
+            }
+        }
+        (all_means, of_features)
+    }
+
+    /// What a run of slots added on average, over the rows learned from.
+    fn mean_over(&self, head: usize, run: std::ops::Range<usize>) -> f64 {
+        let all = self.seen.first().copied().unwrap_or(0.0);
+        if all <= 0.0 {
+            return 0.0;
+        }
+        let seen = self.seen.get(run.clone()).unwrap_or_default();
+        run.zip(seen)
+            .map(|(slot, seen)| self.weight(slot, head) * seen)
+            .sum::<f64>()
+            / all
+    }
+}

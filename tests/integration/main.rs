@@ -1,0 +1,3 @@
+//! Integration tests: one binary, real components. Each module is a claim about the whole.
+
+mod architecture;

@@ -1,0 +1,1 @@
+//! What the integration tests share: starting real components and waiting for them.
