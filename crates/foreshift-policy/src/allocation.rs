@@ -31,6 +31,8 @@ pub(crate) struct Share {
     /// What it keeps at least, in basis points of the route: a target on its way down whose cause is gone stops
     /// where it is, even while it may not turn yet.
     pub(crate) least: u32,
+    /// What it keeps at most, likewise: a target on its way up that should go down again stops where it is.
+    pub(crate) most_kept: u32,
     /// What it has now, in basis points of the route.
     pub(crate) planned: u32,
     /// The most it may be given, in basis points of the route; at least its baseline.
@@ -52,7 +54,7 @@ pub(crate) struct Allocation {
 }
 
 impl Scene<'_> {
-    /// The targets with what each keeps, what it would keep if nothing held it back, and its room, as chosen by
+    /// The targets with what each keeps, what it would keep if it might turn, and its room, as chosen by
     /// `choose(target)`.
     pub(crate) fn shares(&self, state: &RouteState, choose: impl Fn(usize) -> (u32, u32, u32)) -> Vec<Share> {
         let configured = self.input.route.targets.iter().zip(&self.baseline);
@@ -60,11 +62,13 @@ impl Scene<'_> {
             .zip(self.facts.iter().zip(&state.targets))
             .enumerate()
             .map(|(at, ((target, baseline), (facts, known)))| {
-                let (keep, asked, room) = choose(at);
+                let (keep, wished, room) = choose(at);
+                let wished = portion_up(*baseline, wished.min(WHOLE_BP), WHOLE_BP);
                 Share {
                     baseline: *baseline,
                     keep,
-                    least: portion_up(*baseline, asked, WHOLE_BP).min(known.planned),
+                    least: wished.min(known.planned),
+                    most_kept: wished.max(known.planned),
                     planned: known.planned,
                     room: room.max(*baseline),
                     role: target.role,
@@ -138,8 +142,8 @@ struct Pot<'a> {
 impl<'a> Pot<'a> {
     fn new(shares: &'a [Share]) -> Self {
         let kept = |share: &Share| {
-            portion_up(share.baseline, share.keep.min(WHOLE_BP), WHOLE_BP)
-                .max(share.least.min(share.baseline))
+            let kept = portion_up(share.baseline, share.keep.min(WHOLE_BP), WHOLE_BP);
+            kept.max(share.least).min(share.most_kept).min(share.baseline)
         };
         let weights: Vec<u32> = shares.iter().map(kept).collect();
         // Without targets there is nothing to give to; otherwise baselines sum to the whole.

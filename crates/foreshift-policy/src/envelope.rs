@@ -103,13 +103,13 @@ pub(crate) fn bound(
     }
     let shifting = predictive::bound(state, scene, &mut keeps, &mut bindings);
     let asked = keeps.combined();
-    let flips_hold = turning::turn(state, scene, &asked, &mut bindings, &mut looks);
+    let turned = turning::turn(state, scene, &asked, &mut bindings, &mut looks);
     let room = room::rooms(state, scene);
     if lapsed {
         restart(state, scene, &room);
     }
     let current: Vec<u32> = state.targets.iter().map(|target| target.turn.keep).collect();
-    let allocation = room::allocate_within(state, scene, &asked, &room, &mut bindings);
+    let allocation = room::allocate_within(state, scene, &turned.wished, &room, &mut bindings);
     let goal = allocation.weights;
     step::step(state, scene, &goal, &mut bindings, &mut looks);
     let planned = state.planned();
@@ -119,7 +119,7 @@ pub(crate) fn bound(
     Bounded {
         changed: planned != before,
         decaying: keeps.decaying,
-        hold: flips_hold.then_some(Hold::Flips),
+        hold: turned.frozen.then_some(Hold::Flips),
         no_target: allocation.no_target,
         keeps: current,
         planned,

@@ -56,7 +56,8 @@ pub(crate) fn propose(state: &mut RouteState, scene: &Scene<'_>) -> Proposal {
         .collect();
     let shares: Vec<Share> = scene.shares(state, |at| {
         let keep = |keeps: &[u32]| keeps.get(at).copied().unwrap_or(WHOLE_BP);
-        (keep(&reactive).min(keep(&predictive)), 0, FULL_BP)
+        let keep = keep(&reactive).min(keep(&predictive));
+        (keep, keep, FULL_BP)
     });
     Proposal {
         weights: allocate(&shares).weights,

@@ -47,7 +47,7 @@ impl Default for Params {
                 l2: 1.0,
             },
             target: Rates {
-                alpha: 0.3,
+                alpha: 0.5,
                 beta: 0.3,
                 l1: 0.0,
                 l2: 2.0,

@@ -203,6 +203,10 @@ impl ListenerStart<'_> {
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let bound = listener.local_addr().map_err(bind)?;
         let (router, health) = self.router(with_operator)?;
+        // Until readiness was looked at: tonic-health would say that all is well.
+        health
+            .set_service_status(WHOLE_SERVER, ServingStatus::NotServing)
+            .await;
         let incoming = accepted(listener, self.config.limits.clone(), self.closed.clone());
         let mut stopping = self.stopping.clone();
         listeners.spawn(async move {

@@ -5,6 +5,7 @@ fn primary(baseline: u32, keep: u32) -> Share {
         baseline,
         keep,
         least: 0,
+        most_kept: FULL_BP,
         planned: baseline,
         room: FULL_BP,
         role: Role::Primary,

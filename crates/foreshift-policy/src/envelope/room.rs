@@ -62,32 +62,38 @@ fn capacity_bp(facts: &TargetFacts, headroom: f64, demand: f64) -> Option<u32> {
     Some(share.clamp(0.0, f64::from(FULL_BP)) as u32)
 }
 
-/// Allocates within the rooms what `asked` and the targets' turns leave them, and says whom they bound: those that would have been given more without them.
+/// Allocates within the rooms what `wished` and the targets' turns leave them, and says whom they bound: those that would have been given more without them.
 pub(crate) fn allocate_within(
     state: &RouteState,
     scene: &Scene<'_>,
-    asked: &[u32],
+    wished: &[u32],
     rooms: &Rooms,
     bindings: &mut Bindings<'_>,
 ) -> Allocation {
     let keep = |at: usize| {
         let held = state.targets.get(at).map_or(0, |target| target.turn.keep);
-        (held, asked.get(at).copied().unwrap_or(0).max(held))
+        (held, wished.get(at).copied().unwrap_or(held))
     };
     let within = |room: &dyn Fn(usize) -> u32| {
         scene.shares(state, |at| {
-            let (held, asked) = keep(at);
-            (held, asked, room(at))
+            let (held, wished) = keep(at);
+            (held, wished, room(at))
         })
     };
     let bounded: Vec<Share> = within(&|at| rooms.most(at));
     let allocation = allocate(&bounded);
     if bounded.iter().any(|share| share.room < FULL_BP) {
         let free = allocate(&within(&|_| FULL_BP));
+        let mut told = allocation.weights == free.weights;
         for (at, (given, free)) in allocation.weights.iter().zip(&free.weights).enumerate() {
             if let (Some(rule), true) = (rooms.rule(at), free > given) {
                 bindings.bind(rule, Some(at), free - given);
+                told = true;
             }
+        }
+        // Who has no room also takes no part in rounding, which can move a basis point between others.
+        if let (false, Some(rule)) = (told, (0..scene.facts.len()).find_map(|at| rooms.rule(at))) {
+            bindings.bind(rule, None, 0);
         }
     }
     if state.demand.is_none() && allocation.weights != scene.baseline {

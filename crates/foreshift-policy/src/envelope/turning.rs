@@ -12,14 +12,23 @@ use crate::plan::{Note, Scene};
 use crate::rounding::portion_down;
 use crate::state::{FLIP_BP, MAX_FLIPS_KEPT, RouteState, Turn, WHOLE_BP};
 
-/// Lets each target's share follow what is asked, as far as its dwell and the cap allow. Returns whether the cap holds.
+/// What became of the shares that were asked for.
+pub(crate) struct Turned {
+    /// Whether the cap on changes of direction holds.
+    pub(crate) frozen: bool,
+    /// The share that each target would keep if it might turn: a weight still on its way in the old direction
+    /// stops there, since what it was on its way for is gone.
+    pub(crate) wished: Vec<u32>,
+}
+
+/// Lets each target's share follow what is asked, as far as its dwell and the cap allow.
 pub(crate) fn turn(
     state: &mut RouteState,
     scene: &Scene<'_>,
     asked: &[u32],
     bindings: &mut Bindings<'_>,
     looks: &mut Vec<Timestamp>,
-) -> bool {
+) -> Turned {
     let now = scene.now();
     let limits = &scene.input.route.settings.limits;
     let frozen_until = frozen_until(state, limits.max_flips_per_hour, now);
@@ -56,7 +65,11 @@ pub(crate) fn turn(
             );
         }
     }
+    let held = |at: usize| asked.get(at) != admitted.get(at);
+    let held: Vec<bool> = (0..asked.len()).map(held).collect();
     let kept = within_budget(state, scene, admitted, bindings);
+    let wished = held.iter().zip(asked).zip(&kept);
+    let wished = wished.map(|((held, asked), kept)| if *held { *asked } else { *kept }).collect();
     for (target, keep) in state.targets.iter_mut().zip(kept) {
         if target.turn.follow(keep, now) {
             state.flips.push_back(now);
@@ -65,7 +78,7 @@ pub(crate) fn turn(
     while state.flips.len() > MAX_FLIPS_KEPT {
         state.flips.pop_front();
     }
-    frozen_until.is_some()
+    Turned { frozen: frozen_until.is_some(), wished }
 }
 
 /// Until when the cap on changes of direction holds the route, if it does.

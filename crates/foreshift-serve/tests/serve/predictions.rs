@@ -1,0 +1,133 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use foreshift_domain::published::Published;
+use foreshift_proto::v1;
+use foreshift_proto::v1::prediction_service_client::PredictionServiceClient;
+use foreshift_serve::client::ClientError;
+use tokio::time::timeout;
+use tonic::Code;
+use tonic::transport::Channel;
+
+use crate::harness::{Running, STUCK, open, start, target, world};
+
+async fn client(running: &Running) -> PredictionServiceClient<Channel> {
+    PredictionServiceClient::connect(format!("http://{}", running.serving.addresses.listen))
+        .await
+        .expect("it connects")
+}
+
+fn many() -> Published {
+    Published {
+        targets: (0..1_203)
+            .map(|number| target(&format!("t{number:04}"), 60))
+            .collect(),
+        ..world()
+    }
+}
+
+#[tokio::test]
+async fn a_prediction_comes_with_its_contributions() {
+    let running = start(open(), world()).await;
+    let (prediction, explanations) = running
+        .client(None)
+        .await
+        .prediction(&"eu".into())
+        .await
+        .expect("there is one");
+    let published = world();
+    let state = published.targets.get("eu").expect("known");
+    assert_eq!(Some(prediction), state.prediction.clone());
+    assert_eq!(explanations, state.explanations);
+}
+
+#[tokio::test]
+async fn a_prediction_that_is_not_there_is_not_found() {
+    let running = start(open(), world()).await;
+    let mut client = client(&running).await;
+    for (target, id) in [("mars", ""), ("", "eu@1"), ("", "mars@90000")] {
+        let asked = v1::GetPredictionRequest {
+            target: target.to_owned(),
+            prediction_id: id.to_owned(),
+        };
+        let status = client.get_prediction(asked).await.expect_err("there is none");
+        assert_eq!(status.code(), Code::NotFound, "{target} {id}");
+    }
+    let by_id = v1::GetPredictionRequest {
+        target: String::new(),
+        prediction_id: "eu@90000".to_owned(),
+    };
+    assert!(client.get_prediction(by_id).await.is_ok());
+    let nonsense = v1::GetPredictionRequest {
+        target: String::new(),
+        prediction_id: "eu".to_owned(),
+    };
+    let status = client.get_prediction(nonsense).await.expect_err("no id");
+    assert_eq!(status.code(), Code::InvalidArgument);
+    let missing = running.client(None).await.prediction(&"mars".into()).await;
+    assert!(matches!(missing, Err(ClientError::Call { .. })));
+}
+
+#[tokio::test]
+async fn pages_hold_every_prediction_once() {
+    let running = start(open(), many()).await;
+    let mut client = client(&running).await;
+    let mut names = Vec::new();
+    let mut asked = v1::ListPredictionsRequest {
+        page_size: 500,
+        ..v1::ListPredictionsRequest::default()
+    };
+    loop {
+        let page = client
+            .list_predictions(asked.clone())
+            .await
+            .expect("a page")
+            .into_inner();
+        assert!(page.predictions.len() <= 500);
+        names.extend(page.predictions.into_iter().map(|prediction| prediction.target));
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        asked.page_token = page.next_page_token;
+    }
+    let expected: Vec<_> = many().targets.keys().map(ToString::to_string).collect();
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn a_watcher_gets_all_predictions_and_then_new_ones() {
+    let running = start(open(), many()).await;
+    let asked = v1::WatchPredictionsRequest { targets: Vec::new() };
+    let mut stream = client(&running)
+        .await
+        .watch_predictions(asked)
+        .await
+        .expect("it watches")
+        .into_inner();
+    let mut seen = 0;
+    while seen < 1_203 {
+        let part = timeout(STUCK, stream.message())
+            .await
+            .expect("not stuck")
+            .expect("no error");
+        let part = part.expect("not over").predictions;
+        assert!(part.len() <= 500);
+        seen += part.len();
+    }
+    running.outside.published.send_modify(|published| {
+        let mut next = published.as_ref().clone();
+        next.targets.extend(BTreeMap::from([target("t0007", 120)]));
+        *published = Arc::new(next);
+    });
+    let part = timeout(STUCK, stream.message())
+        .await
+        .expect("not stuck")
+        .expect("no error");
+    let new: Vec<_> = part
+        .expect("not over")
+        .predictions
+        .into_iter()
+        .map(|new| new.id)
+        .collect();
+    assert_eq!(new, ["t0007@120000"]);
+}

@@ -1,0 +1,100 @@
+//! `foreshift run`: wiring. One thread owns the engine ([`core`]), the async runtime serves, the rest is channels.
+
+mod core;
+mod decisions;
+mod inbox;
+mod metrics;
+mod model;
+mod outlets;
+mod reload;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::Args as ClapArgs;
+use foreshift_config::{Loaded, ProcessConfig};
+use foreshift_domain::fallback::Fallback;
+use tokio::sync::watch;
+
+pub(crate) use self::core::{Core, Plumbing};
+pub(crate) use inbox::Inbox;
+pub(crate) use model::built_in_model;
+pub(crate) use outlets::{Outlets, Readers};
+
+use crate::serving;
+use crate::storage::Storage;
+
+/// Arguments of `foreshift run`.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// The process configuration.
+    #[arg(long, value_name = "FILE", default_value = "foreshift.yaml", env = "FORESHIFT_CONFIG")]
+    config: PathBuf,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let process = foreshift_config::load_process(&args.config, std::env::vars())?;
+    warn(&process);
+    let config = process.value;
+    let fallback = foreshift_config::load_fallback(&config.fallback_path)?;
+    warn(&fallback);
+    foreshift_config::refuse_for_live(&fallback.value).map_err(anyhow::Error::msg)?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime")?;
+    let finished = runtime.block_on(serve_until_stopped(&config, Arc::new(fallback.value)));
+    // A consumer that hangs while closing must not keep the process: what is durable is durable.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    finished
+}
+
+fn warn<T>(loaded: &Loaded<T>) {
+    loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+}
+
+async fn serve_until_stopped(config: &ProcessConfig, fallback: Arc<Fallback>) -> anyhow::Result<()> {
+    let storage = Storage::open(&config.storage.dir)?;
+    let (inbox, senders) = Inbox::new();
+    let (outlets, readers) = Outlets::new(&storage)?;
+    let (stop, stopping) = watch::channel(false);
+    let (ready, is_ready) = watch::channel(false);
+    let servers = serving::start(config, senders.clone(), readers, is_ready, stopping.clone()).await?;
+    reload::watch(config.fallback_path.clone(), senders.fallback, stopping.clone());
+
+    let plumbing = Plumbing { storage, inbox, outlets, ready, stopping };
+    let deadline = std::time::Duration::from_secs_f64(config.shutdown_deadline.as_secs_f64().max(1.0));
+    let settings = config.clone();
+    let (finished, core_finished) = tokio::sync::oneshot::channel();
+    // A thread of its own: the engine never waits for the runtime, nor the runtime for the engine.
+    let core = std::thread::Builder::new().name("engine".into()).spawn(move || {
+        let result = Core::start(&settings, fallback, plumbing).and_then(Core::run);
+        let _ = finished.send(result);
+    });
+    core.context("cannot start the engine's thread")?;
+
+    tokio::pin!(core_finished);
+    let early = tokio::select! {
+        result = &mut core_finished => Some(result),
+        () = signalled() => None,
+    };
+    tracing::info!("stopping");
+    let _ = stop.send(true);
+    let result = match early {
+        Some(result) => result,
+        None => match tokio::time::timeout(deadline, core_finished).await {
+            Ok(result) => result,
+            Err(_) => bail!("the engine did not stop within {deadline:?}; the newest snapshot counts"),
+        },
+    };
+    servers.stopped(deadline).await;
+    result.context("the engine's thread ended without a word")?
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut term) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

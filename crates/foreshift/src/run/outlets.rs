@@ -1,0 +1,124 @@
+//! What leaves the engine's thread: published state, the feed of weights, decisions on disk, alerts in the log.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use foreshift_domain::command::CommandResult;
+use foreshift_domain::published::Published;
+use foreshift_domain::weights::RouteWeights;
+use foreshift_engine::{Engine, Output};
+use foreshift_serve::CommandRequest;
+use tokio::sync::{broadcast, oneshot, watch};
+
+use super::decisions::DecisionLog;
+use crate::storage::{Storage, StorageError};
+
+/// Changes of weights kept for watchers that are a little behind; past it they get the newest state.
+const FEED: usize = 16_384;
+/// The state is published at most this often; weights themselves are fed at once.
+const PUBLISH_EVERY: Duration = Duration::from_millis(200);
+/// Commands whose result is awaited; no more than the inbox holds.
+const MAX_WAITING: usize = 1_024;
+
+/// The engine's side.
+pub(crate) struct Outlets {
+    published: watch::Sender<Arc<Published>>,
+    feed: broadcast::Sender<Arc<RouteWeights>>,
+    decisions: Option<DecisionLog>,
+    waiting: HashMap<String, oneshot::Sender<CommandResult>>,
+    newest: Option<Instant>,
+    dirty: bool,
+}
+
+/// The readers' side.
+pub(crate) struct Readers {
+    pub(crate) published: watch::Receiver<Arc<Published>>,
+    pub(crate) feed: broadcast::Sender<Arc<RouteWeights>>,
+}
+
+impl Outlets {
+    pub(crate) fn new(storage: &Storage) -> Result<(Self, Readers), StorageError> {
+        let (published, readers) = watch::channel(Arc::new(Published::default()));
+        let (feed, _) = broadcast::channel(FEED);
+        let outlets = Self {
+            published,
+            feed: feed.clone(),
+            decisions: Some(DecisionLog::open(&storage.decisions_dir())?),
+            waiting: HashMap::new(),
+            newest: None,
+            dirty: true,
+        };
+        Ok((outlets, Readers { published: readers, feed }))
+    }
+
+    /// Remembers who waits for a command's result.
+    pub(crate) fn await_result(&mut self, request: CommandRequest) {
+        if self.waiting.len() < MAX_WAITING {
+            self.waiting.insert(request.command.request_id, request.reply);
+        }
+    }
+
+    /// Takes all that the engine has to say.
+    pub(crate) fn drain(&mut self, engine: &mut Engine) -> Result<(), StorageError> {
+        while let Some(output) = engine.poll_output() {
+            self.dirty = true;
+            self.take(engine, output)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, engine: &Engine, output: Output) -> Result<(), StorageError> {
+        match output {
+            Output::Weights(weights) => {
+                tracing::debug!(route = %weights.route, version = %weights.version, reason = ?weights.reason, "weights");
+                // Without a watcher nobody hears: that is no error.
+                let _ = self.feed.send(weights);
+            }
+            Output::Decision(decision, _) => {
+                if let Some(log) = &mut self.decisions {
+                    log.append(engine.epoch(), &decision)?;
+                }
+            }
+            Output::Incident(change) => match change.end {
+                None => tracing::warn!(target_name = %change.target, start = ?change.start, "an incident began"),
+                Some(end) => tracing::info!(target_name = %change.target, ?end, "an incident ended"),
+            },
+            Output::Command(command, result) => {
+                tracing::info!(actor = %command.actor, request = %command.request_id, verdict = ?result.verdict, "command");
+                if let Some(reply) = self.waiting.remove(&result.request_id) {
+                    // What the command changed is visible before its caller hears that it is done.
+                    self.publish(engine);
+                    let _ = reply.send(result);
+                }
+            }
+            Output::Alert(alert) => tracing::warn!("{alert}"),
+            Output::Predictions(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Publishes the state if it may have changed and the last time is long enough ago.
+    pub(crate) fn publish_if_due(&mut self, engine: &Engine) {
+        if self.dirty && self.newest.is_none_or(|newest| newest.elapsed() >= PUBLISH_EVERY) {
+            self.publish(engine);
+        }
+    }
+
+    /// Publishes the state now.
+    pub(crate) fn publish(&mut self, engine: &Engine) {
+        self.published.send_replace(Arc::new(engine.publish()));
+        self.newest = Some(Instant::now());
+        self.dirty = false;
+    }
+
+    /// Time passes: what is published shows the clock.
+    pub(crate) fn touch(&mut self) {
+        self.dirty = true;
+    }
+
+    /// Writes out what is buffered.
+    pub(crate) fn flush(&mut self) -> Result<(), StorageError> {
+        self.decisions.as_mut().map_or(Ok(()), DecisionLog::flush)
+    }
+}
