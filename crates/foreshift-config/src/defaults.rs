@@ -13,7 +13,7 @@ use crate::fallback::file::{
     TriggersFile,
 };
 use crate::process::{
-    Clock, Consume, GrpcListener, HttpListener, JournalConfig, KafkaConfig, ListenConfig, OutputTopics,
+    Clock, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics,
     Properties, SignalKind, StartAt, StorageConfig, TimeConfig, TopicConfig, TopicFormat,
 };
 use crate::text::Span;
@@ -200,17 +200,13 @@ const fn loopback(port: u16) -> SocketAddr {
 
 impl Default for ListenConfig {
     fn default() -> Self {
-        let grpc = |port| GrpcListener {
-            address: loopback(port),
-            tls: None,
-            token_file: None,
-        };
+        let listener = |port| Listener { address: loopback(port) };
         Self {
-            grpc: grpc(7400),
-            operator: grpc(7401),
-            http: Some(HttpListener {
-                address: loopback(7402),
-            }),
+            grpc: listener(7400),
+            operator: listener(7401),
+            http: Some(listener(7402)),
+            peers_file: None,
+            tls: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 pub use self::config::{
-    Clock, Consume, GrpcListener, HttpListener, JournalConfig, KafkaConfig, ListenConfig, OutputTopics,
+    Clock, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics,
     ProcessConfig, Properties, SignalKind, StartAt, StorageConfig, TimeConfig, Tls, TopicConfig, TopicFormat,
 };
 

@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::decay::halved;
 
-/// The most beginnings of incidents kept, of a target or of a group: ten days of what fails hourly, years of
-/// what seldom does.
-pub const MAX_ONSETS: usize = 256;
+/// The most beginnings of incidents kept, of a target or of a group: five days of what fails hourly, years of
+/// what seldom does. Twice or half as many predict no better.
+pub const MAX_ONSETS: usize = 128;
 
 const DAY_S: f64 = 86_400.0;
+const HOUR_S: f64 = 3_600.0;
 
 /// A time of day is not known to the second: look at least a quarter of an hour ahead.
 const LEAST_REACH_S: f64 = 900.0;
@@ -49,15 +50,20 @@ impl Onsets {
         }
         let ahead_s = ahead.as_secs_f64().max(1.0);
         let reach_s = ahead_s.max(LEAST_REACH_S);
-        let mut day = Cycle::new(DAY_S, [7.0, 28.0]);
-        let mut half_day = Cycle::new(DAY_S / 2.0, [14.0]);
-        let mut hour = Cycle::new(DAY_S / 24.0, [24.0]);
-        let mut run = Cycle::new(ahead_s, [6.0]);
+        let mut day = Cycle::new(DAY_S, reach_s, [CYCLES_7, CYCLES_28]);
+        let mut half_day = Cycle::new(DAY_S / 2.0, reach_s, [CYCLES_14]);
+        let mut hour = Cycle::new(HOUR_S, ahead_s.min(HOUR_S), [CYCLES_24]);
+        let mut run = Cycle::new(ahead_s, ahead_s, [CYCLES_6]);
         for ago_s in self.ago_s(tick) {
-            day.onset(ago_s, reach_s);
-            half_day.onset(ago_s, reach_s);
-            hour.onset(ago_s, ahead_s.min(3_600.0));
-            run.onset(ago_s, ahead_s);
+            let more = [
+                day.onset(ago_s),
+                half_day.onset(ago_s),
+                hour.onset(ago_s),
+                run.onset(ago_s),
+            ];
+            if more == [false; 4] {
+                break;
+            }
         }
         let watched_s = tick.since(since).as_secs_f64().max(0.0);
         let [day_7d, day_28d] = day.shares(watched_s);
@@ -78,9 +84,11 @@ impl Onsets {
     /// The share of days alone; half-lives 14 and 28 days.
     pub(crate) fn days(&self, tick: Timestamp, ahead: Duration, since: Timestamp) -> [f64; 2] {
         let reach_s = ahead.as_secs_f64().max(LEAST_REACH_S);
-        let mut day = Cycle::new(DAY_S, [14.0, 28.0]);
+        let mut day = Cycle::new(DAY_S, reach_s, [CYCLES_14, CYCLES_28]);
         for ago_s in self.ago_s(tick) {
-            day.onset(ago_s, reach_s);
+            if !day.onset(ago_s) {
+                break;
+            }
         }
         day.shares(tick.since(since).as_secs_f64().max(0.0))
     }
@@ -93,47 +101,98 @@ impl Onsets {
     }
 }
 
+/// How fast cycles are forgotten.
+#[derive(Clone, Copy)]
+struct Memory {
+    /// Half-life in cycles.
+    half_life: f64,
+    /// What one cycle leaves: 2^(-1 / half-life). Written out, since it is needed for every row.
+    kept: f64,
+}
+
+const CYCLES_6: Memory = Memory {
+    half_life: 6.0,
+    kept: 0.890_898_718_140_339_3,
+};
+const CYCLES_7: Memory = Memory {
+    half_life: 7.0,
+    kept: 0.905_723_664_263_906_7,
+};
+const CYCLES_14: Memory = Memory {
+    half_life: 14.0,
+    kept: 0.951_695_153_010_619_6,
+};
+const CYCLES_24: Memory = Memory {
+    half_life: 24.0,
+    kept: 0.971_531_941_153_606_1,
+};
+const CYCLES_28: Memory = Memory {
+    half_life: 28.0,
+    kept: 0.975_548_642_052_573_3,
+};
+
+/// What is older than this many half-lives of the longest memory weighs less than 1 in 250: not looked at.
+const HALF_LIVES_KEPT: f64 = 8.0;
+
 /// Counts the cycles of a period that held an onset in the stretch that now lies ahead.
 struct Cycle<const N: usize> {
     period_s: f64,
     per_period: f64,
-    half_lives: [f64; N],
-    newest: f64,
+    reach_s: f64,
+    memories: [Memory; N],
+    most: i64,
+    newest: i64,
+    weights: [f64; N],
     sums: [f64; N],
 }
 
 impl<const N: usize> Cycle<N> {
-    /// Half-lives in cycles.
-    fn new(period_s: f64, half_lives: [f64; N]) -> Self {
+    fn new(period_s: f64, reach_s: f64, memories: [Memory; N]) -> Self {
+        let longest = memories
+            .iter()
+            .fold(0.0, |most: f64, memory| most.max(memory.half_life));
         Self {
             period_s,
             per_period: 1.0 / period_s,
-            half_lives,
-            newest: -1.0,
+            reach_s,
+            memories,
+            most: (HALF_LIVES_KEPT * longest) as i64,
+            newest: 1,
+            weights: [1.0; N],
             sums: [0.0; N],
         }
     }
 
-    /// An onset `ago_s` ago, newest first: does it fall, whole cycles later, within `reach_s` behind the tick?
-    fn onset(&mut self, ago_s: f64, reach_s: f64) {
-        let cycles = (ago_s * self.per_period).floor() + 1.0;
-        let lands_s = cycles * self.period_s - ago_s;
-        if lands_s <= reach_s && cycles != self.newest {
+    /// An onset `ago_s` ago, newest first: does it fall, whole cycles later, within the reach of the tick? False
+    /// when it is too old to count, as all after it are.
+    fn onset(&mut self, ago_s: f64) -> bool {
+        let cycles = (ago_s * self.per_period) as i64 + 1;
+        if cycles > self.most {
+            return false;
+        }
+        let hit = cycles as f64 * self.period_s - ago_s <= self.reach_s;
+        if hit && (cycles > self.newest || self.sums == [0.0; N]) {
+            for (weight, memory) in self.weights.iter_mut().zip(self.memories) {
+                // Cycles ascend, so over all onsets these are at most `most` products.
+                for _ in self.newest..cycles {
+                    *weight *= memory.kept;
+                }
+            }
             self.newest = cycles;
-            for (sum, half_life) in self.sums.iter_mut().zip(self.half_lives) {
-                *sum += libm::exp2((1.0 - cycles) / half_life);
+            for (sum, weight) in self.sums.iter_mut().zip(self.weights) {
+                *sum += weight;
             }
         }
+        true
     }
 
     /// Of the cycles watched, the weighed share that held one; one empty cycle is added, so that the young claim little.
     fn shares(&self, watched_s: f64) -> [f64; N] {
         let cycles = watched_s * self.per_period;
         let mut shares = self.sums;
-        for (share, half_life) in shares.iter_mut().zip(self.half_lives) {
+        for (share, memory) in shares.iter_mut().zip(self.memories) {
             if *share > 0.0 {
-                let kept = libm::exp2(-1.0 / half_life);
-                let watched = (1.0 - libm::exp2(-cycles / half_life)) / (1.0 - kept);
+                let watched = (1.0 - libm::exp2(-cycles / memory.half_life)) / (1.0 - memory.kept);
                 *share = (*share / (watched + 1.0)).min(1.0);
             }
         }
@@ -200,6 +259,7 @@ impl DayProfile {
     /// The same with soft edges: habits are not exact. Times of day count fully within (tick, tick + ahead] and
     /// fade over an hour and three quarters to either side.
     pub(crate) fn around(&self, tick: Timestamp, ahead: Duration) -> f64 {
+        const DAY_US: i64 = Duration::DAY.as_micros();
         const FLANK_S: f64 = 6_300.0;
         // Area of both flanks, (1 - x^2)^2 each.
         const FLANKS_S: f64 = FLANK_S * 16.0 / 15.0;
@@ -207,12 +267,14 @@ impl DayProfile {
             return 0.0;
         }
         let half_s = ahead.as_secs_f64().max(0.0) / 2.0;
-        let middle_s = tick.as_micros().rem_euclid(Duration::DAY.as_micros()) as f64 / 1e6 + half_s;
+        let middle_s = (tick + Duration::from_secs_f64(half_s))
+            .as_micros()
+            .rem_euclid(DAY_US) as f64
+            / 1e6;
         let mut seen = 0.0;
         for (index, quarter) in self.quarters.iter().enumerate() {
-            let centre_s = (index as f64 + 0.5) * QUARTER_S as f64;
-            let off = (centre_s - middle_s) / DAY_S;
-            let off_s = (off - (off + 0.5).floor()).abs() * DAY_S;
+            let off_s = ((index as f64 + 0.5) * QUARTER_S as f64 - middle_s).abs();
+            let off_s = off_s.min(DAY_S - off_s);
             let beyond = ((off_s - half_s).max(0.0) / FLANK_S).min(1.0);
             let weight = 1.0 - beyond * beyond;
             seen += quarter * weight * weight;
@@ -269,6 +331,17 @@ mod tests {
 
     fn hours(n: i64) -> Timestamp {
         START + Duration::HOUR * n
+    }
+
+    #[test]
+    fn what_a_cycle_leaves_is_that_of_its_half_life() {
+        for memory in [CYCLES_6, CYCLES_7, CYCLES_14, CYCLES_24, CYCLES_28] {
+            assert!(
+                (libm::exp2(-1.0 / memory.half_life) - memory.kept).abs() < 1e-15,
+                "{}",
+                memory.half_life
+            );
+        }
     }
 
     fn onsets(at: impl Iterator<Item = i64>) -> (Onsets, DayProfile) {

@@ -397,6 +397,30 @@ impl Sequencer {
         }
     }
 
+    /// Believes what another partition has reached since it was set aside.
+    fn clear_suspects(&mut self, out: &mut Outbox) {
+        for index in 0..self.partitions.len() {
+            let suspects = self.partitions.get(index).map(|partition| partition.suspects.as_slice());
+            let earliest = suspects.unwrap_or_default().iter().map(|held| held.event.time()).min();
+            if !earliest.is_some_and(|earliest| self.is_believable(earliest)) {
+                continue;
+            }
+            let Some(partition) = self.partitions.get_mut(index) else { return };
+            for held in partition.take_suspects() {
+                match self.is_believable(held.event.time()) {
+                    true => self.hold(index, held, out),
+                    false => self.set_aside(index, held),
+                }
+            }
+        }
+    }
+
+    fn set_aside(&mut self, index: usize, held: HeldEvent) {
+        if let Some(partition) = self.partitions.get_mut(index) {
+            partition.suspect(held);
+        }
+    }
+
     fn hold(&mut self, index: usize, held: HeldEvent, out: &mut Outbox) {
         if let Some(partition) = self.partitions.get_mut(index) {
             partition.believe(held.event.time());
@@ -414,6 +438,7 @@ impl Sequencer {
     }
 
     fn release(&mut self, out: &mut Outbox) {
+        self.clear_suspects(out);
         let Some(until) = self.event_frontier() else { return };
         while let Some(events) = self.held.take_before(until, self.slot()) {
             self.emit(events, out);

@@ -1,5 +1,11 @@
 //! Every field, value, message, service and call of the protos is described.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

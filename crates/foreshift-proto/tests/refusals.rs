@@ -1,5 +1,11 @@
 //! What may not be said is refused, and the error names the field.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
 use std::collections::BTreeMap;
 
 use foreshift_domain::signal::{Health, MAX_LATENCY_BINS, Observation, OutcomeKind, Signal};

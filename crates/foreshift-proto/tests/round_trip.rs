@@ -1,5 +1,11 @@
 //! What goes over the wire comes back as it was.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
 use std::sync::Arc;
 
 use foreshift_domain::command::{Action, Command, Verdict};

@@ -166,11 +166,13 @@ impl Watcher {
             if *self.stopping.borrow() {
                 return Some((Err(Status::unavailable("the server stops: connect again")), None));
             }
-            if self.changes.len() > self.max_backlog {
-                self.skip_to_latest();
-            }
             if let Some(message) = self.watch.next() {
                 return Some((Ok(message), Some(self)));
+            }
+            // Only now that nothing is pending: else a watcher that reads slowly would gather one state after the other.
+            if self.changes.len() > self.max_backlog {
+                self.skip_to_latest();
+                continue;
             }
             let is_over = tokio::select! {
                 biased;

@@ -146,8 +146,8 @@ impl FaultKind {
             Self::AnnouncedErrors => Signs {
                 error: 0.006,
                 reset: 0.003,
-                slow: 0.016,
-                service: 0.12,
+                slow: 0.018,
+                service: 0.15,
                 truncated: 0.001,
                 log_per_s: 0.06,
                 ..none
@@ -234,13 +234,13 @@ impl DecoyKind {
         let none = Signs::default();
         match self {
             Self::LatencyBlip => Signs { service: 0.55, ..none },
-            Self::TailBlip => Signs { slow: 0.045, hang: 0.003, ..none },
-            Self::DeployBump => Signs { service: 0.3, error: 0.006, slow: 0.01, log_per_s: 0.05, ..none },
+            Self::TailBlip => Signs { slow: 0.05, hang: 0.0008, ..none },
+            Self::DeployBump => Signs { service: 0.24, error: 0.003, log_per_s: 0.05, ..none },
             Self::LogNoise => Signs { log_per_s: 0.22, ..none },
             Self::GcPause => Signs { stall_per_s: 0.12, ..none },
             Self::MemoryHump => Signs { memory: 0.36, ..none },
             Self::PoolHump => Signs { pool: 0.42, ..none },
-            Self::ErrorBlip => Signs { error: 0.018, reset: 0.005, rate_limited: 0.007, ..none },
+            Self::ErrorBlip => Signs { error: 0.018, reset: 0.005, hang: 0.005, rate_limited: 0.007, ..none },
             Self::QuotaDip => Signs { quota: 0.75, ..none },
             Self::TrafficSpike => none,
         }
@@ -257,7 +257,7 @@ impl DecoyKind {
     /// Shortest and longest, in seconds.
     pub(crate) const fn length_s(self) -> (f64, f64) {
         match self {
-            Self::ErrorBlip => (8.0, 30.0),
+            Self::ErrorBlip => (8.0, 40.0),
             Self::GcPause => (10.0, 60.0),
             Self::LatencyBlip | Self::TailBlip | Self::DeployBump => (30.0, 150.0),
             Self::LogNoise => (60.0, 300.0),

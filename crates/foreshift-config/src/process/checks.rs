@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use foreshift_domain::Duration;
 
 use super::config::{
-    Consume, GrpcListener, KafkaConfig, ProcessConfig, SignalKind, TopicConfig, TopicFormat,
+    Consume, KafkaConfig, ProcessConfig, SignalKind, TopicConfig, TopicFormat,
 };
 use crate::report::Report;
 use crate::tree::At;
@@ -157,26 +157,34 @@ fn listeners(config: &ProcessConfig, at: &At, report: &mut Report<'_>) {
     let listen = &config.listen;
     let operator = at.key("operator");
     report.require(
-        listen.operator.address.ip().is_loopback() || listen.operator.has_credentials(),
+        listen.operator.address.ip().is_loopback() || listen.peers_file.is_some(),
         &operator.key("address"),
         format!(
             "operator commands on {} need credentials",
             listen.operator.address
         ),
-        "set token_file or tls.client_ca_file, or listen on 127.0.0.1",
+        "set listen.peers_file, or listen on 127.0.0.1",
     );
-    if !listen.grpc.address.ip().is_loopback() && !listen.grpc.has_credentials() {
+    if !listen.grpc.address.ip().is_loopback() && listen.peers_file.is_none() {
         report.warn(
             &at.key("grpc").key("address"),
             "weights are readable by anyone who reaches this address",
         );
     }
-    for (listener, at) in [
-        (&listen.grpc, at.key("grpc")),
-        (&listen.operator, operator.clone()),
-    ] {
-        token_in_the_clear(listener, &at, report);
+    let reachable = [&listen.grpc, &listen.operator].iter().any(|listener| !listener.address.ip().is_loopback());
+    if reachable && listen.peers_file.is_some() && listen.tls.is_none() {
+        report.warn(
+            &at.key("peers_file"),
+            "tokens cross the network in the clear: set listen.tls, or encrypt in front of it",
+        );
     }
+    let names_nobody = listen.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
+    report.require(
+        !names_nobody || listen.peers_file.is_some(),
+        &at.key("tls").key("client_ca_file"),
+        "client certificates are asked for, but nobody is named",
+        "set listen.peers_file with lines `cert:SHA256 NAME ROLES`",
+    );
     let mut taken = vec![(listen.grpc.address, "grpc")];
     let others = [
         Some((listen.operator.address, "operator")),
@@ -196,15 +204,6 @@ fn listeners(config: &ProcessConfig, at: &At, report: &mut Report<'_>) {
             );
         }
         taken.push((address, name));
-    }
-}
-
-fn token_in_the_clear(listener: &GrpcListener, at: &At, report: &mut Report<'_>) {
-    if listener.token_file.is_some() && listener.tls.is_none() && !listener.address.ip().is_loopback() {
-        report.warn(
-            &at.key("token_file"),
-            "tokens cross the network in the clear: set tls, or encrypt in front of it",
-        );
     }
 }
 

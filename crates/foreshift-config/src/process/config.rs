@@ -256,39 +256,27 @@ pub enum Clock {
     Event,
 }
 
-/// Listeners.
+/// Listeners, and whom they trust.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ListenConfig {
-    /// Weights and predictions over gRPC.
-    pub grpc: GrpcListener,
-    /// Operator commands over gRPC. On another address than loopback it needs credentials.
-    pub operator: GrpcListener,
+    /// Weights, predictions and the reports of gateways, over gRPC.
+    pub grpc: Listener,
+    /// The same and operator commands, over gRPC. On another address than loopback it needs `peers_file`.
+    pub operator: Listener,
     /// Metrics and health over HTTP; `null` switches it off.
-    pub http: Option<HttpListener>,
-}
-
-/// A gRPC listener.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GrpcListener {
-    /// The address, such as `127.0.0.1:7400`.
-    #[serde(with = "address")]
-    #[schemars(with = "Address")]
-    pub address: SocketAddr,
-    /// Encryption; none without it.
-    #[serde(default)]
+    pub http: Option<Listener>,
+    /// Who may call the gRPC listeners, a peer a line: `TOKEN NAME ROLES [SCOPE]` or `cert:SHA256 NAME ROLES [SCOPE]`. Without the file whoever reaches a listener may use it.
+    pub peers_file: Option<PathBuf>,
+    /// Encryption of the gRPC listeners; none without it.
     pub tls: Option<Tls>,
-    /// A file of bearer tokens, one `name:token` a line. Clients without one are refused.
-    #[serde(default)]
-    pub token_file: Option<PathBuf>,
 }
 
-/// An HTTP listener.
+/// A listener.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct HttpListener {
-    /// The address, such as `127.0.0.1:7402`.
+pub struct Listener {
+    /// The address, such as `127.0.0.1:7400`.
     #[serde(with = "address")]
     #[schemars(with = "Address")]
     pub address: SocketAddr,
@@ -302,16 +290,9 @@ pub struct Tls {
     pub cert_file: PathBuf,
     /// Its private key.
     pub key_file: PathBuf,
-    /// The authority of client certificates. With it, clients must show one, and its subject names the actor.
+    /// The authority of client certificates. With it, clients may show one that `peers_file` names.
     #[serde(default)]
     pub client_ca_file: Option<PathBuf>,
-}
-
-impl GrpcListener {
-    /// Whether a client must show who it is.
-    pub fn has_credentials(&self) -> bool {
-        self.token_file.is_some() || self.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some())
-    }
 }
 
 /// What is kept on disk.
@@ -345,12 +326,11 @@ impl ProcessConfig {
     pub(super) fn resolve_paths(&mut self, directory: &Path) {
         let mut paths = vec![&mut self.fallback_path, &mut self.storage.dir];
         paths.extend(&mut self.model_path);
-        for listener in [&mut self.listen.grpc, &mut self.listen.operator] {
-            paths.extend(&mut listener.token_file);
-            if let Some(tls) = &mut listener.tls {
-                paths.extend([&mut tls.cert_file, &mut tls.key_file]);
-                paths.extend(&mut tls.client_ca_file);
-            }
+        let listen = &mut self.listen;
+        paths.extend(&mut listen.peers_file);
+        if let Some(tls) = &mut listen.tls {
+            paths.extend([&mut tls.cert_file, &mut tls.key_file]);
+            paths.extend(&mut tls.client_ca_file);
         }
         for path in paths {
             *path = directory.join(&*path);

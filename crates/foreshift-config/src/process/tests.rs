@@ -250,7 +250,7 @@ fn unknown_keys_missing_brokers_and_wrong_names_are_refused() {
         "an address",
     );
     refused(
-        &format!("{SMALL}listen: {{grpc: {{token_file: x}}}}\n"),
+        &format!("{SMALL}listen: {{grpc: {{}}}}\n"),
         &[],
         "listen.grpc",
         "`address` is missing",
@@ -320,21 +320,17 @@ fn static_membership_needs_a_group() {
 
 #[test]
 fn operator_commands_from_elsewhere_need_credentials() {
-    let listen = |rest: &str| format!("{SMALL}listen:\n  operator: {{address: 0.0.0.0:7401{rest}}}\n");
+    let listen = |rest: &str| format!("{SMALL}listen: {{operator: {{address: '0.0.0.0:7401'}}{rest}}}\n");
     refused(&listen(""), &[], "listen.operator.address", "need credentials");
     // A certificate of our own says who we are, not who they are.
-    refused(
-        &listen(", tls: {cert_file: c, key_file: k}"),
-        &[],
-        "listen.operator.address",
-        "need credentials",
-    );
-    let value = load(&listen(", tls: {cert_file: c, key_file: k, client_ca_file: a}")).value;
-    assert_eq!(
-        value.listen.operator.tls.expect("tls").cert_file,
-        Path::new("/etc/foreshift/c")
-    );
-    let warnings = load(&listen(", token_file: t")).warnings;
+    let tls = ", tls: {cert_file: c, key_file: k}";
+    refused(&listen(tls), &[], "listen.operator.address", "need credentials");
+    let asked = ", tls: {cert_file: c, key_file: k, client_ca_file: a}";
+    let local = format!("{SMALL}listen: {{tls: {{cert_file: c, key_file: k, client_ca_file: a}}}}\n");
+    refused(&local, &[], "listen.tls.client_ca_file", "nobody is named");
+    let value = load(&listen(&format!("{asked}, peers_file: p"))).value;
+    assert_eq!(value.listen.tls.expect("tls").cert_file, Path::new("/etc/foreshift/c"));
+    let warnings = load(&listen(", peers_file: p")).warnings;
     assert!(warnings[0].contains("in the clear"), "{warnings:?}");
 }
 

@@ -15,14 +15,17 @@ pub(crate) fn bound(
 ) -> bool {
     let asked = taken(scene, keeps);
     if asked > 0 && !state.shifting && !scene.input.fleet.may_begin_shift {
-        keeps.predictive.fill(WHOLE_BP);
+        raise(scene, keeps, |_| WHOLE_BP);
         bindings.bind(3, None, in_bp(asked));
     }
     if scene.input.fleet.predictive_frozen {
         // Frozen shifts may shrink, as their predictions fall or expire, but neither begin nor deepen.
-        for (keep, target) in keeps.predictive.iter_mut().zip(&state.targets) {
-            *keep = (*keep).max(target.shifted_keep);
-        }
+        raise(scene, keeps, |at| {
+            state
+                .targets
+                .get(at)
+                .map_or(WHOLE_BP, |target| target.shifted_keep)
+        });
         let left = taken(scene, keeps);
         if left < asked {
             bindings.bind(11, None, in_bp(asked - left));
@@ -35,14 +38,29 @@ pub(crate) fn bound(
     taken(scene, keeps) > 0
 }
 
+/// Raises what predictions leave to at least `least(target)`. A secondary without a baseline gives nothing up: its
+/// risk only says how far it should be trusted with the traffic of others, and that stays known.
+fn raise(scene: &Scene<'_>, keeps: &mut Keeps, least: impl Fn(usize) -> u32) {
+    for (at, (keep, baseline)) in keeps.predictive.iter_mut().zip(&scene.baseline).enumerate() {
+        if *baseline > 0 {
+            *keep = (*keep).max(least(at));
+        }
+    }
+}
+
 /// Scales all that predictions take to the most that the route may move on them, so that none is favoured.
 fn hold_to_budget(scene: &Scene<'_>, keeps: &mut Keeps, bindings: &mut Bindings<'_>) {
     let (asked, budget) = (taken(scene, keeps), budget(scene));
     if asked <= budget {
         return;
     }
-    for (predictive, reactive) in keeps.predictive.iter_mut().zip(&keeps.reactive) {
-        if *predictive < *reactive {
+    let pairs = keeps
+        .predictive
+        .iter_mut()
+        .zip(&keeps.reactive)
+        .zip(&scene.baseline);
+    for ((predictive, reactive), baseline) in pairs {
+        if *predictive < *reactive && *baseline > 0 {
             *predictive = reactive - portion_down(reactive - *predictive, budget, asked);
         }
     }

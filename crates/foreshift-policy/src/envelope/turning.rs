@@ -10,7 +10,7 @@ use crate::envelope::bindings::Bindings;
 use crate::envelope::predictive::within_budget;
 use crate::plan::{Note, Scene};
 use crate::rounding::portion_down;
-use crate::state::{FLIP_BP, MAX_FLIPS_KEPT, RouteState, Turn, WHOLE_BP};
+use crate::state::{FLIP_BP, MAX_FLIPS_KEPT, RouteState, TargetState, Turn, WHOLE_BP};
 
 /// What became of the shares that were asked for.
 pub(crate) struct Turned {
@@ -37,48 +37,61 @@ pub(crate) fn turn(
         bindings.note(Note::FlipsFrozen { until });
         looks.push(until);
     }
-    let admitted: Vec<u32> = asked
-        .iter()
-        .zip(state.targets.iter().zip(&scene.facts))
+    let dwell = limits.min_dwell;
+    let pairs = asked.iter().zip(state.targets.iter().zip(&scene.facts));
+    let admitted: Vec<u32> = pairs
         .map(|(asked, (target, facts))| {
             let drains = facts.health.is_down() && facts.health.hard;
             target
                 .turn
-                .admit(*asked, drains, frozen_until.is_some(), now, limits.min_dwell)
+                .admit(*asked, drains, frozen_until.is_some(), now, dwell)
         })
         .collect();
-    for (at, (asked, admitted)) in asked.iter().zip(&admitted).enumerate() {
-        if asked != admitted {
-            let baseline = scene.baseline.get(at).copied().unwrap_or(0);
-            let held = portion_down(
-                baseline,
-                u64::from(asked.abs_diff(*admitted)),
-                u64::from(WHOLE_BP),
-            );
-            bindings.bind(5, Some(at), held);
-            looks.extend(
-                state
-                    .targets
-                    .get(at)
-                    .and_then(|target| target.turn.at)
-                    .map(|at| at + limits.min_dwell),
-            );
-        }
-    }
-    let held = |at: usize| asked.get(at) != admitted.get(at);
-    let held: Vec<bool> = (0..asked.len()).map(held).collect();
+    let held = tell_held(state, scene, asked, &admitted, bindings, looks);
     let kept = within_budget(state, scene, admitted, bindings);
     let wished = held.iter().zip(asked).zip(&kept);
-    let wished = wished.map(|((held, asked), kept)| if *held { *asked } else { *kept }).collect();
-    for (target, keep) in state.targets.iter_mut().zip(kept) {
-        if target.turn.follow(keep, now) {
+    let wished = wished.map(|((held, asked), kept)| if *held { *asked } else { *kept });
+    let wished = wished.collect();
+    for ((target, keep), baseline) in state.targets.iter_mut().zip(kept).zip(&scene.baseline) {
+        // What carries nothing at rest has nothing to flap with.
+        if target.turn.follow(keep, now) && *baseline > 0 {
             state.flips.push_back(now);
         }
     }
     while state.flips.len() > MAX_FLIPS_KEPT {
         state.flips.pop_front();
     }
-    Turned { frozen: frozen_until.is_some(), wished }
+    Turned {
+        frozen: frozen_until.is_some(),
+        wished,
+    }
+}
+
+/// Says which targets may not turn, how much that holds back, and when their dwell ends.
+fn tell_held(
+    state: &RouteState,
+    scene: &Scene<'_>,
+    asked: &[u32],
+    admitted: &[u32],
+    bindings: &mut Bindings<'_>,
+    looks: &mut Vec<Timestamp>,
+) -> Vec<bool> {
+    let dwell = scene.input.route.settings.limits.min_dwell;
+    let pairs = asked
+        .iter()
+        .zip(admitted)
+        .zip(state.targets.iter().zip(&scene.baseline));
+    let tell =
+        |(at, ((asked, admitted), (target, baseline))): (usize, ((&u32, &u32), (&TargetState, &u32)))| {
+            if asked == admitted {
+                return false;
+            }
+            let short = u64::from(asked.abs_diff(*admitted));
+            bindings.bind(5, Some(at), portion_down(*baseline, short, u64::from(WHOLE_BP)));
+            looks.extend(target.turn.at.map(|at| at + dwell));
+            true
+        };
+    pairs.enumerate().map(tell).collect()
 }
 
 /// Until when the cap on changes of direction holds the route, if it does.

@@ -4,7 +4,7 @@ use super::world::*;
 use crate::*;
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn weights_sum_to_ten_thousand_whatever_is_known(route in any_route(), history in history(Allow::ALL)) {

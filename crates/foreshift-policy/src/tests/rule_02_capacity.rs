@@ -13,7 +13,7 @@ fn fits(route: &RouteConfig, facts: &TargetFacts, demand: Option<f64>) -> Option
 }
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn no_target_is_given_more_than_fits(route in any_route(), history in history(Allow::NOBODY)) {

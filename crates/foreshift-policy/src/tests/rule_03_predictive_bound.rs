@@ -5,7 +5,7 @@ use super::world::*;
 use crate::*;
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn on_predictions_alone_a_route_moves_no_further_than_allowed_and_the_floor_stays(

@@ -5,7 +5,7 @@ use super::world::*;
 use crate::*;
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn no_weight_changes_faster_than_its_bound_over_any_span(route in any_route(), history in history(Allow::NOBODY)) {

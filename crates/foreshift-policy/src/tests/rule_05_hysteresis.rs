@@ -6,10 +6,10 @@ use crate::*;
 
 /// Changes of direction of a target's share, told from the plans alone: when, and whether a hard-down drained.
 fn turns(trace: &[Seen], target: usize) -> Vec<(Timestamp, bool)> {
-    let Some(first) = trace.first().map(|seen| seen.plan.keeps[target]) else {
+    let Some(first) = trace.first().map(|seen| &seen.before.targets[target].turn) else {
         return Vec::new();
     };
-    let (mut away, mut pivot, mut turns) = (first + FLIP_BP < WHOLE_BP, first, Vec::new());
+    let (mut away, mut pivot, mut turns) = (first.away, first.pivot, Vec::new());
     for seen in trace {
         let keep = seen.plan.keeps[target];
         let turned = if away {
@@ -28,7 +28,7 @@ fn turns(trace: &[Seen], target: usize) -> Vec<(Timestamp, bool)> {
 }
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn an_alarm_begins_at_enter_and_ends_below_exit(risks in prop::collection::vec(0.0_f64..1.0, 1..60)) {

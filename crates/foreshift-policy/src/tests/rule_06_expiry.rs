@@ -5,7 +5,7 @@ use super::world::*;
 use crate::*;
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn predictions_that_are_not_renewed_walk_back_to_baseline_in_bounded_time(

@@ -5,7 +5,7 @@ use super::world::cases;
 use crate::next_version;
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn versions_strictly_increase_whatever_the_epoch(epochs in prop::collection::vec(any::<u64>(), 1..50), sequence: u64) {

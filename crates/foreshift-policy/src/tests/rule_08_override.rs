@@ -7,7 +7,7 @@ use super::world::*;
 use crate::*;
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn a_pin_wins_at_once_in_every_mode(route in any_route(), history in history(Allow::ALL)) {

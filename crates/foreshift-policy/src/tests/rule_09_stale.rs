@@ -7,7 +7,7 @@ use super::world::*;
 use crate::*;
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn nothing_raises_a_silent_target_that_was_last_seen_down_but_the_trickle(

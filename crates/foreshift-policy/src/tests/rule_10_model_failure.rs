@@ -15,7 +15,7 @@ fn reactive_only(route: &RouteConfig, history: &[Moment]) -> Vec<Vec<u32>> {
 }
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn a_failed_model_leaves_exactly_the_reactive_rules(

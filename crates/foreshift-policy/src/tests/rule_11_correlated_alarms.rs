@@ -5,7 +5,7 @@ use super::world::*;
 use crate::*;
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn while_too_many_alarm_no_shift_on_predictions_begins_or_deepens(
@@ -15,7 +15,9 @@ proptest! {
             if !seen.given.fleet.predictive_frozen {
                 continue;
             }
-            for (was, is) in seen.before.targets.iter().zip(&seen.plan.keeps) {
+            let pairs = seen.before.targets.iter().zip(&seen.plan.keeps).zip(&route.targets);
+            // A secondary without a baseline shifts nothing away; its risk may still disqualify it.
+            for ((was, is), _) in pairs.filter(|(_, target)| target.baseline_bp > 0) {
                 prop_assert!(*is >= was.turn.keep.min(was.shifted_keep));
             }
             prop_assert!(!seen.plan.begins_predictive_shift);

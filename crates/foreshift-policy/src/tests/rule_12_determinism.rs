@@ -4,7 +4,7 @@ use super::world::*;
 use crate::*;
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn the_same_history_gives_the_same_bytes_through_any_restart(

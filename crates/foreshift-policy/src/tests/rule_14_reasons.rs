@@ -6,7 +6,7 @@ use super::world::*;
 use crate::*;
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn what_is_away_from_baseline_has_a_reason(route in any_route(), history in history(Allow::ALL)) {

@@ -29,7 +29,7 @@ fn evidence(successes: u64, failures: u64, latency_ms: i64) -> Evidence {
 }
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn where_requests_fail_latency_changes_nothing(

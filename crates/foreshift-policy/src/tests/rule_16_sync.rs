@@ -5,7 +5,7 @@ use super::world::*;
 use crate::*;
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn a_target_out_of_sync_receives_nothing_beyond_its_baseline(route in any_route(), history in history(Allow::NOBODY)) {

@@ -8,7 +8,7 @@ use foreshift_serve::{ServeConfig, ServeError};
 use tonic::Code;
 
 use crate::harness::{
-    GATEWAY, OPERATOR, READER, SCOPED, connect, guarded, loopback, open, start, start_with, world,
+    GATEWAY, OPERATOR, READER, SCOPED, connect, guarded, impatient, loopback, open, start, start_with, world,
 };
 
 fn code(error: &ClientError) -> Option<Code> {
@@ -126,7 +126,7 @@ async fn a_gateway_reports_for_itself_alone() {
 
 #[tokio::test]
 async fn a_scoped_operator_stays_in_its_scope() {
-    let running = start(guarded(), world()).await;
+    let running = start(impatient(guarded()), world()).await;
     let client = running.client(Some(SCOPED)).await;
     assert_eq!(denied(&client, unpin("api")).await, Some(Code::PermissionDenied));
     assert_eq!(denied(&client, freeze_all()).await, Some(Code::PermissionDenied));
@@ -181,7 +181,7 @@ async fn operator_calls_without_credentials_stay_on_loopback() {
     }
     let apart = ServeConfig {
         operator_listen: Some(loopback()),
-        ..open()
+        ..impatient(open())
     };
     let running = start_with(apart, world(), 1).await.expect("apart is fine");
     let addresses = running.serving.addresses;

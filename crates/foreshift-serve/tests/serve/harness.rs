@@ -78,11 +78,17 @@ pub(crate) fn open() -> ServeConfig {
         operator_listen: None,
         credentials: Credentials::none(),
         limits: Limits {
-            request_timeout: Duration::from_millis(500),
+            request_timeout: STUCK,
             shutdown_grace: Duration::from_millis(500),
             ..Limits::default()
         },
     }
+}
+
+/// The same, for commands that nobody will answer.
+pub(crate) fn impatient(mut config: ServeConfig) -> ServeConfig {
+    config.limits.request_timeout = Duration::from_millis(200);
+    config
 }
 
 /// One peer of each role.

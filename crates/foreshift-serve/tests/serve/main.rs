@@ -1,5 +1,11 @@
 //! The services over a true server on a loopback address.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
 mod access;
 mod harness;
 mod http;

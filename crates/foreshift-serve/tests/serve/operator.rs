@@ -5,7 +5,7 @@ use foreshift_domain::{Duration, Timestamp};
 use foreshift_serve::client::{Ask, ClientError, Expiry, new_request_id};
 use tonic::Code;
 
-use crate::harness::{open, start, world};
+use crate::harness::{impatient, open, start, world};
 
 fn pin() -> Ask {
     Ask {
@@ -101,7 +101,7 @@ async fn a_refusal_comes_back_word_by_word() {
 
 #[tokio::test]
 async fn a_full_queue_is_said_at_once_and_never_waited_for() {
-    let running = start(open(), world()).await;
+    let running = start(impatient(open()), world()).await;
     let client = running.client(None).await;
     // The queue has room for one, and nobody empties it.
     let first = status_code(client.operate(pin()).await.expect_err("nobody answers"));

@@ -11,7 +11,7 @@ use detectors::{Caught, World, best, best_union};
 use foreshift_sim::FleetSpec;
 
 const JUDGED: FleetSpec = FleetSpec { seed: 20, hours: 8, targets: 14 };
-const TRAINED: FleetSpec = FleetSpec { seed: 10, hours: 10, targets: 14 };
+const TRAINED: FleetSpec = FleetSpec { seed: 10, hours: 12, targets: 24 };
 /// What a static threshold and a z-score may count as early: anything before the onset.
 const ANY_LEAD_S: i64 = 0;
 /// What the combined model has to give.
@@ -32,17 +32,26 @@ fn one_threshold_misses_most_precursors_and_a_combined_model_finds_them() {
         smoothed_best = smoothed_best.max(report(&world, &title, &rows::NAMES, &smoothed));
     }
 
-    let model = logistic::train(&World::of(&TRAINED.recording()));
-    let scores = model.logits(&world);
+    let scores = logistic::FITTED.logits(&world);
     let any = best(&world, &scores, ANY_LEAD_S);
     let early = best(&world, &scores, LEAD_S);
-    println!("combined: {any} before the onset, {early} with {LEAD_S} s to spare");
-    println!("{model}");
+    println!("combined, fitted on another world: {any} before the onset, {early} with {LEAD_S} s to spare");
 
     assert!(faults >= 30, "too few faults to judge by: {faults}");
     assert!(2 * fixed_best < faults, "a static threshold catches {fixed_best} of {faults}");
     assert!(2 * smoothed_best < faults, "an EWMA z-score catches {smoothed_best} of {faults}");
-    assert!(10 * early.faults >= 6 * faults, "a combined model catches {early} of {faults}");
+    assert!(4 * early.faults >= 3 * faults, "a combined model catches {early} of {faults}");
+}
+
+/// Takes a minute or more, so it is not part of every run.
+#[test]
+#[ignore = "slow: simulates 288 target-hours to fit the combined model again"]
+fn the_combined_model_is_what_fitting_gives() {
+    let model = logistic::train(&World::of(&TRAINED.recording()));
+    println!("{:.2?}\n{model}", model.weights);
+    for (fitted, kept) in model.weights.iter().zip(logistic::FITTED.weights) {
+        assert!((fitted - kept).abs() < 0.02, "{:?}", model.weights);
+    }
 }
 
 /// Prints what each signal alone and all together catch; gives the most.

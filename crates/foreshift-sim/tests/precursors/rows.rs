@@ -7,8 +7,10 @@ use foreshift_domain::{TargetName, Timestamp};
 use foreshift_sim::{Emission, LogLine, Policy, Recording};
 
 pub(crate) const TICK_S: i64 = 5;
-/// Ticks kept of the past: two minutes.
-const KEPT: usize = 24;
+/// Ticks kept of the past: five minutes.
+const KEPT: usize = 60;
+/// Rows of the long window: two minutes.
+const LONG: usize = 24;
 
 pub(crate) const NAMES: [&str; 12] = [
     "error_ratio_30s",
@@ -38,6 +40,8 @@ pub(crate) struct Row {
     pub(crate) levels: [f64; SIGNALS],
     /// The same over two minutes.
     pub(crate) long: [f64; SIGNALS],
+    /// Whether a deploy was announced within the last five minutes.
+    pub(crate) deployed: bool,
 }
 
 #[derive(Default, Clone)]
@@ -47,6 +51,7 @@ struct Bucket {
     timeouts: f64,
     log_lines: f64,
     gauges: BTreeMap<String, (f64, f64)>,
+    deploys: usize,
 }
 
 pub(crate) fn rows(recording: &Recording) -> BTreeMap<TargetName, Vec<Row>> {
@@ -65,7 +70,8 @@ pub(crate) fn rows(recording: &Recording) -> BTreeMap<TargetName, Vec<Row>> {
                 let row = Row {
                     time: tick,
                     levels: levels(window, [6, 12, 6, 6, 12, 3, 3, 3, 3, 1, 12, 6], slo_ms, quota, spec.capacity_rps),
-                    long: levels(window, [KEPT; SIGNALS], slo_ms, quota, spec.capacity_rps),
+                    long: levels(window, [LONG; SIGNALS], slo_ms, quota, spec.capacity_rps),
+                    deployed: window.iter().any(|bucket| bucket.deploys > 0),
                 };
                 rows.entry(spec.name.clone()).or_default().push(row);
             }
@@ -93,6 +99,7 @@ fn fold(buckets: &mut BTreeMap<TargetName, Bucket>, emission: Emission) {
                 sum.0 += gauge.value / gauge.limit.unwrap_or(1.0);
                 sum.1 += 1.0;
             }
+            Observation::Event(_) => bucket.deploys += 1,
             _ => {}
         },
     }
@@ -106,14 +113,10 @@ fn levels(past: &VecDeque<Bucket>, spans: [usize; SIGNALS], slo_ms: f64, quota: 
         let (sum, number) = sums.fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
         if number > 0.0 { sum / number } else { 0.0 }
     };
-    let sorted = |signal: usize| {
-        let mut all: Vec<f64> = over(signal).flat_map(|bucket| bucket.latencies_ms.iter().copied()).collect();
-        all.sort_by(f64::total_cmp);
-        all
-    };
     let quantile = |signal: usize, share: f64| {
-        let all = sorted(signal);
-        all.get((all.len() as f64 * share) as usize).copied().unwrap_or(0.0) / slo_ms
+        let mut all: Vec<f64> = over(signal).flat_map(|bucket| bucket.latencies_ms.iter().copied()).collect();
+        let rank = (all.len() as f64 * share) as usize;
+        if all.is_empty() { 0.0 } else { *all.select_nth_unstable_by(rank, f64::total_cmp).1 / slo_ms }
     };
     let seconds = |signal: usize| (over(signal).count() as f64 * TICK_S as f64).max(1.0);
     [

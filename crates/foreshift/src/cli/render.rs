@@ -1,0 +1,27 @@
+//! From values to text. Nothing here asks, reads a clock or prints: the same values give the same text.
+
+mod decision;
+mod explanation;
+mod findings;
+mod paint;
+mod plan;
+mod receipt;
+mod status;
+mod table;
+#[cfg(test)]
+mod tests;
+mod weights;
+mod words;
+
+pub(crate) use decision::decision;
+pub(crate) use explanation::explanation;
+pub(crate) use findings::{Finding, Level, findings};
+pub(crate) use paint::Paint;
+pub(crate) use plan::{PlanView, plan};
+pub(crate) use receipt::{Receipt, command_line, shares, undo};
+pub(crate) use status::{StatusView, status};
+pub(crate) use weights::{changed_line, removed_line, route_in_words};
+pub(crate) use words::{age, clean, clock, mode_word, percent_bp, quoted};
+
+/// What is printed fits a terminal of this many columns, unless names alone are longer.
+pub(crate) const MAX_COLUMNS: usize = 100;
