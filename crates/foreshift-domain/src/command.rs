@@ -174,6 +174,9 @@ pub enum CommandRefused {
     /// The interval ends before it begins.
     #[error("the incident ends before it begins")]
     BadInterval,
+    /// It could not be written to the command log, so it would not survive a restart.
+    #[error("the command could not be kept on disk, so it was not carried out: see the log")]
+    NotKept,
     /// Nothing to end.
     #[error("there is no {what} to end")]
     NothingToEnd {

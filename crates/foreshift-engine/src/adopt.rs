@@ -10,8 +10,10 @@ use foreshift_domain::weights::FULL_BP;
 use foreshift_domain::{Duration, RouteName};
 
 use crate::engine::Engine;
+use crate::facts::LOAD_WINDOW;
 use crate::output::Alert;
 use crate::routes::Route;
+use crate::target::Demands;
 
 impl Engine {
     pub(crate) fn on_fallback(&mut self, fallback: &Arc<Fallback>) {
@@ -29,9 +31,8 @@ impl Engine {
         let fallback = Arc::clone(&self.shared.fallback);
         for target in &fallback.targets {
             let routes = fallback.routes.iter().filter(|route| route.targets.iter().any(|t| t.target == target.name));
-            let (names, slos): (Vec<_>, Vec<_>) = routes.map(|route| (route.name.clone(), &route.settings.slo)).unzip();
-            let slo = strictest(&slos);
-            self.add_target(target.clone(), names, slo, false);
+            let (names, settings): (Vec<_>, Vec<_>) = routes.map(|route| (route.name.clone(), &route.settings)).unzip();
+            self.add_target(target.clone(), names, demands(&settings), false);
         }
         let gone = before.routes.iter().filter(|route| fallback.route(&route.name).is_none());
         for route in gone {
@@ -70,7 +71,7 @@ impl Engine {
         let name = config.name.clone();
         let known = self.routes.get_mut(&route)?;
         if known.discovered {
-            self.add_target(config, vec![route.clone()], settings.slo, true);
+            self.add_target(config, vec![route.clone()], demands(&[&settings]), true);
             let known = self.routes.get_mut(&route)?;
             let mut wider = known.config.clone();
             wider.targets.push(RouteTarget { target: name.clone(), role: Role::Primary, baseline_bp: 0 });
@@ -79,7 +80,7 @@ impl Engine {
             self.plan_route(&route, Cause::Start, None);
         } else {
             // A configured route keeps its targets: what else reports under its name is followed and predicted.
-            self.add_target(config, Vec::new(), settings.slo, true);
+            self.add_target(config, Vec::new(), demands(&[&settings]), true);
         }
         self.targets.get_index_of(&name)
     }
@@ -99,10 +100,10 @@ fn spread_evenly(targets: &mut [RouteTarget]) {
     }
 }
 
-/// A target of several routes is held to the strictest of their SLOs.
-fn strictest(slos: &[&Slo]) -> Slo {
-    let Some(first) = slos.first() else { return watch_only().slo };
-    slos.iter().fold(Slo::clone(first), |strict, slo| Slo {
+/// What routes ask of a target together: the strictest of their SLOs, the longest of their windows.
+fn demands(settings: &[&RouteSettings]) -> Demands {
+    let Some((first, rest)) = settings.split_first() else { return demands(&[&watch_only()]) };
+    let slo = rest.iter().map(|settings| &settings.slo).fold(first.slo.clone(), |strict, slo| Slo {
         error_ratio: strict.error_ratio.min(slo.error_ratio),
         latency_p99: match (strict.latency_p99, slo.latency_p99) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -110,7 +111,9 @@ fn strictest(slos: &[&Slo]) -> Slo {
         },
         window: strict.window.min(slo.window),
         min_requests: strict.min_requests.min(slo.min_requests),
-    })
+    });
+    let windows = settings.iter().map(|settings| settings.slo.window.max(settings.triggers.window));
+    Demands { slo, look_back: windows.max().unwrap_or_default().max(LOAD_WINDOW) }
 }
 
 /// Settings of routes that are followed and predicted, and never steered.

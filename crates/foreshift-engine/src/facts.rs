@@ -10,7 +10,7 @@ use crate::routes::Route;
 use crate::target::Target;
 
 /// Over how long load is measured. Long enough that single requests do not shake it, short enough to see a shift.
-const LOAD_WINDOW: Duration = Duration::from_secs(10);
+pub(crate) const LOAD_WINDOW: Duration = Duration::from_secs(10);
 
 /// The facts of one plan.
 pub(crate) struct Facts {

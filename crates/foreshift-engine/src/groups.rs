@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use foreshift_domain::fallback::Timing;
 use foreshift_domain::{FailureDomain, RouteName, TargetName, Timestamp};
 use foreshift_features::GroupFeatures;
 use serde::{Deserialize, Serialize};
@@ -79,9 +80,14 @@ impl Groups {
         self.each(route, domain, GroupFeatures::incident_ended);
     }
 
-    /// Folds what began until the tick, before the members look.
-    pub(crate) fn settle(&mut self, tick: Timestamp) {
-        self.groups.iter_mut().for_each(|group| group.settle(tick));
+    /// A target fell silent for so long that nothing is known of it.
+    pub(crate) fn left(&mut self, route: GroupIndex, domain: Option<GroupIndex>, in_incident: bool) {
+        self.each(route, domain, |group| group.member_left(in_incident));
+    }
+
+    /// Folds what began until the tick, and computes what members share, before they look.
+    pub(crate) fn prepare(&mut self, timing: &Timing, tick: Timestamp) {
+        self.groups.iter_mut().for_each(|group| group.prepare(timing, tick));
         self.fleet.settle(tick);
     }
 

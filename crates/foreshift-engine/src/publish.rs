@@ -4,17 +4,15 @@ use std::sync::Arc;
 
 use foreshift_domain::prediction::{Explanation, Prediction, PredictionId, Risk};
 use foreshift_domain::published::{Published, TargetState};
-use foreshift_domain::{Duration, Timestamp};
+use foreshift_domain::Timestamp;
 
 use crate::engine::Engine;
+use crate::facts::LOAD_WINDOW;
 use crate::target::Target;
 
 /// For how many targets, those at the highest risk, predictions are explained in each publication: ten
 /// microseconds each keep a publication of a large fleet within milliseconds.
 const MAX_EXPLAINED: usize = 256;
-
-/// Over how long a target's rate of requests is shown.
-const RATE_WINDOW: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// All that readers may see, at this moment.
@@ -55,7 +53,7 @@ impl Engine {
     fn target_state(&self, target: &Target, explained_above: f64) -> TargetState {
         let timing = &self.shared.fallback.timing;
         let features = &target.features;
-        let recent = features.recent(timing, RATE_WINDOW, self.shared.now);
+        let recent = features.recent(timing, LOAD_WINDOW, self.shared.now);
         let counters = features.counters();
         let counted = counters.outcomes.total() > 0;
         let explain = target.highest_risk().is_some_and(|risk| risk >= explained_above);
@@ -66,7 +64,7 @@ impl Engine {
             signals: counters.signals,
             late_signals: counters.late,
             log_lines: counters.log_lines,
-            rate_rps: counted.then(|| recent.counts.total() as f64 / RATE_WINDOW.as_secs_f64()),
+            rate_rps: counted.then(|| recent.counts.total() as f64 / LOAD_WINDOW.as_secs_f64()),
             incidents: target.incident_count,
             incident_since: target.incidents.since(),
             prediction: self.prediction_of(target),

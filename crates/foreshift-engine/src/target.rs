@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use foreshift_domain::decision::Cause;
-use foreshift_domain::fallback::{DomainSource, Slo, TargetConfig, TelemetryMapping};
+use foreshift_domain::fallback::{DomainSource, Slo, TargetConfig, TelemetryMapping, Timing};
 use foreshift_domain::log::LogEvent;
 use foreshift_domain::signal::{Observation, Signal};
 use foreshift_domain::{Digest, Duration, EndpointName, FailureDomain, RouteName, TargetName, Timestamp};
@@ -29,6 +29,8 @@ pub(crate) struct Target {
     pub(crate) routes: Vec<RouteName>,
     pub(crate) route_group: GroupIndex,
     pub(crate) domain_group: Option<GroupIndex>,
+    /// The longest window over which anything looks at it.
+    pub(crate) look_back: Duration,
     /// The strictest SLO of its routes.
     pub(crate) slo: Slo,
     pub(crate) features: TargetFeatures,
@@ -54,6 +56,12 @@ pub(crate) struct Target {
     scheduled: Timestamp,
 }
 
+/// What the routes of a target ask of it.
+pub(crate) struct Demands {
+    pub(crate) slo: Slo,
+    pub(crate) look_back: Duration,
+}
+
 /// The newest prediction of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LastPrediction {
@@ -64,10 +72,16 @@ pub(crate) struct LastPrediction {
 }
 
 impl Target {
-    /// The first telemetry of the target: it is known from here on.
-    fn hear(&mut self, at: Timestamp, groups: &mut Groups) {
+    /// The first telemetry of the target, or the first after it was forgotten.
+    fn hear(&mut self, at: Timestamp, watermark: Timestamp, timing: &Timing, groups: &mut Groups) {
         self.heard = true;
-        self.features = TargetFeatures::new(at);
+        let counters = self.features.counters();
+        if counters.signals == 0 && counters.log_lines == 0 {
+            self.features = TargetFeatures::new(at);
+            self.features.look_back(self.look_back);
+            // What is older than the watermark is late for this target too.
+            self.features.close_until(timing, watermark, &mut |_| {});
+        }
         groups.joined(self.route_group, self.domain_group, at);
     }
 
@@ -86,7 +100,7 @@ impl Engine {
         let Some((name, target)) = self.targets.get_index_mut(index) else { return };
         let timing = &self.shared.fallback.timing;
         if !target.heard {
-            target.hear(signal.time, &mut self.shared.groups);
+            target.hear(signal.time, self.shared.watermark, timing, &mut self.shared.groups);
         }
         match target.features.observe(timing, signal) {
             Folded::Open => {}
@@ -129,7 +143,7 @@ impl Engine {
         let Some((name, target)) = self.targets.get_index_mut(index) else { return };
         let timing = &self.shared.fallback.timing;
         if !target.heard {
-            target.hear(event.time, &mut self.shared.groups);
+            target.hear(event.time, self.shared.watermark, timing, &mut self.shared.groups);
         }
         if target.features.observe_log(timing, event) != Folded::Open {
             self.shared.counters.late_signals += 1;
@@ -189,11 +203,13 @@ impl Engine {
     }
 
     /// A target that must be known from now on, with the routes it serves.
-    pub(crate) fn add_target(&mut self, config: TargetConfig, routes: Vec<RouteName>, slo: Slo, discovered: bool) {
+    pub(crate) fn add_target(&mut self, config: TargetConfig, routes: Vec<RouteName>, demands: Demands, discovered: bool) {
+        let Demands { slo, look_back } = demands;
         let route_group = self.shared.groups.of_route(routes.first());
         let domain_group = config.failure_domain.as_ref().map(|domain| self.shared.groups.of_domain(domain));
         if let Some(target) = self.targets.get_mut(&config.name) {
-            *target = Target { config, discovered, routes, route_group, domain_group, slo, ..target.clone() };
+            target.features.look_back(look_back);
+            *target = Target { config, discovered, routes, route_group, domain_group, look_back, slo, ..target.clone() };
             return;
         }
         let name = config.name.clone();
@@ -204,6 +220,7 @@ impl Engine {
             routes,
             route_group,
             domain_group,
+            look_back,
             slo,
             features: TargetFeatures::new(Timestamp::MIN),
             learned: TargetModel::default(),

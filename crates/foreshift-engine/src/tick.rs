@@ -4,7 +4,7 @@ use foreshift_domain::decision::Cause;
 use foreshift_domain::fallback::Fallback;
 use foreshift_domain::signal::Health;
 use foreshift_domain::{RouteName, TargetName, Timestamp};
-use foreshift_features::{FEATURES, Surroundings};
+use foreshift_features::{FEATURES, FeatureSpec, Surroundings};
 use foreshift_policy::FleetTarget;
 use foreshift_predict::{InputSpec, Model};
 
@@ -20,7 +20,13 @@ pub(crate) type FeatureRow = [f64; FEATURES.len()];
 
 /// A fresh model for this configuration: it knows the hazard prior and nothing else, and learns from there.
 pub fn fresh_model(fallback: &Fallback) -> Model {
-    let inputs = FEATURES.iter().map(|spec| InputSpec { name: spec.name.to_owned(), edges: spec.edges.to_vec() });
+    let heads = fallback.timing.horizons.len();
+    let readers = |spec: &FeatureSpec| (0..heads).filter(|head| spec.is_for(*head, heads)).fold(0, |bits, head| bits | 1 << head);
+    let inputs = FEATURES.iter().map(|spec| InputSpec {
+        name: spec.name.to_owned(),
+        edges: spec.edges.to_vec(),
+        heads: readers(spec),
+    });
     Model::fresh("fresh@1", foreshift_features::schema_digest(), inputs.collect(), &fallback.timing.horizons)
 }
 
@@ -28,13 +34,14 @@ impl Engine {
     pub(crate) fn run_tick(&mut self, tick: Timestamp) {
         self.shared.counters.ticks += 1;
         self.mature_labels(tick);
-        self.shared.groups.settle(tick);
+        self.shared.groups.prepare(&self.shared.fallback.timing, tick);
         let forget_after = self.shared.fallback.timing.forget_after;
         let mut predictions = Vec::with_capacity(self.targets.len());
         for index in 0..self.targets.len() {
             let Some((name, target)) = self.targets.get_index(index) else { continue };
             let seen = target.features.last_seen();
             if seen == Timestamp::MIN || tick.since(seen) > forget_after {
+                self.forget(index);
                 continue;
             }
             let route = target.routes.first().cloned().unwrap_or_else(|| RouteName::from(""));
@@ -47,6 +54,16 @@ impl Engine {
         let routes: Vec<RouteName> = self.routes.keys().cloned().collect();
         for route in &routes {
             self.plan_route(route, Cause::Tick, None);
+        }
+    }
+
+    /// A target that has been silent for too long is no peer of the others any more. What it was stays known.
+    fn forget(&mut self, index: usize) {
+        let Some((_, target)) = self.targets.get_index_mut(index) else { return };
+        if std::mem::replace(&mut target.heard, false) {
+            let in_incident = target.incidents.since().is_some();
+            self.shared.groups.left(target.route_group, target.domain_group, in_incident);
+            target.prediction = None;
         }
     }
 

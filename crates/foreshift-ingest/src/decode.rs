@@ -179,8 +179,10 @@ impl Parts {
 pub struct BadRecord {
     /// Its offset; the line in a file.
     pub offset: i64,
-    /// Why.
+    /// Why; of several parts the first.
     pub why: DecodeError,
+    /// How many of its parts could not be decoded, at least 1.
+    pub parts: usize,
     /// Its bytes for the dead-letter topic, cut; empty for logs, whose text goes no further.
     pub payload: Vec<u8>,
 }

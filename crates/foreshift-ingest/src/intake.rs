@@ -106,7 +106,7 @@ impl Intake {
         let finished = batch.finished;
         for run in batch.runs {
             let id = self.sequencer.partition(&run.partition, now);
-            self.undecodable += run.refused.len() as u64;
+            self.undecodable += run.refused.iter().map(|record| record.parts as u64).sum::<u64>();
             self.items += run.items.len() as u64;
             for item in run.items {
                 self.take(id, item.offset, item.decoded, now, out);

@@ -8,9 +8,10 @@
 //! This crate deliberately does not know the engine: what becomes of an input, which predictions and weights
 //! follow from it, and who asks for them. It has no async runtime: each consumer is one thread.
 
-pub mod deltas;
+pub mod dead_letter;
 pub mod decode;
 pub mod decoded;
+pub mod deltas;
 pub mod intake;
 mod intern;
 pub mod journal;

@@ -1,8 +1,9 @@
 //! Where records come from: one abstraction over files, journals and Kafka.
 
 mod csv;
+pub mod feed;
 mod journal;
-//KAFKA mod kafka;
+mod kafka;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +14,9 @@ use crate::sequencer::PartitionKey;
 
 pub use csv::{CsvProgress, CsvSource};
 pub use journal::JournalSource;
-//KAFKA pub use kafka::{Format, KafkaSettings, KafkaSource, Membership, TopicSettings, mock};
+pub use feed::Feed;
+pub(crate) use kafka::log as kafka_log;
+pub use kafka::{KafkaCounters, KafkaSettings, KafkaSource, Membership, StartAt, TopicSettings, mock};
 
 /// Where each partition is to be read on: the offset after the last record read.
 pub type Positions = BTreeMap<PartitionKey, i64>;

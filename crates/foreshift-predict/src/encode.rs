@@ -19,6 +19,16 @@ pub struct InputSpec {
     /// Its knots, ascending, in the feature's unit. Values beyond the first and last count as those.
     /// No knots: only whether the value is missing counts.
     pub edges: Vec<f64>,
+    /// The horizons that read it, one bit each. A feature that was computed for one horizon is noise to another.
+    #[serde(default = "all_heads")]
+    pub heads: u8,
+}
+
+/// Every horizon reads the input.
+pub const ALL_HEADS: u8 = u8::MAX;
+
+const fn all_heads() -> u8 {
+    ALL_HEADS
 }
 
 /// Where a value lies between the knots of its input.
@@ -111,6 +121,8 @@ impl Scale {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layout {
     scales: Vec<Scale>,
+    /// Which heads read each input.
+    heads: Vec<u8>,
     first_slots: Vec<usize>,
     crosses: Vec<Cross>,
     slots: usize,
@@ -156,6 +168,7 @@ impl Layout {
             }
         }
         Self {
+            heads: inputs.iter().map(|input| input.heads).collect(),
             scales,
             first_slots,
             crosses: crossed,
@@ -183,9 +196,23 @@ impl Layout {
 
     /// Every touched slot with its input value in (0, 1].
     #[inline]
-    pub(crate) fn visit(&self, placed: &[Position], mut touch: impl FnMut(usize, f64)) {
-        let inputs = self.scales.iter().zip(&self.first_slots).zip(placed);
-        for ((scale, first_slot), position) in inputs {
+    pub(crate) fn visit(&self, placed: &[Position], touch: impl FnMut(usize, f64)) {
+        self.visit_read(ALL_HEADS, placed, touch);
+    }
+
+    /// Every touched slot that this head may learn from. Others keep their weight of zero.
+    #[inline]
+    pub(crate) fn visit_head(&self, head: usize, placed: &[Position], touch: impl FnMut(usize, f64)) {
+        self.visit_read(1_u8.checked_shl(head as u32).unwrap_or(0), placed, touch);
+    }
+
+    #[inline]
+    fn visit_read(&self, readers: u8, placed: &[Position], mut touch: impl FnMut(usize, f64)) {
+        let inputs = self.scales.iter().zip(&self.heads).zip(&self.first_slots).zip(placed);
+        for (((scale, heads), first_slot), position) in inputs {
+            if heads & readers == 0 {
+                continue;
+            }
             for (slot, share) in scale.within(*position).touched() {
                 if share > 0.0 {
                     touch(first_slot + slot, share);
@@ -319,8 +346,8 @@ mod tests {
         #[test]
         fn no_position_reaches_into_the_slots_of_another_input(knot in any::<u16>(), beyond in any::<u16>()) {
             let inputs = [
-                InputSpec { name: "a".into(), edges: vec![0.0, 1.0] },
-                InputSpec { name: "b".into(), edges: vec![0.0] },
+                InputSpec { name: "a".into(), edges: vec![0.0, 1.0], heads: crate::ALL_HEADS },
+                InputSpec { name: "b".into(), edges: vec![0.0], heads: crate::ALL_HEADS },
             ];
             let layout = Layout::new(3, &inputs, &[(0, 1)]);
             let mut slots = Vec::new();

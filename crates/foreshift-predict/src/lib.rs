@@ -18,7 +18,7 @@ pub mod model;
 pub mod store;
 
 pub use calibrate::Calibration;
-pub use encode::{Example, InputSpec};
+pub use encode::{ALL_HEADS, Example, InputSpec};
 pub use ftrl::Rates;
 pub use hazard::{FleetHazard, HazardParams, TargetHazard};
 pub use model::{Model, Params, TargetModel};

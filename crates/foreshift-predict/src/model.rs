@@ -406,7 +406,7 @@ impl Model {
         };
         touch(BIAS, 1.0);
         visit_hazard(&self.hazard_scale, f64::from(said.hazard), &mut touch);
-        self.layout.visit(placed, &mut touch);
+        self.layout.visit_head(head, placed, &mut touch);
         target.step(head, heads, gradient, &rates.target);
     }
 

@@ -109,6 +109,8 @@ fn refusal(refused: &CommandRefused) -> Status {
         CommandRefused::BaselineUnconfirmed { .. } | CommandRefused::NothingToEnd { .. } => {
             Code::FailedPrecondition
         }
+        // Not carried out, and the same request may well succeed later.
+        CommandRefused::NotKept => Code::Unavailable,
         CommandRefused::WrongSum { .. }
         | CommandRefused::BadExpiry
         | CommandRefused::NoReason

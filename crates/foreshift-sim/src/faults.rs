@@ -104,7 +104,7 @@ impl FaultKind {
                 slow: 0.016,
                 service: 0.16,
                 stall_per_s: 0.10,
-                hang: 0.0012,
+                hang: 0.0006,
                 log_per_s: 0.035,
                 ..none
             },
@@ -113,14 +113,14 @@ impl FaultKind {
                 slow: 0.014,
                 service: 0.14,
                 error: 0.003,
-                hang: 0.0012,
+                hang: 0.0006,
                 log_per_s: 0.04,
                 ..none
             },
             Self::QueueBuildup => Signs {
-                service: 0.34,
+                service: 0.30,
                 slow: 0.014,
-                hang: 0.001,
+                hang: 0.0006,
                 memory: 0.06,
                 pool: 0.10,
                 log_per_s: 0.03,
@@ -129,7 +129,7 @@ impl FaultKind {
             Self::DependencySlowdown => Signs {
                 service: 0.22,
                 slow: 0.022,
-                hang: 0.0022,
+                hang: 0.001,
                 error: 0.002,
                 pool: 0.12,
                 log_per_s: 0.035,
@@ -233,14 +233,14 @@ impl DecoyKind {
     pub(crate) fn signs(self) -> Signs {
         let none = Signs::default();
         match self {
-            Self::LatencyBlip => Signs { service: 0.55, ..none },
-            Self::TailBlip => Signs { slow: 0.05, hang: 0.0008, ..none },
+            Self::LatencyBlip => Signs { service: 0.6, ..none },
+            Self::TailBlip => Signs { slow: 0.10, ..none },
             Self::DeployBump => Signs { service: 0.24, error: 0.003, log_per_s: 0.05, ..none },
             Self::LogNoise => Signs { log_per_s: 0.22, ..none },
             Self::GcPause => Signs { stall_per_s: 0.12, ..none },
             Self::MemoryHump => Signs { memory: 0.36, ..none },
             Self::PoolHump => Signs { pool: 0.42, ..none },
-            Self::ErrorBlip => Signs { error: 0.018, reset: 0.005, hang: 0.005, rate_limited: 0.007, ..none },
+            Self::ErrorBlip => Signs { error: 0.018, reset: 0.004, hang: 0.005, rate_limited: 0.007, ..none },
             Self::QuotaDip => Signs { quota: 0.75, ..none },
             Self::TrafficSpike => none,
         }
@@ -257,7 +257,7 @@ impl DecoyKind {
     /// Shortest and longest, in seconds.
     pub(crate) const fn length_s(self) -> (f64, f64) {
         match self {
-            Self::ErrorBlip => (8.0, 40.0),
+            Self::ErrorBlip => (15.0, 60.0),
             Self::GcPause => (10.0, 60.0),
             Self::LatencyBlip | Self::TailBlip | Self::DeployBump => (30.0, 150.0),
             Self::LogNoise => (60.0, 300.0),

@@ -86,7 +86,7 @@ fn place_faults(plan: &mut Plan, target: usize, spec: &TargetSpec, length_s: f64
             return;
         }
         if taken.free(precursor_s - APART_S, end_s + APART_S) {
-            plan.fault(FaultAt { target, kind, precursor_s, onset_s, end_s }, 0.9, 1.8, 0.1);
+            plan.fault(FaultAt { target, kind, precursor_s, onset_s, end_s }, 0.95, 1.75, 0.08);
             taken.0.push((precursor_s, end_s));
             at = end_s + APART_S + exponential(&mut plan.draws, BETWEEN_FAULTS_S - APART_S);
         } else {

@@ -26,7 +26,7 @@ impl GaugeNoise {
         Self {
             stream,
             saw_us: (stream.range(0, 25.0, 90.0) * 1e6) as i64,
-            saw: stream.range(1, 0.04, 0.09),
+            saw: stream.range(1, 0.015, 0.04),
         }
     }
 

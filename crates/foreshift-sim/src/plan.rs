@@ -86,7 +86,7 @@ impl Plan {
             return;
         };
         let (start, end) = (self.at(start_s), self.at(end_s));
-        let signs = kind.signs().varied(&mut self.draws, 0.45, 1.25, 0.0);
+        let signs = kind.signs().varied(&mut self.draws, 0.6, 1.2, 0.0);
         let topic = kind.topic(&mut self.draws);
         self.recording.decoys.push(Decoy { route, target: Some(name), kind, start, end });
         self.recording.episodes.push(Episode {

@@ -84,7 +84,7 @@ impl CsvSource {
                 let items = self.decoded.drain(..).map(|decoded| Item { offset: line, decoded });
                 run.items.extend(items);
             }
-            Err(why) => run.refused.push(BadRecord { offset: line, why, payload: Vec::new() }),
+            Err(why) => run.refused.push(BadRecord { offset: line, why, parts: 1, payload: Vec::new() }),
         }
     }
 }
@@ -105,7 +105,8 @@ impl Source for CsvSource {
                 NextLine::Blank => self.next_line += 1,
                 NextLine::TooLong(bytes) => {
                     self.next_line += 1;
-                    run.refused.push(BadRecord { offset: line, why: too_long(bytes), payload: Vec::new() });
+                    let why = too_long(bytes);
+                    run.refused.push(BadRecord { offset: line, why, parts: 1, payload: Vec::new() });
                 }
                 NextLine::Line => {
                     self.next_line += 1;

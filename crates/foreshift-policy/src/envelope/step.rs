@@ -183,3 +183,42 @@ fn split(amount: u32, first: &[u32], second: &[u32]) -> (Vec<u32>, Vec<u32>) {
         share_out(amount - early, &wide(second)),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(baseline: u32, now: u32, goal: u32) -> Path {
+        Path {
+            now,
+            goal,
+            baseline,
+            credit: 300,
+            impaired: false,
+        }
+    }
+
+    #[test]
+    fn a_shift_that_moves_from_one_target_to_three_stays_within_its_bound_on_the_way() {
+        let mut paths = vec![path(5_000, 2_000, 5_000), path(0, 3_000, 0)];
+        paths.extend([path(1_500, 1_500, 500); 3]);
+        paths.extend([
+            path(200, 200, 1_200),
+            path(200, 200, 1_200),
+            path(100, 100, 1_100),
+        ]);
+        for _ in 0..20 {
+            let weights = advance(&paths, 3_000);
+            for (path, weight) in paths.iter_mut().zip(weights) {
+                path.now = weight;
+            }
+            let shifted: u32 = paths
+                .iter()
+                .map(|path| path.baseline.saturating_sub(path.now))
+                .sum();
+            assert!(shifted <= 3_000, "{shifted}");
+            assert_eq!(paths.iter().map(|path| path.now).sum::<u32>(), 10_000);
+        }
+        assert!(paths.iter().all(|path| path.now == path.goal));
+    }
+}

@@ -10,7 +10,7 @@ use crate::envelope::bindings::Bindings;
 use crate::envelope::predictive::within_budget;
 use crate::plan::{Note, Scene};
 use crate::rounding::portion_down;
-use crate::state::{FLIP_BP, MAX_FLIPS_KEPT, RouteState, TargetState, Turn, WHOLE_BP};
+use crate::state::{FLIP_BP, MAX_FLIPS_KEPT, RouteState, Turn, WHOLE_BP};
 
 /// What became of the shares that were asked for.
 pub(crate) struct Turned {
@@ -77,21 +77,22 @@ fn tell_held(
     looks: &mut Vec<Timestamp>,
 ) -> Vec<bool> {
     let dwell = scene.input.route.settings.limits.min_dwell;
-    let pairs = asked
+    let held: Vec<bool> = asked
         .iter()
         .zip(admitted)
-        .zip(state.targets.iter().zip(&scene.baseline));
-    let tell =
-        |(at, ((asked, admitted), (target, baseline))): (usize, ((&u32, &u32), (&TargetState, &u32)))| {
-            if asked == admitted {
-                return false;
-            }
-            let short = u64::from(asked.abs_diff(*admitted));
-            bindings.bind(5, Some(at), portion_down(*baseline, short, u64::from(WHOLE_BP)));
-            looks.extend(target.turn.at.map(|at| at + dwell));
-            true
-        };
-    pairs.enumerate().map(tell).collect()
+        .map(|(asked, admitted)| asked != admitted)
+        .collect();
+    for (at, (asked, admitted)) in asked.iter().zip(admitted).enumerate() {
+        if asked == admitted {
+            continue;
+        }
+        let baseline = scene.baseline.get(at).copied().unwrap_or(0);
+        let short = u64::from(asked.abs_diff(*admitted));
+        bindings.bind(5, Some(at), portion_down(baseline, short, u64::from(WHOLE_BP)));
+        let turned_at = state.targets.get(at).and_then(|target| target.turn.at);
+        looks.extend(turned_at.map(|turned_at| turned_at + dwell));
+    }
+    held
 }
 
 /// Until when the cap on changes of direction holds the route, if it does.

@@ -15,6 +15,8 @@ proptest! {
         for seen in run(&route, &history) {
             let moved = below_baseline(&route, &seen.plan.planned, |_| true);
             prop_assert!(moved <= limits.max_predictive_shift_bp, "moved {moved}");
+            let heading = below_baseline(&route, &seen.plan.goal, |_| true);
+            prop_assert!(heading <= limits.max_predictive_shift_bp, "heading for {heading}");
             for (target, weight) in route.targets.iter().zip(&seen.plan.planned) {
                 let floor = (target.baseline_bp * limits.floor_bp).div_ceil(10_000);
                 prop_assert!(*weight >= floor, "{weight} below the floor {floor}");

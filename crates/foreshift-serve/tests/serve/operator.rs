@@ -82,6 +82,7 @@ async fn a_refusal_comes_back_word_by_word() {
             what: "pin".to_owned(),
         },
         CommandRefused::BadExpiry,
+        CommandRefused::NotKept,
     ];
     for refusal in refusals {
         let caller = client.clone();

@@ -22,7 +22,7 @@ const HIGH: f64 = 1.5;
 
 /// What [`train`] gives for the world that the ignored test names, rounded.
 pub(crate) const FITTED: Model = Model {
-    weights: [0.0; WIDTH],
+    weights: [-3.70, 2.35, 0.44, 0.47, 0.04, 0.13, 0.95, -2.94, 1.28, 0.63, 1.96, 1.44, -0.67, -0.46, -5.33],
 };
 
 #[derive(Clone, Copy, Debug)]

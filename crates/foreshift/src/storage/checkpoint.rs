@@ -19,11 +19,9 @@ const HASH_BYTES: usize = 32;
 pub(crate) struct Checkpoint {
     /// The engine's snapshot, as bytes.
     pub(crate) engine: Vec<u8>,
-    /// The sequencer's state, as bytes.
-    pub(crate) sequencer: Vec<u8>,
-    /// Where the sources stood, as bytes.
-    pub(crate) sources: Vec<u8>,
-    /// The next row of the journal.
+    /// The intake's state, as bytes: where the sources stood, what waits for the watermark.
+    pub(crate) intake: Vec<u8>,
+    /// Sequence number of the next row of the journal.
     pub(crate) journal_row: u64,
 }
 
@@ -96,7 +94,7 @@ mod tests {
     use super::*;
 
     fn checkpoint(row: u64) -> Checkpoint {
-        Checkpoint { engine: vec![1; 100], sequencer: vec![2], sources: vec![3], journal_row: row }
+        Checkpoint { engine: vec![1; 100], intake: vec![2], journal_row: row }
     }
 
     #[test]

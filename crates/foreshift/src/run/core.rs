@@ -1,0 +1,330 @@
+//! The engine's thread: takes records, commands and reports; records, handles and publishes; snapshots.
+//!
+//! Order matters here. An input is recorded before it is handled, a command is fsynced before it is carried
+//! out, and a snapshot is taken between two batches: after the journal's segment is sealed, before the
+//! command log is emptied. Whatever moment a kill comes at, a restart finds a snapshot, reads the sources on
+//! from its offsets, discards what the journal holds beyond it, and carries out again the commands since.
+
+use std::sync::Arc;
+use std::time::{Duration as Wait, Instant, SystemTime};
+
+use anyhow::Context;
+use foreshift_config::{Clock, ProcessConfig};
+use foreshift_domain::command::{Command, CommandRefused, CommandResult};
+use foreshift_domain::fallback::Fallback;
+use foreshift_domain::{Duration, Input, ModelHealth, ModelUpdate, Timestamp};
+use foreshift_engine::{Engine, Snapshot};
+use foreshift_ingest::dead_letter::DeadLetters;
+use foreshift_ingest::intake::IntakeState;
+use foreshift_ingest::journal::{Recorder, Retention, discard_after};
+use foreshift_ingest::sequencer::{Outbox, Settings};
+use foreshift_ingest::source::Source;
+use foreshift_ingest::{ClockMode, Intake};
+use foreshift_serve::CommandRequest;
+use tokio::sync::watch;
+
+use super::metrics::IngestMetrics;
+use super::{Inbox, Outlets, model, source};
+use crate::storage::{Checkpoint, CheckpointStore, CommandLog, Storage};
+
+/// Items taken from the sources at once: commands wait no longer than one such batch takes.
+const BATCH_ITEMS: usize = 4_096;
+/// How long the loop waits for records before it looks at everything else. Bounds what a command waits when idle.
+const POLL: Wait = Wait::from_millis(20);
+/// How often the clock moves when nothing comes in.
+const CLOCK_EVERY: Duration = Duration::from_millis(100);
+/// A batch whose prediction ticks take longer than this each is too slow to act on (rule 10).
+const TICK_BUDGET: Wait = Wait::from_millis(500);
+
+/// What the engine's thread is connected to.
+pub(crate) struct Plumbing {
+    pub(crate) storage: Storage,
+    pub(crate) inbox: Inbox,
+    pub(crate) outlets: Outlets,
+    /// Turns true once state is restored. Kafka has no part in it: without it, weights are still served.
+    pub(crate) ready: watch::Sender<bool>,
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// The engine and all that its thread owns.
+pub(crate) struct Core {
+    engine: Engine,
+    intake: Intake,
+    source: Box<dyn Source>,
+    dead_letters: Option<DeadLetters>,
+    recorder: Option<Recorder>,
+    checkpoints: CheckpointStore,
+    command_log: CommandLog,
+    inbox: Inbox,
+    outlets: Outlets,
+    outbox: Outbox,
+    metrics: IngestMetrics,
+    clock: Clock,
+    snapshot_every: Wait,
+    snapshot_at: Instant,
+    clock_at: Timestamp,
+    slow: bool,
+    stopping: watch::Receiver<bool>,
+    _storage: Storage,
+}
+
+impl Core {
+    /// Restores what the storage holds, and connects to the sources.
+    pub(crate) fn start(config: &ProcessConfig, fallback: Arc<Fallback>, plumbing: Plumbing) -> anyhow::Result<Self> {
+        let Plumbing { storage, inbox, outlets, ready, stopping } = plumbing;
+        let epoch = storage.next_epoch()?;
+        let checkpoints = storage.checkpoints();
+        let mut command_log = storage.command_log()?;
+        let restored = checkpoints.newest()?;
+        let next_row = restored.as_ref().map_or(1, |checkpoint| checkpoint.journal_row);
+        let recorder = open_journal(config, &storage, next_row)?;
+        let (engine, intake) = match &restored {
+            Some(checkpoint) => restore(checkpoint, epoch, &fallback)?,
+            None => fresh(config, epoch, &fallback)?,
+        };
+        let source = source::connect(config, intake.positions())?;
+        let mut core = Self {
+            engine,
+            intake,
+            source,
+            dead_letters: source::dead_letters(config)?,
+            recorder,
+            checkpoints,
+            command_log,
+            inbox,
+            outlets,
+            outbox: Outbox::default(),
+            metrics: IngestMetrics::default(),
+            clock: config.time.clock,
+            snapshot_every: Wait::from_secs_f64(config.storage.snapshot_interval.as_secs_f64().max(0.1)),
+            snapshot_at: Instant::now(),
+            clock_at: Timestamp::MIN,
+            slow: false,
+            stopping,
+            _storage: storage,
+        };
+        core.intake.register(&core.source.partitions(), wall());
+        core.resume(restored.is_none(), &fallback)?;
+        tracing::info!(epoch, restored = restored.is_some(), commands = core.engine.counters().commands, "ready");
+        let _ = ready.send(true);
+        Ok(core)
+    }
+
+    /// Brings a restored engine up to date: configuration and model of today, commands since the snapshot, the clock.
+    fn resume(&mut self, new_journal: bool, fallback: &Arc<Fallback>) -> anyhow::Result<()> {
+        if new_journal || self.engine.fallback().digest != fallback.digest {
+            self.feed(Input::Fallback(Arc::clone(fallback)))?;
+        }
+        if new_journal {
+            let model = self.engine.model();
+            let update = ModelUpdate { name: model.version().name, model_json: model.to_json()? };
+            self.feed(Input::Model(Arc::new(update)))?;
+        }
+        for command in self.command_log.read()? {
+            self.feed(Input::Command(command))?;
+        }
+        if self.clock == Clock::Wall {
+            self.feed(Input::Clock(wall()))?;
+        }
+        self.outlets.drain(&mut self.engine)?;
+        self.outlets.publish(&self.engine);
+        Ok(())
+    }
+
+    /// Runs until it is told to stop; leaves a snapshot.
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        while !*self.stopping.borrow() {
+            self.step()?;
+        }
+        self.snapshot()?;
+        self.outlets.publish(&self.engine);
+        Ok(())
+    }
+
+    /// One round: commands first, then records, then time.
+    fn step(&mut self) -> anyhow::Result<()> {
+        self.take_commands()?;
+        self.take_reports()?;
+        let held = self.intake.ahead(wall());
+        self.source.hold_back(&held);
+        let batch = self.source.poll(BATCH_ITEMS, POLL).context("reading from kafka")?;
+        let began = Instant::now();
+        let ticks = self.engine.counters().ticks;
+        self.metrics.count(&batch);
+        if let Some(letters) = &mut self.dead_letters {
+            letters.undecodable(&batch);
+        }
+        self.intake.accept(batch, wall(), &mut self.outbox);
+        self.feed_outbox()?;
+        self.judge_speed(began.elapsed(), self.engine.counters().ticks - ticks)?;
+        self.move_clock()?;
+        self.outlets.drain(&mut self.engine)?;
+        self.outlets.publish_if_due(&self.engine);
+        self.metrics.intake(&self.intake);
+        if self.snapshot_at.elapsed() >= self.snapshot_every {
+            self.snapshot()?;
+        }
+        Ok(())
+    }
+
+    fn feed_outbox(&mut self) -> anyhow::Result<()> {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        for refused in outbox.refused.drain(..) {
+            if let (Some(letters), Some(key)) = (&mut self.dead_letters, self.intake.sequencer().key(refused.origin.partition)) {
+                letters.refused(key, &refused);
+            }
+        }
+        for sequenced in outbox.ordered.drain(..) {
+            if let Some(recorder) = &mut self.recorder {
+                let key = sequenced.origin.and_then(|origin| self.intake.sequencer().key(origin.partition));
+                let origin = sequenced.origin.and_then(|origin| Some((key?, origin.offset)));
+                recorder.record(&sequenced.input, origin)?;
+            }
+            self.engine.handle(&sequenced.input);
+            self.outlets.drain(&mut self.engine)?;
+        }
+        self.outbox = outbox;
+        Ok(())
+    }
+
+    /// Records an input and has the engine handle it.
+    fn feed(&mut self, input: Input) -> anyhow::Result<()> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record(&input, None)?;
+        }
+        self.engine.handle(&input);
+        self.outlets.drain(&mut self.engine)?;
+        Ok(())
+    }
+
+    fn take_commands(&mut self) -> anyhow::Result<()> {
+        while let Ok(request) = self.inbox.commands.try_recv() {
+            let command = self.stamped(&request.command);
+            if let Err(error) = self.command_log.append(&command) {
+                tracing::error!(%error, "a command could not be kept, so it is not carried out");
+                refuse(request);
+                continue;
+            }
+            self.outlets.await_result(request);
+            self.feed(Input::Command(command))?;
+        }
+        Ok(())
+    }
+
+    /// A command in the engine's time: spans that a person gave hold on recorded data too.
+    fn stamped(&self, command: &Command) -> Command {
+        let now = self.now();
+        let shift = now.since(command.issued_at);
+        let expires_at = command.expires_at.map(|at| at + shift);
+        Command { issued_at: now, expires_at, ..command.clone() }
+    }
+
+    fn take_reports(&mut self) -> anyhow::Result<()> {
+        while let Ok(mut applied) = self.inbox.applied.try_recv() {
+            applied.time = self.now();
+            self.feed(Input::Applied(applied))?;
+        }
+        while let Ok(fallback) = self.inbox.fallback.try_recv() {
+            self.intake.reconfigure(&fallback);
+            self.feed(Input::Fallback(fallback))?;
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        match self.clock {
+            Clock::Wall => wall(),
+            Clock::Event => self.engine.now().max(Timestamp::from_micros(0)),
+        }
+    }
+
+    /// Time passes without records too.
+    fn move_clock(&mut self) -> anyhow::Result<()> {
+        let now = wall();
+        if now.since(self.clock_at) < CLOCK_EVERY {
+            return Ok(());
+        }
+        self.clock_at = now;
+        self.intake.advance(now, &mut self.outbox);
+        self.feed_outbox()?;
+        self.outlets.touch();
+        Ok(())
+    }
+
+    /// Rule 10: predictions that take too long are not used until they are fast again.
+    fn judge_speed(&mut self, took: Wait, ticks: u64) -> anyhow::Result<()> {
+        let Ok(ticks) = u32::try_from(ticks) else { return Ok(()) };
+        if self.clock == Clock::Event || ticks == 0 {
+            return Ok(());
+        }
+        let slow = took / ticks > TICK_BUDGET;
+        if slow != self.slow {
+            self.slow = slow;
+            let reason = format!("a prediction tick took {} ms", (took / ticks).as_millis());
+            self.feed(Input::ModelHealth(ModelHealth { usable: !slow, reason }))?;
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self) -> anyhow::Result<()> {
+        let mut journal_row = 1;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.seal().context("sealing the journal")?;
+            journal_row = recorder.next_seq();
+        }
+        let checkpoint = Checkpoint {
+            engine: self.engine.snapshot()?.to_bytes()?,
+            intake: postcard::to_stdvec(&self.intake.state())?,
+            journal_row,
+        };
+        self.checkpoints.write(&checkpoint)?;
+        self.command_log.clear()?;
+        self.outlets.flush()?;
+        self.snapshot_at = Instant::now();
+        Ok(())
+    }
+}
+
+fn open_journal(config: &ProcessConfig, storage: &Storage, next_row: u64) -> anyhow::Result<Option<Recorder>> {
+    if !config.storage.journal.enabled {
+        return Ok(None);
+    }
+    let dir = storage.journal_dir();
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    discard_after(&dir, next_row.saturating_sub(1))?;
+    let age = Wait::from_secs_f64(config.storage.journal.retention.as_secs_f64());
+    Ok(Some(Recorder::open(&dir, next_row, Retention { max_bytes: None, max_age: Some(age) })?))
+}
+
+fn restore(checkpoint: &Checkpoint, epoch: u64, fallback: &Fallback) -> anyhow::Result<(Engine, Intake)> {
+    let engine = Engine::restore(&Snapshot::from_bytes(&checkpoint.engine)?, epoch)?;
+    let state: IntakeState = postcard::from_bytes(&checkpoint.intake).context("the snapshot's intake is damaged")?;
+    Ok((engine, Intake::restore(state, fallback, wall())))
+}
+
+fn fresh(config: &ProcessConfig, epoch: u64, fallback: &Arc<Fallback>) -> anyhow::Result<(Engine, Intake)> {
+    let model = model::load(config.model_path.as_deref(), fallback)?;
+    let engine = Engine::new(epoch, Arc::clone(fallback), model);
+    let settings = Settings {
+        clock: match config.time.clock {
+            Clock::Wall => ClockMode::Wall,
+            Clock::Event => ClockMode::Event,
+        },
+        bucket: fallback.timing.bucket,
+        lateness: config.time.lateness,
+        max_future: config.time.max_future,
+        idle_timeout: config.time.idle_timeout,
+    };
+    Ok((engine, Intake::new(settings, fallback)))
+}
+
+fn refuse(request: CommandRequest) {
+    let verdict = Err(CommandRefused::NotKept);
+    let _ = request.reply.send(CommandResult { request_id: request.command.request_id, verdict });
+}
+
+/// The wall clock.
+pub(crate) fn wall() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

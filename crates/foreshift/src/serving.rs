@@ -1,0 +1,81 @@
+//! Starting the servers on what the configuration says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use foreshift_config::ProcessConfig;
+use foreshift_serve::{
+    BoundAddresses, CredentialFiles, Credentials, HttpConfig, Limits, ServeChannels, ServeConfig, Serving, TlsFiles,
+};
+use tokio::sync::watch;
+
+use crate::run::{Readers, Senders};
+
+/// The servers, running.
+pub(crate) struct Servers {
+    pub(crate) grpc: Serving<BoundAddresses>,
+    http: Option<Serving<std::net::SocketAddr>>,
+}
+
+/// Starts all listeners. They stop when `stopping` turns true.
+pub(crate) async fn start(
+    config: &ProcessConfig,
+    senders: Senders,
+    readers: Readers,
+    ready: watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
+) -> anyhow::Result<Servers> {
+    let listen = &config.listen;
+    let tls = listen.tls.as_ref().map(|tls| TlsFiles {
+        certificate: tls.cert_file.clone(),
+        key: tls.key_file.clone(),
+        client_ca: tls.client_ca_file.clone(),
+    });
+    let credentials = Credentials::load(&CredentialFiles { peers: listen.peers_file.clone(), tls })?;
+    let serve = ServeConfig {
+        listen: listen.grpc.address,
+        operator_listen: Some(listen.operator.address),
+        credentials,
+        limits: Limits::default(),
+    };
+    let channels = ServeChannels {
+        published: readers.published.clone(),
+        changes: readers.feed.subscribe(),
+        commands: senders.commands,
+        applied: senders.applied,
+        ready: ready.clone(),
+    };
+    let grpc = foreshift_serve::serve(serve, channels, until(stopping.clone())).await?;
+    tracing::info!(grpc = %grpc.addresses.listen, operator = %grpc.addresses.operator, "listening");
+    let http = match &listen.http {
+        Some(listener) => {
+            let extra = Arc::new(move || readers.metrics.export());
+            let config = HttpConfig::new(listener.address);
+            let http = foreshift_serve::serve_http(config, readers.published, ready, extra, until(stopping)).await?;
+            tracing::info!(http = %http.addresses, "listening");
+            Some(http)
+        }
+        None => None,
+    };
+    Ok(Servers { grpc, http })
+}
+
+impl Servers {
+    /// Waits until all have stopped, at most as long as `deadline`.
+    pub(crate) async fn stopped(self, deadline: Duration) {
+        let all = async {
+            let _ = self.grpc.task.await.context("the gRPC server");
+            if let Some(http) = self.http {
+                let _ = http.task.await.context("the HTTP server");
+            }
+        };
+        if tokio::time::timeout(deadline, all).await.is_err() {
+            tracing::warn!("the servers did not stop in time");
+        }
+    }
+}
+
+async fn until(mut stopping: watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
