@@ -52,6 +52,11 @@ impl Route {
         if self.confirmed { mode } else { mode.min(Mode::Shadow) }
     }
 
+    /// Whether it is predicted only: no plan moves it.
+    pub(crate) fn rests(&self) -> bool {
+        self.mode() == Mode::Off && self.overrides.pin.is_none()
+    }
+
     /// Takes another configuration: what is known of targets that stay is kept.
     pub(crate) fn reshape(&mut self, config: RouteConfig, now: Timestamp) {
         let place = |name: &TargetName| self.config.targets.iter().position(|target| target.target == *name);
@@ -74,12 +79,17 @@ impl Route {
 impl Engine {
     /// Evaluates a route's plan; what it changes is decided, recorded and published.
     pub(crate) fn plan_route(&mut self, name: &RouteName, cause: Cause, request_id: Option<&str>) {
+        let Some(route) = self.routes.get_mut(name) else { return };
+        if route.rests() {
+            // Predicted only: it stays at its baseline, and nothing but a person or the configuration changes that.
+            if route.published.is_some() && !matches!(cause, Cause::Start | Cause::Config | Cause::Command | Cause::Expiry) {
+                return;
+            }
+            route.state = RouteState::new(&route.config, self.shared.now);
+        }
         self.judge_route(name);
         let Some(route) = self.routes.get(name) else { return };
         let mode = route.mode();
-        if mode == Mode::Off && route.published.is_some() && route.overrides.pin.is_none() && cause == Cause::Tick {
-            return; // predicted only: its weights are the baseline, which a gateway uses by itself
-        }
         self.shared.counters.plans += 1;
         let facts = self.facts(route);
         let limits = &self.shared.fallback.fleet;
@@ -103,7 +113,7 @@ impl Engine {
             self.shared.fleet.record(name, self.shared.now, &self.shared.fallback.fleet);
         }
         self.schedule_look(name, &plan, &facts.targets);
-        if plan.reason == Reason::NoTarget && !self.last_reason_was(name, Reason::NoTarget) {
+        if mode != Mode::Off && plan.reason == Reason::NoTarget && !self.last_reason_was(name, Reason::NoTarget) {
             self.alert(Alert::NoTarget { route: name.clone() });
         }
         self.decide(name, &plan, &facts.targets, cause, request_id);
@@ -121,8 +131,9 @@ impl Engine {
         let fresh = facts.iter().filter(|fact| !fact.stale).filter_map(|fact| fact.telemetry_age);
         let stale_at = fresh.map(|age| now - age + staleness).min();
         let Some(route) = self.routes.get_mut(name) else { return };
-        let looks = [plan.next_look, stale_at, route.overrides.next_expiry()];
-        let look = looks.into_iter().flatten().filter(|look| *look > now).min();
+        let planned = [plan.next_look, stale_at].map(|look| look.filter(|_| !route.rests()));
+        let looks = planned.into_iter().chain([route.overrides.next_expiry()]);
+        let look = looks.flatten().filter(|look| *look > now).min();
         if look == route.look {
             if let Some(look) = look {
                 self.shared.looks.insert((look, name.clone()));

@@ -71,7 +71,11 @@ impl ProducerContext for Context {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let counter = if result.is_ok() { &self.counts.delivered } else { &self.counts.failed };
+        let counter = if result.is_ok() {
+            &self.counts.delivered
+        } else {
+            &self.counts.failed
+        };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -99,8 +103,14 @@ impl DeadLetters {
         for (key, value) in properties {
             config.set(key, value);
         }
-        let producer = config.create_with_context(Context { counts: Arc::clone(&counts) })?;
-        Ok(Self { producer, topic: topic.to_owned(), counts })
+        let producer = config.create_with_context(Context {
+            counts: Arc::clone(&counts),
+        })?;
+        Ok(Self {
+            producer,
+            topic: topic.to_owned(),
+            counts,
+        })
     }
 
     /// Sends a record that could not be decoded. Never waits.
@@ -121,12 +131,26 @@ impl DeadLetters {
     fn send(&self, from: &PartitionKey, offset: i64, reason: &str, payload: &[u8]) {
         let (partition, offset) = (from.partition.to_string(), offset.to_string());
         let headers = OwnedHeaders::new_with_capacity(4)
-            .insert(Header { key: "foreshift.topic", value: Some(&*from.topic) })
-            .insert(Header { key: "foreshift.partition", value: Some(&partition) })
-            .insert(Header { key: "foreshift.offset", value: Some(&offset) })
-            .insert(Header { key: "foreshift.reason", value: Some(reason) });
+            .insert(Header {
+                key: "foreshift.topic",
+                value: Some(&*from.topic),
+            })
+            .insert(Header {
+                key: "foreshift.partition",
+                value: Some(&partition),
+            })
+            .insert(Header {
+                key: "foreshift.offset",
+                value: Some(&offset),
+            })
+            .insert(Header {
+                key: "foreshift.reason",
+                value: Some(reason),
+            });
         let payload = payload.get(..MAX_PAYLOAD_BYTES).unwrap_or(payload);
-        let record = BaseRecord::<(), [u8]>::to(&self.topic).payload(payload).headers(headers);
+        let record = BaseRecord::<(), [u8]>::to(&self.topic)
+            .payload(payload)
+            .headers(headers);
         let counter = match self.producer.send(record) {
             Ok(()) => &self.counts.queued,
             Err(_) => &self.counts.dropped,

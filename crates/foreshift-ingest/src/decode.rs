@@ -84,13 +84,19 @@ impl Decoder {
     /// # Errors
     /// When the table of phrases cannot be compiled, which a test excludes.
     pub fn new(envoy: envoy::EnvoyKeys) -> Result<Self, PhraseTableInvalid> {
-        Ok(Self { logs: LogStep::new()?, envoy })
+        Ok(Self {
+            logs: LogStep::new()?,
+            envoy,
+        })
     }
 
     /// Decodes one record of a topic.
     pub fn decode(&self, format: Format, topic: &str, bytes: &[u8]) -> Parts {
         if bytes.len() > MAX_RECORD_BYTES {
-            return Parts::refused(DecodeError::TooLarge { bytes: bytes.len(), most: MAX_RECORD_BYTES });
+            return Parts::refused(DecodeError::TooLarge {
+                bytes: bytes.len(),
+                most: MAX_RECORD_BYTES,
+            });
         }
         match format {
             Format::Auto => self.decode_auto(topic, bytes),
@@ -109,21 +115,43 @@ impl Decoder {
     }
 
     fn decode_auto(&self, topic: &str, bytes: &[u8]) -> Parts {
-        match bytes.trim_ascii_start().first() {
+        match bytes.first() {
+            Some(b'{' | b'[' | b' ' | b'\t' | b'\r') => self.decode_json(topic, bytes),
+            // A line feed, or the tag of protobuf's first field.
+            Some(_) => self.decode_binary(topic, bytes),
             None => Parts::default(),
-            Some(b'{' | b'[') => self.decode(sniff_json(bytes), topic, bytes),
-            Some(_) => {
-                let named = format_of_topic(topic);
-                let tried = [Format::NativeProto, Format::OtlpLogsProto, Format::OtlpMetricsProto, Format::OtlpSpansProto];
-                let found = tried.into_iter().map(|format| self.decode(format, topic, bytes));
-                match named {
-                    Some(format) => self.decode(format, topic, bytes),
-                    // Protobuf does not name its type: the first that it fits, and that says something.
-                    None => found.into_iter().find(Parts::says_something).unwrap_or_else(|| {
-                        Parts::refused(DecodeError::Malformed { format: "any known format", why: String::new() })
-                    }),
-                }
-            }
+        }
+    }
+
+    fn decode_json(&self, topic: &str, bytes: &[u8]) -> Parts {
+        match bytes.trim_ascii().is_empty() {
+            true => Parts::default(),
+            false => self.decode(sniff_json(bytes), topic, bytes),
+        }
+    }
+
+    /// Protobuf does not name its type: the collector's names of topics do, else the first that it fits and that
+    /// says something.
+    fn decode_binary(&self, topic: &str, bytes: &[u8]) -> Parts {
+        const TRIED: [Format; 4] = [
+            Format::NativeProto,
+            Format::OtlpLogsProto,
+            Format::OtlpMetricsProto,
+            Format::OtlpSpansProto,
+        ];
+        if let Some(format) = format_of_topic(topic) {
+            return self.decode(format, topic, bytes);
+        }
+        let mut found = TRIED.into_iter().map(|format| self.decode(format, topic, bytes));
+        if let Some(parts) = found.find(Parts::says_something) {
+            return parts;
+        }
+        match bytes.trim_ascii_start().first() {
+            None | Some(b'{' | b'[') => self.decode_json(topic, bytes),
+            Some(_) => Parts::refused(DecodeError::Malformed {
+                format: "any known format",
+                why: String::new(),
+            }),
         }
     }
 }
@@ -158,7 +186,11 @@ fn sniff_json(bytes: &[u8]) -> Format {
 
 impl Parts {
     fn refused(error: DecodeError) -> Self {
-        Self { good: Vec::new(), bad: vec![error], ignored: 0 }
+        Self {
+            good: Vec::new(),
+            bad: vec![error],
+            ignored: 0,
+        }
     }
 
     fn says_something(&self) -> bool {
@@ -238,7 +270,10 @@ fn json_error(format: &'static str, error: &serde_json::Error) -> DecodeError {
         serde_json::error::Category::Data => "of another shape",
         _ => "broken",
     };
-    DecodeError::Malformed { format, why: format!("{kind} at line {} column {}", error.line(), error.column()) }
+    DecodeError::Malformed {
+        format,
+        why: format!("{kind} at line {} column {}", error.line(), error.column()),
+    }
 }
 
 /// The JSON values of a record: one object, an array of them, or one a line. Each is decoded on its own, so that a
@@ -251,9 +286,9 @@ fn each_json<T: serde::de::DeserializeOwned>(
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         match serde_json::from_slice::<Vec<serde_json::Value>>(bytes) {
             Ok(values) if values.len() > MAX_PARTS => take(Err(DecodeError::TooMany { most: MAX_PARTS })),
-            Ok(values) => values
-                .into_iter()
-                .for_each(|value| take(serde_json::from_value(value).map_err(|error| json_error(format, &error)))),
+            Ok(values) => values.into_iter().for_each(|value| {
+                take(serde_json::from_value(value).map_err(|error| json_error(format, &error)))
+            }),
             Err(error) => take(Err(json_error(format, &error))),
         }
         return;
@@ -261,7 +296,12 @@ fn each_json<T: serde::de::DeserializeOwned>(
     if let Ok(one) = serde_json::from_slice::<T>(bytes) {
         return take(Ok(one));
     }
-    let lines = || bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let lines = || {
+        bytes
+            .split(|byte| *byte == b'\n')
+            .map(<[u8]>::trim_ascii)
+            .filter(|line| !line.is_empty())
+    };
     if lines().nth(MAX_PARTS).is_some() {
         return take(Err(DecodeError::TooMany { most: MAX_PARTS }));
     }

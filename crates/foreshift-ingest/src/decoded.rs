@@ -76,7 +76,9 @@ impl From<Event> for Input {
 pub fn millis(value: f64) -> Option<Duration> {
     /// No request lasts longer; what does is a clock that jumped.
     const MAX_MS: f64 = 365.0 * 86_400_000.0;
-    (0.0..=MAX_MS).contains(&value).then(|| Duration::from_secs_f64(value / 1_000.0))
+    (0.0..=MAX_MS)
+        .contains(&value)
+        .then(|| Duration::from_secs_f64(value / 1_000.0))
 }
 
 #[cfg(test)]

@@ -62,8 +62,15 @@ impl Deltas {
 
     /// The signal of what happened since the last point of the stream; `None` when that is unknown.
     pub fn step(&mut self, point: CumulativePoint) -> Option<(Signal, Vec<TargetName>)> {
-        let CumulativePoint { stream, start, mut signal, aliases } = point;
-        let Observation::Window(total) = &signal.observation else { return Some((signal, aliases)) };
+        let CumulativePoint {
+            stream,
+            start,
+            mut signal,
+            aliases,
+        } = point;
+        let Observation::Window(total) = &signal.observation else {
+            return Some((signal, aliases));
+        };
         self.points += 1;
         let next = Stream {
             start,
@@ -80,7 +87,12 @@ impl Deltas {
             self.counters.stale += 1;
             return None;
         }
-        let fell = next.counts.0.iter().zip(last.counts.0).any(|(next, last)| *next < last);
+        let fell = next
+            .counts
+            .0
+            .iter()
+            .zip(last.counts.0)
+            .any(|(next, last)| *next < last);
         let window = if next.start > last.start || fell {
             self.counters.resets += 1;
             since_reset(&next, last)
@@ -113,7 +125,11 @@ impl Deltas {
 fn since_reset(next: &Stream, last: &Stream) -> OutcomeWindow {
     // A start that is missing (0) or before the last point says nothing about the length.
     let since = next.start.max(last.time);
-    OutcomeWindow { length: next.time.since(since), counts: next.counts, latency: next.latency.clone() }
+    OutcomeWindow {
+        length: next.time.since(since),
+        counts: next.counts,
+        latency: next.latency.clone(),
+    }
 }
 
 fn difference(next: &Stream, last: &Stream) -> OutcomeWindow {
@@ -121,7 +137,11 @@ fn difference(next: &Stream, last: &Stream) -> OutcomeWindow {
     for (mine, before) in counts.0.iter_mut().zip(last.counts.0) {
         *mine = mine.saturating_sub(before);
     }
-    OutcomeWindow { length: next.time.since(last.time), counts, latency: bins(&next.latency, &last.latency) }
+    OutcomeWindow {
+        length: next.time.since(last.time),
+        counts,
+        latency: bins(&next.latency, &last.latency),
+    }
 }
 
 /// Bins are matched by their upper bound: exponential histograms grow new ones, or merge them (a new scale), in
@@ -130,10 +150,17 @@ fn bins(next: &[LatencyBin], last: &[LatencyBin]) -> Vec<LatencyBin> {
     let mut rest = last.iter().filter(|bin| bin.count > 0).peekable();
     let mut out = Vec::with_capacity(next.len());
     for bin in next {
-        let before = rest.next_if(|last| last.upper == bin.upper).map_or(0, |last| last.count);
-        let Some(count) = bin.count.checked_sub(before) else { return Vec::new() };
+        let before = rest
+            .next_if(|last| last.upper == bin.upper)
+            .map_or(0, |last| last.count);
+        let Some(count) = bin.count.checked_sub(before) else {
+            return Vec::new();
+        };
         if count > 0 {
-            out.push(LatencyBin { upper: bin.upper, count });
+            out.push(LatencyBin {
+                upper: bin.upper,
+                count,
+            });
         }
     }
     if rest.peek().is_some() { Vec::new() } else { out }
@@ -149,8 +176,15 @@ mod tests {
         let mut counts = OutcomeCounts::default();
         counts.add(OutcomeKind::Success, good);
         counts.add(OutcomeKind::ServerError, bad);
-        let latency = vec![LatencyBin { upper: Duration::from_millis(10), count: good + bad }];
-        let window = OutcomeWindow { length: Duration::ZERO, counts, latency };
+        let latency = vec![LatencyBin {
+            upper: Duration::from_millis(10),
+            count: good + bad,
+        }];
+        let window = OutcomeWindow {
+            length: Duration::ZERO,
+            counts,
+            latency,
+        };
         CumulativePoint {
             stream,
             start: Timestamp::from_secs(start),
@@ -179,8 +213,17 @@ mod tests {
         assert_eq!(step(&mut deltas, point(1, 0, 10, 100, 0)), None);
         let window = step(&mut deltas, point(1, 0, 20, 130, 2)).expect("a window");
         assert_eq!(window.length, Duration::from_secs(10));
-        assert_eq!((window.counts.of(OutcomeKind::Success), window.counts.failures()), (30, 2));
-        assert_eq!(window.latency, vec![LatencyBin { upper: Duration::from_millis(10), count: 32 }]);
+        assert_eq!(
+            (window.counts.of(OutcomeKind::Success), window.counts.failures()),
+            (30, 2)
+        );
+        assert_eq!(
+            window.latency,
+            vec![LatencyBin {
+                upper: Duration::from_millis(10),
+                count: 32
+            }]
+        );
     }
 
     #[test]
@@ -188,7 +231,10 @@ mod tests {
         let mut deltas = Deltas::default();
         step(&mut deltas, point(1, 0, 10, 100, 0));
         let window = step(&mut deltas, point(1, 15, 20, 130, 0)).expect("a window");
-        assert_eq!((window.counts.total(), window.length), (130, Duration::from_secs(5)));
+        assert_eq!(
+            (window.counts.total(), window.length),
+            (130, Duration::from_secs(5))
+        );
         assert_eq!(deltas.counters().resets, 1);
     }
 
@@ -197,7 +243,10 @@ mod tests {
         let mut deltas = Deltas::default();
         step(&mut deltas, point(1, 0, 10, 100, 5));
         let window = step(&mut deltas, point(1, 0, 20, 200, 4)).expect("a window");
-        assert_eq!((window.counts.total(), window.length), (204, Duration::from_secs(10)));
+        assert_eq!(
+            (window.counts.total(), window.length),
+            (204, Duration::from_secs(10))
+        );
     }
 
     #[test]
@@ -218,7 +267,10 @@ mod tests {
         step(&mut deltas, point(1, 0, 10, 100, 0));
         let mut next = point(1, 0, 20, 110, 0);
         if let Observation::Window(window) = &mut next.signal.observation {
-            window.latency = vec![LatencyBin { upper: Duration::from_millis(99), count: 110 }];
+            window.latency = vec![LatencyBin {
+                upper: Duration::from_millis(99),
+                count: 110,
+            }];
         }
         let window = step(&mut deltas, next).expect("a window");
         assert_eq!((window.counts.total(), window.latency.len()), (10, 0));
@@ -235,7 +287,13 @@ mod tests {
         step(&mut deltas, point(most, 0, 20, 2, 0));
         assert!(deltas.streams() <= MAX_STREAMS);
         assert_eq!(deltas.counters().evicted, FORGOTTEN_AT_ONCE as u64);
-        assert!(step(&mut deltas, point(0, 0, 30, 3, 0)).is_some(), "seen lately, kept");
-        assert!(step(&mut deltas, point(1, 0, 30, 3, 0)).is_none(), "unseen longest, forgotten");
+        assert!(
+            step(&mut deltas, point(0, 0, 30, 3, 0)).is_some(),
+            "seen lately, kept"
+        );
+        assert!(
+            step(&mut deltas, point(1, 0, 30, 3, 0)).is_none(),
+            "unseen longest, forgotten"
+        );
     }
 }

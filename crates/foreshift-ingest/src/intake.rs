@@ -79,7 +79,11 @@ impl Intake {
     /// The state to store, whole: nothing that was taken is missing, nothing that follows is in it.
     pub fn state(&self) -> IntakeState {
         IntakeState {
-            positions: self.positions.iter().map(|(key, next)| (key.clone(), *next)).collect(),
+            positions: self
+                .positions
+                .iter()
+                .map(|(key, next)| (key.clone(), *next))
+                .collect(),
             deltas: self.deltas.clone(),
             sequencer: self.sequencer.clone(),
             records: self.items,
@@ -131,14 +135,18 @@ impl Intake {
     /// Partitions that the source should hold back now.
     pub fn ahead(&mut self, now: Timestamp) -> Vec<PartitionKey> {
         let ids = self.sequencer.ahead(now);
-        ids.into_iter().filter_map(|id| self.sequencer.key(id).cloned()).collect()
+        ids.into_iter()
+            .filter_map(|id| self.sequencer.key(id).cloned())
+            .collect()
     }
 
     fn take(&mut self, id: PartitionId, offset: i64, decoded: Decoded, now: Timestamp, out: &mut Outbox) {
         let event = match decoded {
-            Decoded::Signal { signal, aliases, source } => {
-                self.mapping.signal(signal, &aliases, source).map(Event::Signal)
-            }
+            Decoded::Signal {
+                signal,
+                aliases,
+                source,
+            } => self.mapping.signal(signal, &aliases, source).map(Event::Signal),
             Decoded::Log { event, aliases } => self.mapping.log(event, &aliases).map(Event::Log),
             Decoded::Cumulative(point) => self.deltas.step(*point).and_then(|(signal, aliases)| {
                 let source = foreshift_domain::fallback::OutcomeSource::OtlpMetrics;
@@ -180,3 +188,6 @@ impl Intake {
         &self.positions
     }
 }
+
+#[cfg(test)]
+mod tests;

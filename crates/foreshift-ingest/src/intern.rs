@@ -12,7 +12,9 @@ pub(crate) struct Interner<T> {
 
 impl<T> Default for Interner<T> {
     fn default() -> Self {
-        Self { known: FxHashMap::default() }
+        Self {
+            known: FxHashMap::default(),
+        }
     }
 }
 

@@ -55,9 +55,15 @@ pub enum JournalError {
 }
 
 fn file_error(path: &Path, cause: std::io::Error) -> JournalError {
-    JournalError::File { path: path.display().to_string(), cause }
+    JournalError::File {
+        path: path.display().to_string(),
+        cause,
+    }
 }
 
 fn parquet_error(path: &Path, cause: parquet::errors::ParquetError) -> JournalError {
-    JournalError::Parquet { path: path.display().to_string(), cause }
+    JournalError::Parquet {
+        path: path.display().to_string(),
+        cause,
+    }
 }

@@ -59,7 +59,10 @@ enum Miss {
 impl Mapping {
     /// The mapping of a configuration.
     pub fn new(fallback: &Fallback) -> Self {
-        let mut mapping = Self { discover: fallback.discover.is_some(), ..Self::default() };
+        let mut mapping = Self {
+            discover: fallback.discover.is_some(),
+            ..Self::default()
+        };
         mapping.learn(fallback);
         mapping
     }
@@ -85,7 +88,9 @@ impl Mapping {
                 // A target's own name is its own, whatever others list; of two lists the first keeps it.
                 let is_own = fallback.targets.iter().any(|other| other.name.as_str() == name);
                 if !is_own {
-                    self.known.entry(name.as_str().into()).or_insert_with(|| known.clone());
+                    self.known
+                        .entry(name.as_str().into())
+                        .or_insert_with(|| known.clone());
                 }
             }
             self.known.insert(target.name.clone(), known);
@@ -110,14 +115,20 @@ impl Mapping {
             self.counters.discovered += 1;
             return Some(signal);
         };
-        let is_outcome = matches!(signal.observation, Observation::Outcome(_) | Observation::Window(_));
+        let is_outcome = matches!(
+            signal.observation,
+            Observation::Outcome(_) | Observation::Window(_)
+        );
         if is_outcome && known.outcomes_from.is_some_and(|theirs| theirs != source) {
             self.counters.duplicate_outcomes += 1;
             return None;
         }
         signal.target = known.target.clone();
         // Gateways name routes in their own way; the target's one route is meant unless they name another of its.
-        let named = signal.route.as_ref().is_some_and(|route| known.routes.contains(route));
+        let named = signal
+            .route
+            .as_ref()
+            .is_some_and(|route| known.routes.contains(route));
         if !named {
             signal.route = match known.routes.as_slice() {
                 [only] => Some(only.clone()),
@@ -144,13 +155,20 @@ impl Mapping {
 
     /// The known target of the first name that has one; `Ok(None)` is a discovered one.
     fn find(&self, first: &TargetName, aliases: &[TargetName]) -> Result<Option<&Known>, Miss> {
-        if let Some(known) = std::iter::once(first).chain(aliases).find_map(|name| self.known.get(name)) {
+        if let Some(known) = std::iter::once(first)
+            .chain(aliases)
+            .find_map(|name| self.known.get(name))
+        {
             return Ok(Some(known));
         }
         if !good_name(first.as_str()) {
             return Err(Miss::BadName);
         }
-        if self.discover { Ok(None) } else { Err(Miss::Unmapped) }
+        if self.discover {
+            Ok(None)
+        } else {
+            Err(Miss::Unmapped)
+        }
     }
 
     fn miss<T>(&mut self, name: &TargetName, miss: Miss) -> Option<T> {
@@ -191,8 +209,14 @@ fn sound(signal: &Signal) -> bool {
     gauge
         && good_name(signal.target.as_str())
         && signal.route.as_ref().is_none_or(|name| good_name(name.as_str()))
-        && signal.gateway.as_ref().is_none_or(|name| good_name(name.as_str()))
-        && signal.endpoint.as_ref().is_none_or(|name| good_name(name.as_str()))
+        && signal
+            .gateway
+            .as_ref()
+            .is_none_or(|name| good_name(name.as_str()))
+        && signal
+            .endpoint
+            .as_ref()
+            .is_none_or(|name| good_name(name.as_str()))
 }
 
 #[cfg(test)]

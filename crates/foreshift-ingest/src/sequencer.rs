@@ -220,7 +220,10 @@ impl Sequencer {
 
     /// Takes one event. Call `advance` after each batch.
     pub fn push(&mut self, id: PartitionId, offset: i64, event: Event, now: Timestamp, out: &mut Outbox) {
-        let origin = Origin { partition: id, offset };
+        let origin = Origin {
+            partition: id,
+            offset,
+        };
         if event.time() < EARLIEST || event.time() >= LATEST {
             return self.refuse(origin, event.time(), Refusal::OutOfRange, out);
         }
@@ -269,7 +272,12 @@ impl Sequencer {
 
     /// Partitions that the source should hold back now, because they run ahead and the reorder buffer fills.
     pub fn ahead(&mut self, now: Timestamp) -> Vec<PartitionId> {
-        let slowest = self.partitions.iter().filter(|partition| !partition.idle).map(|partition| partition.newest).min();
+        let slowest = self
+            .partitions
+            .iter()
+            .filter(|partition| !partition.idle)
+            .map(|partition| partition.newest)
+            .min();
         let (high, low) = (MAX_HELD / 2, MAX_HELD / 4);
         for partition in &mut self.partitions {
             let was = partition.paused;
@@ -283,7 +291,10 @@ impl Sequencer {
             }
         }
         let ids = 0..u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
-        ids.zip(&self.partitions).filter(|(_, partition)| partition.paused).map(|(id, _)| PartitionId(id)).collect()
+        ids.zip(&self.partitions)
+            .filter(|(_, partition)| partition.paused)
+            .map(|(id, _)| PartitionId(id))
+            .collect()
     }
 
     fn refuse(&mut self, origin: Origin, time: Timestamp, why: Refusal, out: &mut Outbox) {
@@ -303,7 +314,10 @@ impl Sequencer {
         }
         self.counters.accepted += 1;
         self.counters.late += u64::from(time < self.watermark);
-        out.ordered.push(Sequenced { input: held.event.into(), origin: Some(held.origin) });
+        out.ordered.push(Sequenced {
+            input: held.event.into(),
+            origin: Some(held.origin),
+        });
     }
 
     fn advance_wall(&mut self, now: Timestamp, out: &mut Outbox) {
@@ -311,21 +325,36 @@ impl Sequencer {
             let boundary = time.floor_to(self.settings.bucket);
             if boundary > self.watermark {
                 self.watermark = boundary;
-                let watermark = Watermark { time: boundary, idle_partitions: self.idle_partitions() };
-                out.ordered.push(Sequenced { input: Input::Watermark(watermark), origin: None });
+                let watermark = Watermark {
+                    time: boundary,
+                    idle_partitions: self.idle_partitions(),
+                };
+                out.ordered.push(Sequenced {
+                    input: Input::Watermark(watermark),
+                    origin: None,
+                });
             }
         }
         if now > self.clock {
             self.clock = now;
-            out.ordered.push(Sequenced { input: Input::Clock(now), origin: None });
+            out.ordered.push(Sequenced {
+                input: Input::Clock(now),
+                origin: None,
+            });
         }
     }
 
     fn wall_frontier(&self) -> Option<Timestamp> {
-        let newest = self.partitions.iter().filter_map(|partition| partition.newest).max()?;
+        let newest = self
+            .partitions
+            .iter()
+            .filter_map(|partition| partition.newest)
+            .max()?;
         let mut minimum = None;
         for partition in self.partitions.iter().filter(|partition| !partition.idle) {
-            let ended = partition.end_seen_at.map(|at| (at - self.settings.idle_timeout).min(newest));
+            let ended = partition
+                .end_seen_at
+                .map(|at| (at - self.settings.idle_timeout).min(newest));
             // A partition that has shown nothing yet holds all back until it does, or is idle, or ends.
             let reached = partition.newest.max(ended)?;
             minimum = Some(minimum.map_or(reached, |minimum: Timestamp| minimum.min(reached)));
@@ -345,7 +374,9 @@ impl Sequencer {
         }
         let first = self.reference(index).is_none();
         let enough = if first { FIRST_RECORDS } else { CONFIRMING_RECORDS };
-        let Some(partition) = self.partitions.get_mut(index) else { return };
+        let Some(partition) = self.partitions.get_mut(index) else {
+            return;
+        };
         partition.suspect(held);
         if partition.suspect_records >= enough || partition.suspects.len() >= MAX_SUSPECTS {
             self.believe_suspects(index, out);
@@ -355,13 +386,20 @@ impl Sequencer {
     /// The time that jumps of a partition are measured from: its own, else that of the furthest other.
     fn reference(&self, index: usize) -> Option<Timestamp> {
         let own = self.partitions.get(index).and_then(|partition| partition.newest);
-        own.or_else(|| self.partitions.iter().filter_map(|partition| partition.newest).max())
+        own.or_else(|| {
+            self.partitions
+                .iter()
+                .filter_map(|partition| partition.newest)
+                .max()
+        })
     }
 
     fn is_believable(&self, time: Timestamp) -> bool {
         let plausible = self.settings.max_future + self.settings.lateness;
         let near = |newest: Timestamp| time <= newest + plausible;
-        self.partitions.iter().any(|partition| partition.newest.is_some_and(near))
+        self.partitions
+            .iter()
+            .any(|partition| partition.newest.is_some_and(near))
     }
 
     /// A record that would be late if the suspects were true proves them false.
@@ -370,7 +408,9 @@ impl Sequencer {
             return;
         }
         let lateness = self.settings.lateness;
-        let Some(partition) = self.partitions.get_mut(index) else { return };
+        let Some(partition) = self.partitions.get_mut(index) else {
+            return;
+        };
         let earliest = partition.suspects.iter().map(|held| held.event.time()).min();
         if earliest.is_some_and(|earliest| time + lateness < earliest) {
             for held in partition.take_suspects() {
@@ -381,11 +421,15 @@ impl Sequencer {
 
     fn believe_suspects(&mut self, index: usize, out: &mut Outbox) {
         let first = self.reference(index).is_none();
-        let Some(partition) = self.partitions.get_mut(index) else { return };
+        let Some(partition) = self.partitions.get_mut(index) else {
+            return;
+        };
         let suspects = partition.take_suspects();
         if first {
             // Of the first events the earliest is believed; the others are then judged by it.
-            let Some(base) = suspects.iter().map(|held| held.event.time()).min() else { return };
+            let Some(base) = suspects.iter().map(|held| held.event.time()).min() else {
+                return;
+            };
             partition.believe(base);
             for held in suspects {
                 self.push_event(held, out);
@@ -400,12 +444,21 @@ impl Sequencer {
     /// Believes what another partition has reached since it was set aside.
     fn clear_suspects(&mut self, out: &mut Outbox) {
         for index in 0..self.partitions.len() {
-            let suspects = self.partitions.get(index).map(|partition| partition.suspects.as_slice());
-            let earliest = suspects.unwrap_or_default().iter().map(|held| held.event.time()).min();
+            let suspects = self
+                .partitions
+                .get(index)
+                .map(|partition| partition.suspects.as_slice());
+            let earliest = suspects
+                .unwrap_or_default()
+                .iter()
+                .map(|held| held.event.time())
+                .min();
             if !earliest.is_some_and(|earliest| self.is_believable(earliest)) {
                 continue;
             }
-            let Some(partition) = self.partitions.get_mut(index) else { return };
+            let Some(partition) = self.partitions.get_mut(index) else {
+                return;
+            };
             for held in partition.take_suspects() {
                 match self.is_believable(held.event.time()) {
                     true => self.hold(index, held, out),
@@ -439,7 +492,9 @@ impl Sequencer {
 
     fn release(&mut self, out: &mut Outbox) {
         self.clear_suspects(out);
-        let Some(until) = self.event_frontier() else { return };
+        let Some(until) = self.event_frontier() else {
+            return;
+        };
         while let Some(events) = self.held.take_before(until, self.slot()) {
             self.emit(events, out);
         }
@@ -454,7 +509,9 @@ impl Sequencer {
     fn overflow(&mut self, out: &mut Outbox) {
         self.release(out);
         while self.held.len() > MAX_HELD / 4 * 3 {
-            let Some(events) = self.held.take_oldest() else { return };
+            let Some(events) = self.held.take_oldest() else {
+                return;
+            };
             self.counters.forced += events.len() as u64;
             self.emit(events, out);
         }
@@ -467,7 +524,10 @@ impl Sequencer {
                 self.move_clock(time, out);
             }
             self.counters.late += u64::from(time < self.clock);
-            out.ordered.push(Sequenced { input: event.into(), origin: Some(origin) });
+            out.ordered.push(Sequenced {
+                input: event.into(),
+                origin: Some(origin),
+            });
         }
     }
 
@@ -476,10 +536,19 @@ impl Sequencer {
         if time.floor_to(self.settings.bucket) > self.watermark.floor_to(self.settings.bucket) {
             self.watermark = time;
             // Idleness is a matter of the wall clock, which must leave no trace in this stream.
-            let watermark = Watermark { time, idle_partitions: 0 };
-            out.ordered.push(Sequenced { input: Input::Watermark(watermark), origin: None });
+            let watermark = Watermark {
+                time,
+                idle_partitions: 0,
+            };
+            out.ordered.push(Sequenced {
+                input: Input::Watermark(watermark),
+                origin: None,
+            });
         }
         self.clock = time;
-        out.ordered.push(Sequenced { input: Input::Clock(time), origin: None });
+        out.ordered.push(Sequenced {
+            input: Input::Clock(time),
+            origin: None,
+        });
     }
 }

@@ -13,8 +13,8 @@ use crate::decoded::Decoded;
 use crate::sequencer::PartitionKey;
 
 pub use csv::{CsvProgress, CsvSource};
-pub use journal::JournalSource;
 pub use feed::Feed;
+pub use journal::JournalSource;
 pub(crate) use kafka::log as kafka_log;
 pub use kafka::{KafkaCounters, KafkaSettings, KafkaSource, Membership, StartAt, TopicSettings, mock};
 

@@ -24,7 +24,10 @@ fn unix_seconds(text: &[u8]) -> Option<Timestamp> {
         (b'+', rest) => (false, rest),
         _ => (false, text),
     };
-    let dot = digits.iter().position(|byte| *byte == b'.').unwrap_or(digits.len());
+    let dot = digits
+        .iter()
+        .position(|byte| *byte == b'.')
+        .unwrap_or(digits.len());
     let (whole, fraction) = digits.split_at_checked(dot)?;
     let seconds = number(whole)?;
     let micros = fraction_micros(fraction.get(1..).unwrap_or_default())?;
@@ -49,7 +52,10 @@ fn rfc3339(text: &[u8]) -> Option<Timestamp> {
     let rest = text.get(19..)?;
     let (fraction, zone) = match rest.split_first() {
         Some((b'.', tail)) => {
-            let end = tail.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(tail.len());
+            let end = tail
+                .iter()
+                .position(|byte| !byte.is_ascii_digit())
+                .unwrap_or(tail.len());
             (fraction_micros(tail.get(..end)?)?, tail.get(end..)?)
         }
         _ => (0, rest),
@@ -125,7 +131,10 @@ mod tests {
     fn both_forms_name_the_same_moment() {
         assert_eq!(micros("1608245460"), Some(1_608_245_460_000_000));
         assert_eq!(micros("2020-12-17T22:51:00Z"), Some(1_608_245_460_000_000));
-        assert_eq!(micros("2020-12-17 23:51:00.250+01:00"), Some(1_608_245_460_250_000));
+        assert_eq!(
+            micros("2020-12-17 23:51:00.250+01:00"),
+            Some(1_608_245_460_250_000)
+        );
         assert_eq!(micros("2020-12-17T17:21:00-0530"), Some(1_608_245_460_000_000));
         assert_eq!(micros("1608245460.25"), Some(1_608_245_460_250_000));
     }
@@ -134,15 +143,31 @@ mod tests {
     fn fractions_are_exact_and_cut_at_the_microsecond() {
         assert_eq!(micros("0.1234567"), Some(123_456));
         assert_eq!(micros("-1.5"), Some(-1_500_000));
-        assert_eq!(micros("2000-02-29T00:00:00.000001999Z"), Some(951_782_400_000_001));
+        assert_eq!(
+            micros("2000-02-29T00:00:00.000001999Z"),
+            Some(951_782_400_000_001)
+        );
     }
 
     #[test]
     fn what_is_no_time_is_refused() {
         for text in [
-            "", " ", "nan", "inf", "1e9", "12:00", "2021-02-29T00:00:00Z", "2021-13-01T00:00:00Z",
-            "2021-01-01T24:00:00Z", "2021-01-01T00:00:00", "2021-01-01", "99999999999999999999", "1.2.3", "--1",
-            "2021-01-01T00:00:00+1", "2021-01-01T00:00:00.Zz",
+            "",
+            " ",
+            "nan",
+            "inf",
+            "1e9",
+            "12:00",
+            "2021-02-29T00:00:00Z",
+            "2021-13-01T00:00:00Z",
+            "2021-01-01T24:00:00Z",
+            "2021-01-01T00:00:00",
+            "2021-01-01",
+            "99999999999999999999",
+            "1.2.3",
+            "--1",
+            "2021-01-01T00:00:00+1",
+            "2021-01-01T00:00:00.Zz",
         ] {
             assert_eq!(micros(text), None, "{text:?}");
         }

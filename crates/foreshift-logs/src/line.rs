@@ -59,7 +59,10 @@ impl Severity {
             ("panic", Severity::Fatal),
         ];
         let text = text.trim();
-        WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|(_, severity)| *severity)
+        WORDS
+            .iter()
+            .find(|(word, _)| word.eq_ignore_ascii_case(text))
+            .map(|(_, severity)| *severity)
     }
 
     /// From OTLP's severity number (1 to 24); `None` when unspecified or out of range.

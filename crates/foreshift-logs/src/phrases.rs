@@ -2,8 +2,8 @@
 //! the one highest in the table decides ("probe failed ... connection refused" is an instance that is down).
 
 use ErrorClass::{
-    Auth, BadRequest, Config, ConnFail, ConnReset, DiskFd, Dns, InstanceDown, None as Harmless, NotFound, Oom,
-    Overload, PoolExhausted, QuotaBilling, RateLimit, StoreRole, Timeout, Tls, Upstream5xx,
+    Auth, BadRequest, Config, ConnFail, ConnReset, DiskFd, Dns, InstanceDown, None as Harmless, NotFound,
+    Oom, Overload, PoolExhausted, QuotaBilling, RateLimit, StoreRole, Timeout, Tls, Upstream5xx,
 };
 use foreshift_domain::log::ErrorClass;
 
@@ -56,7 +56,10 @@ pub const PHRASES: &[(&str, ErrorClass)] = &[
     // Pools.
     ("too many clients already", PoolExhausted),
     ("remaining connection slots are reserved", PoolExhausted),
-    ("connection is not available, request timed out after", PoolExhausted),
+    (
+        "connection is not available, request timed out after",
+        PoolExhausted,
+    ),
     ("queuepool limit of size", PoolExhausted),
     ("connection pool exhausted", PoolExhausted),
     ("connection pool is full", PoolExhausted),
@@ -107,7 +110,10 @@ pub const PHRASES: &[(&str, ErrorClass)] = &[
     ("evicted", InstanceDown),
     ("health check failed", InstanceDown),
     ("is down, reason", InstanceDown),
-    ("terminating connection due to administrator command", InstanceDown),
+    (
+        "terminating connection due to administrator command",
+        InstanceDown,
+    ),
     ("the database system is shutting down", InstanceDown),
     // Names.
     ("no such host", Dns),
@@ -167,9 +173,18 @@ pub const PHRASES: &[(&str, ErrorClass)] = &[
     ("request limit exceeded", RateLimit),
     ("resource_exhausted", RateLimit),
     // Connections that could not be made.
-    ("upstream connect error or disconnect/reset before headers. reset reason: connection termination", ConnReset),
-    ("upstream connect error or disconnect/reset before headers. reset reason: remote reset", ConnReset),
-    ("upstream connect error or disconnect/reset before headers. reset reason: connection timeout", Timeout),
+    (
+        "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+        ConnReset,
+    ),
+    (
+        "upstream connect error or disconnect/reset before headers. reset reason: remote reset",
+        ConnReset,
+    ),
+    (
+        "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
+        Timeout,
+    ),
     ("connection refused", ConnFail),
     ("econnrefused", ConnFail),
     ("no route to host", ConnFail),
@@ -260,7 +275,10 @@ pub const PHRASES: &[(&str, ErrorClass)] = &[
     // The rest of 5xx, last: a proxy prints it beside the cause.
     ("internal server error", Upstream5xx),
     ("bad gateway", Upstream5xx),
-    ("the server had an error while processing your request", Upstream5xx),
+    (
+        "the server had an error while processing your request",
+        Upstream5xx,
+    ),
     ("upstream sent invalid header", Upstream5xx),
     ("unhandled exception", Upstream5xx),
     // The request.
@@ -294,7 +312,10 @@ mod tests {
     #[test]
     fn every_class_but_one_of_status_has_a_phrase() {
         for class in ErrorClass::ALL {
-            assert!(PHRASES.iter().any(|(_, theirs)| *theirs == class), "no phrase for {class:?}");
+            assert!(
+                PHRASES.iter().any(|(_, theirs)| *theirs == class),
+                "no phrase for {class:?}"
+            );
         }
     }
 }

@@ -45,13 +45,22 @@ impl LogStep {
     /// Reads one line. Structured fields come first; the text decides where they are silent, and where one
     /// status stands for unlike failures (a 429 for rate and for credit). Lines for developers have no class.
     pub fn read(&self, line: &LogLine<'_>) -> Reading {
-        Reading { template: template_id(line.message), class: self.class(line) }
+        Reading {
+            template: template_id(line.message),
+            class: self.class(line),
+        }
     }
 
     fn class(&self, line: &LogLine<'_>) -> ErrorClass {
         match structured::find(line) {
-            Some(Finding { class, refinable: false }) => class,
-            Some(Finding { class, refinable: true }) => self
+            Some(Finding {
+                class,
+                refinable: false,
+            }) => class,
+            Some(Finding {
+                class,
+                refinable: true,
+            }) => self
                 .phrase(line.message, |phrase| structured::refines(class, phrase))
                 .unwrap_or(class),
             None if line.severity == Some(Severity::Debug) => ErrorClass::None,

@@ -13,11 +13,17 @@ pub(crate) struct Finding {
 }
 
 const fn exact(class: ErrorClass) -> Option<Finding> {
-    Some(Finding { class, refinable: false })
+    Some(Finding {
+        class,
+        refinable: false,
+    })
 }
 
 const fn rough(class: ErrorClass) -> Option<Finding> {
-    Some(Finding { class, refinable: true })
+    Some(Finding {
+        class,
+        refinable: true,
+    })
 }
 
 /// Looks at the fields from the most to the least exact: the provider's own code, Envoy's flags, gRPC, HTTP.
@@ -36,8 +42,13 @@ pub(crate) fn find(line: &LogLine<'_>) -> Option<Finding> {
 fn provider_error(word: &str) -> Option<Finding> {
     // Exceptions arrive with their namespace: `openai.RateLimitError`, `com.amazonaws#ThrottlingException`.
     let word = word.rsplit(['.', '#', ':']).next().unwrap_or(word).trim();
-    let known = PROVIDER_ERRORS.iter().find(|(name, _, _)| name.eq_ignore_ascii_case(word));
-    known.map(|(_, class, refinable)| Finding { class: *class, refinable: *refinable })
+    let known = PROVIDER_ERRORS
+        .iter()
+        .find(|(name, _, _)| name.eq_ignore_ascii_case(word));
+    known.map(|(_, class, refinable)| Finding {
+        class: *class,
+        refinable: *refinable,
+    })
 }
 
 /// (word, class, whether the text may refine it).
@@ -62,7 +73,11 @@ const PROVIDER_ERRORS: [(&str, ErrorClass, bool); 64] = [
     ("ThrottlingException", ErrorClass::RateLimit, true),
     ("Throttling", ErrorClass::RateLimit, true),
     ("RequestLimitExceeded", ErrorClass::RateLimit, false),
-    ("ProvisionedThroughputExceededException", ErrorClass::RateLimit, false),
+    (
+        "ProvisionedThroughputExceededException",
+        ErrorClass::RateLimit,
+        false,
+    ),
     ("tokens_usage_based", ErrorClass::RateLimit, false),
     ("overloaded_error", ErrorClass::Overload, false),
     ("engine_overloaded", ErrorClass::Overload, false),

@@ -42,7 +42,10 @@ const fn is_word(byte: u8) -> bool {
 
 /// Hashes the run of word bytes at the start, masked when it holds a digit or looks like an id; gives its length.
 fn word(bytes: &[u8], hash: &mut Fold) -> usize {
-    let length = bytes.iter().position(|byte| !is_word(*byte)).unwrap_or(bytes.len());
+    let length = bytes
+        .iter()
+        .position(|byte| !is_word(*byte))
+        .unwrap_or(bytes.len());
     let run = bytes.get(..length).unwrap_or(bytes);
     let has_digit = run.iter().any(u8::is_ascii_digit);
     let is_hex = run.len() >= MIN_HEX_LETTERS && run.iter().all(u8::is_ascii_hexdigit);
@@ -63,7 +66,11 @@ fn quoted(bytes: &[u8], hash: &mut Fold) -> usize {
         hash.push(quote);
         return 1;
     }
-    match inside.iter().take(MAX_QUOTED_BYTES).position(|byte| *byte == quote) {
+    match inside
+        .iter()
+        .take(MAX_QUOTED_BYTES)
+        .position(|byte| *byte == quote)
+    {
         Some(length) => {
             hash.push(quote);
             hash.mask();
@@ -87,7 +94,12 @@ struct Fold {
 
 impl Default for Fold {
     fn default() -> Self {
-        Self { state: 0xcbf2_9ce4_8422_2325, last: 0, held: None, any: false }
+        Self {
+            state: 0xcbf2_9ce4_8422_2325,
+            last: 0,
+            held: None,
+            any: false,
+        }
     }
 }
 
@@ -153,7 +165,10 @@ mod tests {
             "connect to 10.0.0.1:8080 failed after 30ms",
             "connect to 192.168.7.21:443 failed after 1200ms"
         ));
-        assert!(same("request 4f9a-11aa-deadbeef done", "request 00aa-7777-cafebabe done"));
+        assert!(same(
+            "request 4f9a-11aa-deadbeef done",
+            "request 00aa-7777-cafebabe done"
+        ));
         assert!(same("no \"alice\" in  table", "no \"bob and carol\" in table"));
         assert!(same("can't open 'a.txt'", "can't open 'b.txt'"));
     }
@@ -180,7 +195,10 @@ mod tests {
 
     #[test]
     fn the_id_is_fixed_because_it_is_stored() {
-        assert_eq!(template_id("connection refused by 10.0.0.1"), template_id("connection refused by 9"));
+        assert_eq!(
+            template_id("connection refused by 10.0.0.1"),
+            template_id("connection refused by 9")
+        );
         assert_eq!(template_id("a"), 0xaf63_dc4c_8601_ec8c);
     }
 

@@ -33,7 +33,11 @@ impl<'a> Arrivals<'a> {
             stream: Stream::of(recording.seed, Purpose::Arrival, route as u64),
             wave: Stream::of(recording.seed, Purpose::Wave, route as u64),
             rate_rps: spec.rate_rps,
-            spikes: recording.spikes.iter().filter(|spike| spike.route == route).collect(),
+            spikes: recording
+                .spikes
+                .iter()
+                .filter(|spike| spike.route == route)
+                .collect(),
             candidate: 0,
             at: recording.start,
             end: recording.end(),

@@ -235,15 +235,26 @@ pub(crate) struct Schedule<'a> {
 
 impl<'a> Schedule<'a> {
     pub(crate) fn of(episodes: &'a [Episode], target: usize) -> Self {
-        let mut mine: Vec<_> = episodes.iter().filter(|episode| episode.target == target).collect();
+        let mut mine: Vec<_> = episodes
+            .iter()
+            .filter(|episode| episode.target == target)
+            .collect();
         mine.sort_by_key(|episode| (episode.start, episode.tag));
-        Self { episodes: mine, next: 0, active: Vec::new() }
+        Self {
+            episodes: mine,
+            next: 0,
+            active: Vec::new(),
+        }
     }
 
     /// Moves to `now`, which never goes back; gives the episodes that begin.
     pub(crate) fn advance(&mut self, now: Timestamp) -> Vec<&'a Episode> {
         let mut begun = Vec::new();
-        while let Some(episode) = self.episodes.get(self.next).filter(|episode| episode.start <= now) {
+        while let Some(episode) = self
+            .episodes
+            .get(self.next)
+            .filter(|episode| episode.start <= now)
+        {
             begun.push(*episode);
             self.next += 1;
         }

@@ -46,7 +46,10 @@ fn write_route(text: &mut String, route: &RouteSpec) -> std::fmt::Result {
     writeln!(text, "      error_ratio: {}", route.slo_error_ratio)?;
     writeln!(text, "      latency_p99: {}", millis(route.slo_latency_p99))?;
     writeln!(text, "    targets:")?;
-    route.targets.iter().try_for_each(|target| write_target(text, target))
+    route
+        .targets
+        .iter()
+        .try_for_each(|target| write_target(text, target))
 }
 
 fn write_target(text: &mut String, target: &TargetSpec) -> std::fmt::Result {

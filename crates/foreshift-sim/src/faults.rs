@@ -29,7 +29,7 @@ pub struct Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// Memory grows, collections get longer, then the process is killed and restarts in a loop.
+    /// Memory grows, collections get longer, then most requests hang in them.
     MemoryLeak,
     /// Connections are not given back, requests wait for one, then none is left.
     PoolExhaustion,
@@ -158,17 +158,55 @@ impl FaultKind {
 
     /// What happens from the onset on.
     pub(crate) fn failure(self) -> Signs {
-        let none = Signs { log_per_s: 1.5, ..Signs::default() };
+        let none = Signs {
+            log_per_s: 1.5,
+            ..Signs::default()
+        };
         match self {
-            Self::MemoryLeak => Signs { connect_failure: 0.82, service: 0.5, memory: 0.3, ..none },
-            Self::PoolExhaustion => Signs { service: 5.0, error: 0.30, pool: 0.6, ..none },
-            Self::QueueBuildup => Signs { service: 4.5, hang: 0.05, ..none },
-            Self::DependencySlowdown => Signs { service: 1.5, hang: 0.35, error: 0.2, ..none },
-            Self::QuotaExhaustion => Signs { rate_limited: 0.85, quota: 1.0, ..none },
-            Self::AnnouncedErrors => Signs { error: 0.45, reset: 0.15, truncated: 0.04, ..none },
-            Self::Crash => Signs { connect_failure: 0.985, ..none },
+            Self::MemoryLeak => Signs {
+                hang: 0.85,
+                service: 2.0,
+                memory: 0.4,
+                ..none
+            },
+            Self::PoolExhaustion => Signs {
+                service: 5.0,
+                error: 0.30,
+                pool: 0.6,
+                ..none
+            },
+            Self::QueueBuildup => Signs {
+                service: 4.5,
+                hang: 0.05,
+                ..none
+            },
+            Self::DependencySlowdown => Signs {
+                service: 1.5,
+                hang: 0.35,
+                error: 0.2,
+                ..none
+            },
+            Self::QuotaExhaustion => Signs {
+                rate_limited: 0.85,
+                quota: 1.0,
+                ..none
+            },
+            Self::AnnouncedErrors => Signs {
+                error: 0.45,
+                reset: 0.15,
+                truncated: 0.04,
+                ..none
+            },
+            Self::Crash => Signs {
+                connect_failure: 0.985,
+                ..none
+            },
             Self::BadChange => Signs { error: 0.85, ..none },
-            Self::Partition => Signs { lost: 0.95, log_per_s: 0.0, ..none },
+            Self::Partition => Signs {
+                lost: 0.95,
+                log_per_s: 0.0,
+                ..none
+            },
         }
     }
 }
@@ -235,12 +273,29 @@ impl DecoyKind {
         match self {
             Self::LatencyBlip => Signs { service: 0.6, ..none },
             Self::TailBlip => Signs { slow: 0.10, ..none },
-            Self::DeployBump => Signs { service: 0.24, error: 0.003, log_per_s: 0.05, ..none },
-            Self::LogNoise => Signs { log_per_s: 0.22, ..none },
-            Self::GcPause => Signs { stall_per_s: 0.12, ..none },
+            Self::DeployBump => Signs {
+                service: 0.24,
+                error: 0.003,
+                log_per_s: 0.05,
+                ..none
+            },
+            Self::LogNoise => Signs {
+                log_per_s: 0.22,
+                ..none
+            },
+            Self::GcPause => Signs {
+                stall_per_s: 0.12,
+                ..none
+            },
             Self::MemoryHump => Signs { memory: 0.36, ..none },
             Self::PoolHump => Signs { pool: 0.42, ..none },
-            Self::ErrorBlip => Signs { error: 0.018, reset: 0.004, hang: 0.005, rate_limited: 0.007, ..none },
+            Self::ErrorBlip => Signs {
+                error: 0.018,
+                reset: 0.004,
+                hang: 0.005,
+                rate_limited: 0.007,
+                ..none
+            },
             Self::QuotaDip => Signs { quota: 0.75, ..none },
             Self::TrafficSpike => none,
         }
@@ -268,7 +323,13 @@ impl DecoyKind {
 
     /// What its log lines are about.
     pub(crate) fn topic(self, draws: &mut Draws) -> Topic {
-        const NOISE: [Topic; 5] = [Topic::Memory, Topic::Pool, Topic::Slow, Topic::Quota, Topic::Storage];
+        const NOISE: [Topic; 5] = [
+            Topic::Memory,
+            Topic::Pool,
+            Topic::Slow,
+            Topic::Quota,
+            Topic::Storage,
+        ];
         match self {
             Self::DeployBump => Topic::Deploy,
             _ => draws.pick(&NOISE).copied().unwrap_or(Topic::Slow),
@@ -298,7 +359,10 @@ mod tests {
                     .iter()
                     .filter_map(|kind| kind.signs().to_array().get(index).copied())
                     .fold(0.0, f64::max);
-                assert!(sign <= decoy || sign <= 0.001, "{fault:?} sign {index}: {sign} > {decoy}");
+                assert!(
+                    sign <= decoy || sign <= 0.001,
+                    "{fault:?} sign {index}: {sign} > {decoy}"
+                );
             }
         }
     }

@@ -60,9 +60,12 @@ impl FleetSpec {
                     place_faults(&mut plan, first + offset, target, length_s, &mut taken);
                 }
             }
+            let mut slow = Taken::default();
             for offset in 0..route.targets.len() {
-                place_decoys(&mut plan, first + offset, length_s, &taken);
+                place_decoys(&mut plan, first + offset, length_s, &taken, &mut slow);
             }
+            // Slower targets under more traffic would be a true overload, which no truth tells of.
+            taken.0.append(&mut slow.0);
             place_spikes(&mut plan, index, length_s, &taken);
             first += route.targets.len();
         }
@@ -79,14 +82,29 @@ fn place_faults(plan: &mut Plan, target: usize, spec: &TargetSpec, length_s: f64
     while at < length_s {
         let kind = draw_kind(&mut plan.draws, spec.quota.is_some());
         let precursor_s = at;
-        let lead_s = if kind.has_precursor() { plan.draws.range(180.0, 660.0) } else { 0.0 };
+        let lead_s = if kind.has_precursor() {
+            plan.draws.range(180.0, 660.0)
+        } else {
+            0.0
+        };
         let onset_s = at + lead_s;
         let end_s = onset_s + plan.draws.range(60.0, 300.0);
         if end_s + 60.0 > length_s {
             return;
         }
         if taken.free(precursor_s - APART_S, end_s + APART_S) {
-            plan.fault(FaultAt { target, kind, precursor_s, onset_s, end_s }, 0.95, 1.75, 0.08);
+            plan.fault(
+                FaultAt {
+                    target,
+                    kind,
+                    precursor_s,
+                    onset_s,
+                    end_s,
+                },
+                0.95,
+                1.75,
+                0.08,
+            );
             taken.0.push((precursor_s, end_s));
             at = end_s + APART_S + exponential(&mut plan.draws, BETWEEN_FAULTS_S - APART_S);
         } else {
@@ -96,22 +114,32 @@ fn place_faults(plan: &mut Plan, target: usize, spec: &TargetSpec, length_s: f64
 }
 
 fn draw_kind(draws: &mut Draws, quota: bool) -> FaultKind {
-    let kinds: &[FaultKind] =
-        if draws.unit() < PRECURSOR_SHARE { &FaultKind::WITH_PRECURSOR } else { &FaultKind::ABRUPT };
+    let kinds: &[FaultKind] = if draws.unit() < PRECURSOR_SHARE {
+        &FaultKind::WITH_PRECURSOR
+    } else {
+        &FaultKind::ABRUPT
+    };
     match draws.pick(kinds).copied().unwrap_or(FaultKind::Crash) {
         FaultKind::QuotaExhaustion if !quota => FaultKind::DependencySlowdown,
         kind => kind,
     }
 }
 
-fn place_decoys(plan: &mut Plan, target: usize, length_s: f64, taken: &Taken) {
+fn place_decoys(plan: &mut Plan, target: usize, length_s: f64, taken: &Taken, slow: &mut Taken) {
     let mut at = QUIET_S / 3.0 + exponential(&mut plan.draws, BETWEEN_DECOYS_S);
     while at < length_s {
-        let kind = plan.draws.pick(&DecoyKind::ALL).copied().unwrap_or(DecoyKind::LatencyBlip);
+        let kind = plan
+            .draws
+            .pick(&DecoyKind::ALL)
+            .copied()
+            .unwrap_or(DecoyKind::LatencyBlip);
         let (shortest, longest) = kind.length_s();
         let end = at + plan.draws.range(shortest, longest);
         if kind != DecoyKind::TrafficSpike && taken.free(at - CLEAR_S, end + CLEAR_S) {
             plan.decoy(target, kind, at, end);
+            if matches!(kind, DecoyKind::LatencyBlip | DecoyKind::DeployBump) {
+                slow.0.push((at, end));
+            }
         }
         at = end + 120.0 + exponential(&mut plan.draws, BETWEEN_DECOYS_S - 120.0);
     }
@@ -121,7 +149,10 @@ fn place_spikes(plan: &mut Plan, route: usize, length_s: f64, taken: &Taken) {
     let mut at = exponential(&mut plan.draws, BETWEEN_SPIKES_S);
     while at < length_s {
         let (shortest, longest) = DecoyKind::TrafficSpike.length_s();
-        let (factor, end) = (plan.draws.range(1.15, 1.4), at + plan.draws.range(shortest, longest));
+        let (factor, end) = (
+            plan.draws.range(1.15, 1.4),
+            at + plan.draws.range(shortest, longest),
+        );
         if taken.free(at - CLEAR_S, end + CLEAR_S) {
             plan.spike(route, factor, at, end);
         }
@@ -147,12 +178,20 @@ fn route(index: usize, size: usize, draws: &mut Draws) -> RouteSpec {
     let provider = index % 3 == 2;
     let idle_secondary = size == 2 && index.is_multiple_of(2);
     let busy = if idle_secondary { 1 } else { size };
-    let service_ms = if provider { draws.range(250.0, 450.0) } else { draws.range(30.0, 110.0) };
+    let service_ms = if provider {
+        draws.range(250.0, 450.0)
+    } else {
+        draws.range(30.0, 110.0)
+    };
     let rate_rps = draws.range(16.0, 36.0) * busy as f64;
     let slo_ms = (service_ms * 11.0 / 50.0).ceil() * 50.0;
     let mut targets: Vec<_> = (0..size)
         .map(|position| {
-            let role = if idle_secondary && position > 0 { Role::Secondary } else { Role::Primary };
+            let role = if idle_secondary && position > 0 {
+                Role::Secondary
+            } else {
+                Role::Primary
+            };
             let baseline_bp = if position < busy { 10_000 / busy as u32 } else { 0 };
             let share_rps = rate_rps / busy as f64;
             let name = format!("svc-{index:02}-{}", char::from(b'a' + position as u8));
@@ -164,7 +203,11 @@ fn route(index: usize, size: usize, draws: &mut Draws) -> RouteSpec {
     }
     RouteSpec {
         name: format!("route-{index:02}").into(),
-        criticality: if index.is_multiple_of(4) { Criticality::Critical } else { Criticality::Normal },
+        criticality: if index.is_multiple_of(4) {
+            Criticality::Critical
+        } else {
+            Criticality::Normal
+        },
         rate_rps,
         timeout: Duration::from_millis((slo_ms * 2.5) as i64),
         retries: 1,

@@ -41,10 +41,22 @@ impl GaugeNoise {
     ) -> Vec<Gauge> {
         let busy = in_flight as f64;
         let mut gauges = vec![
-            gauge("in_flight", busy, Some(spec.workers() as f64 + f64::from(spec.queue_bound))),
+            gauge(
+                "in_flight",
+                busy,
+                Some(spec.workers() as f64 + f64::from(spec.queue_bound)),
+            ),
             gauge("queue_depth", waiting as f64, Some(f64::from(spec.queue_bound))),
-            gauge("pool_used", self.pool(spec, now, signs, busy), Some(spec.pool_limit)),
-            gauge("memory_used", self.memory_mib(spec, now, signs), Some(spec.memory_limit_mib)),
+            gauge(
+                "pool_used",
+                self.pool(spec, now, signs, busy),
+                Some(spec.pool_limit),
+            ),
+            gauge(
+                "memory_used",
+                self.memory_mib(spec, now, signs),
+                Some(spec.memory_limit_mib),
+            ),
         ];
         if let Some(quota) = spec.quota {
             let left = (quota * self.quota_left(now, signs)).round();
@@ -55,7 +67,9 @@ impl GaugeNoise {
 
     fn pool(&self, spec: &TargetSpec, now: Timestamp, signs: &Signs, busy: f64) -> f64 {
         let wander = 0.10 + 0.05 * self.stream.child(2).smooth(now.as_micros(), 30_000_000);
-        (busy + (wander + signs.pool) * spec.pool_limit).round().clamp(0.0, spec.pool_limit)
+        (busy + (wander + signs.pool) * spec.pool_limit)
+            .round()
+            .clamp(0.0, spec.pool_limit)
     }
 
     fn memory_mib(&self, spec: &TargetSpec, now: Timestamp, signs: &Signs) -> f64 {
@@ -78,5 +92,9 @@ impl GaugeNoise {
 }
 
 fn gauge(name: &str, value: f64, limit: Option<f64>) -> Gauge {
-    Gauge { name: name.into(), value, limit }
+    Gauge {
+        name: name.into(),
+        value,
+        limit,
+    }
 }

@@ -131,7 +131,12 @@ struct Window {
 
 impl Tally {
     pub(crate) fn new(recording: &Recording, policy: &str) -> Self {
-        let route = |name: &RouteName| RouteOutcome { route: name.clone(), requests: 0, failed: 0, slow: 0 };
+        let route = |name: &RouteName| RouteOutcome {
+            route: name.clone(),
+            requests: 0,
+            failed: 0,
+            slow: 0,
+        };
         let target = |name: &TargetName| TargetOutcome {
             target: name.clone(),
             attempts: 0,
@@ -164,7 +169,9 @@ impl Tally {
     /// Closes the target's window when `now` is past it.
     fn roll(&mut self, now: Timestamp, target: usize, capacity_rps: f64) {
         let index = now.as_micros().div_euclid(LOAD_WINDOW_S * 1_000_000);
-        let (Some(window), Some(counts)) = (self.windows.get_mut(target), self.outcome.targets.get_mut(target)) else {
+        let (Some(window), Some(counts)) =
+            (self.windows.get_mut(target), self.outcome.targets.get_mut(target))
+        else {
             return;
         };
         if window.index == index {
@@ -175,7 +182,10 @@ impl Tally {
         if !window.failing {
             self.outcome.peak_survivor_load = self.outcome.peak_survivor_load.max(load);
         }
-        *window = Window { index, ..Window::default() };
+        *window = Window {
+            index,
+            ..Window::default()
+        };
     }
 
     pub(crate) fn attempt_failed(&mut self, target: usize) {

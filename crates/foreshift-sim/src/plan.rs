@@ -55,14 +55,25 @@ impl Plan {
     /// A fault whose signs vary by `low` to `high` times, some of them missing.
     pub(crate) fn fault(&mut self, fault: FaultAt, low: f64, high: f64, missing: f64) {
         let FaultAt { target, kind, .. } = fault;
-        let Some(name) = self.recording.targets().nth(target).map(|(_, spec)| spec.name.clone()) else {
+        let Some(name) = self
+            .recording
+            .targets()
+            .nth(target)
+            .map(|(_, spec)| spec.name.clone())
+        else {
             return;
         };
         let signs = kind.signs().varied(&mut self.draws, low, high, missing);
         let bend = self.draws.range(0.5, 1.1);
         let (onset, end) = (self.at(fault.onset_s), self.at(fault.end_s));
         let precursor_start = kind.has_precursor().then(|| self.at(fault.precursor_s));
-        self.recording.faults.push(Fault { target: name, kind, precursor_start, onset, end });
+        self.recording.faults.push(Fault {
+            target: name,
+            kind,
+            precursor_start,
+            onset,
+            end,
+        });
         self.recording.episodes.push(Episode {
             target,
             start: precursor_start.unwrap_or(onset),
@@ -88,7 +99,13 @@ impl Plan {
         let (start, end) = (self.at(start_s), self.at(end_s));
         let signs = kind.signs().varied(&mut self.draws, 0.6, 1.2, 0.0);
         let topic = kind.topic(&mut self.draws);
-        self.recording.decoys.push(Decoy { route, target: Some(name), kind, start, end });
+        self.recording.decoys.push(Decoy {
+            route,
+            target: Some(name),
+            kind,
+            start,
+            end,
+        });
         self.recording.episodes.push(Episode {
             target,
             start,
@@ -111,8 +128,19 @@ impl Plan {
             return;
         };
         let (start, end) = (self.at(start_s), self.at(end_s));
-        self.recording.decoys.push(Decoy { route: name, target: None, kind: DecoyKind::TrafficSpike, start, end });
-        self.recording.spikes.push(Spike { route, start, end, factor });
+        self.recording.decoys.push(Decoy {
+            route: name,
+            target: None,
+            kind: DecoyKind::TrafficSpike,
+            start,
+            end,
+        });
+        self.recording.spikes.push(Spike {
+            route,
+            start,
+            end,
+            factor,
+        });
     }
 
     /// The recording, with what happens in the order of time.

@@ -149,7 +149,12 @@ impl Router {
         for (index, weights) in due.iter().filter_map(|change| by_position(specs, change)) {
             self.set(index, weights);
         }
-        let Rule::Breaker { settings, routes, next_look } = &mut self.rule else {
+        let Rule::Breaker {
+            settings,
+            routes,
+            next_look,
+        } = &mut self.rule
+        else {
             return;
         };
         if now < *next_look {
@@ -176,23 +181,41 @@ impl Router {
     }
 
     /// Shows the breaker how one attempt ended.
-    pub(crate) fn observe(&mut self, now: Timestamp, route: usize, target: usize, kind: OutcomeKind, specs: &[RouteSpec]) {
+    pub(crate) fn observe(
+        &mut self,
+        now: Timestamp,
+        route: usize,
+        target: usize,
+        kind: OutcomeKind,
+        specs: &[RouteSpec],
+    ) {
         let Rule::Breaker { settings, routes, .. } = &mut self.rule else {
             return;
         };
         let (Some(targets), Some(spec)) = (routes.get_mut(route), specs.get(route)) else {
             return;
         };
-        let ejected = targets.iter().filter(|target| target.ejected_at.is_some()).count();
+        let ejected = targets
+            .iter()
+            .filter(|target| target.ejected_at.is_some())
+            .count();
         let full = ejected as f64 / targets.len().max(1) as f64 >= settings.max_ejected_share;
         let Some(seen) = targets.get_mut(target) else {
             return;
         };
-        seen.errors_in_row = if counts_as_5xx(kind) { seen.errors_in_row + 1 } else { 0 };
+        seen.errors_in_row = if counts_as_5xx(kind) {
+            seen.errors_in_row + 1
+        } else {
+            0
+        };
         if seen.errors_in_row < settings.consecutive_errors || seen.ejected_at.is_some() || full {
             return;
         }
-        *seen = BreakerTarget { errors_in_row: 0, ejected_at: Some(now), ejections: seen.ejections + 1 };
+        *seen = BreakerTarget {
+            errors_in_row: 0,
+            ejected_at: Some(now),
+            ejections: seen.ejections + 1,
+        };
         let weights = without_ejected(spec, targets);
         self.set(route, weights);
     }
@@ -227,7 +250,13 @@ fn without_ejected(spec: &RouteSpec, targets: &[BreakerTarget]) -> Vec<u32> {
     let kept = |at_rest: &dyn Fn(&crate::TargetSpec) -> u32| -> Vec<u32> {
         let pairs = spec.targets.iter().zip(targets);
         pairs
-            .map(|(target, seen)| if seen.ejected_at.is_some() { 0 } else { at_rest(target) })
+            .map(|(target, seen)| {
+                if seen.ejected_at.is_some() {
+                    0
+                } else {
+                    at_rest(target)
+                }
+            })
             .collect()
     };
     let primaries = kept(&|target| target.baseline_bp);
@@ -235,7 +264,11 @@ fn without_ejected(spec: &RouteSpec, targets: &[BreakerTarget]) -> Vec<u32> {
         return primaries;
     }
     let secondaries = kept(&|target| if target.role == Role::Secondary { 1 } else { 0 });
-    if secondaries.iter().any(|weight| *weight > 0) { secondaries } else { baseline(spec) }
+    if secondaries.iter().any(|weight| *weight > 0) {
+        secondaries
+    } else {
+        baseline(spec)
+    }
 }
 
 /// A change by position; `None` for a route that does not exist.
@@ -292,7 +325,11 @@ mod tests {
         let route = recording.routes[0].name.clone();
         let secondary = recording.routes[0].targets[1].name.clone();
         let time = recording.start + Duration::from_secs(5);
-        let change = WeightChange { time, route, weights: vec![(secondary, 10_000)] };
+        let change = WeightChange {
+            time,
+            route,
+            weights: vec![(secondary, 10_000)],
+        };
         let mut router = Router::new(&recording, Policy::Timeline(vec![change]));
         router.advance(recording.start, &recording.routes);
         assert_eq!(router.weights(0), [10_000, 0]);

@@ -4,13 +4,12 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use foreshift_domain::signal::{Health, Observation, Outcome as Ended, OutcomeKind, Signal};
-use foreshift_domain::{Duration, GatewayName, TargetName, Timestamp};
+use foreshift_domain::{Duration, GatewayName, Timestamp};
 
 use crate::arrivals::Arrivals;
 use crate::effects::{Effects, Schedule};
-use crate::emission::{Emission, LogLine};
+use crate::emission::Emission;
 use crate::gauges::GaugeNoise;
-use crate::logs;
 use crate::outcome::{Outcome, Tally};
 use crate::policy::{Policy, Router, WeightChange, by_position};
 use crate::recording::{Recording, RouteSpec, TargetSpec};
@@ -18,22 +17,18 @@ use crate::rng::{Purpose, Stream};
 use crate::server::Server;
 
 mod attempt;
+mod target;
 
 use attempt::Ending;
 
 /// Effects, gauges, probes and log lines move in steps of this length; requests do not.
 const STEP: Duration = Duration::from_millis(100);
-const STEP_S: f64 = 0.1;
 /// A target reports its gauges this often.
 const GAUGE_EVERY_STEPS: u64 = 10;
 /// A gateway probes each target this often, also those without traffic.
 const PROBE_EVERY_STEPS: u64 = 50;
-/// Probes that fail in a row until a target is reported down, and that succeed until it is up again.
-const PROBES_DOWN: i32 = 3;
+/// Probes that succeed in a row until a target is up again; all targets begin so.
 const PROBES_UP: i32 = 2;
-/// Ordinary log lines a second, and worried ones on a good day.
-const ORDINARY_PER_S: f64 = 0.12;
-const WORRIED_PER_S: f64 = 0.004;
 /// At most this share of the requests under way may be retries, but always three: Envoy's retry budget.
 const RETRY_SHARE: f64 = 0.2;
 const RETRIES_ALWAYS: usize = 3;
@@ -238,16 +233,21 @@ impl<'a> Run<'a> {
         }
         for slot in 0..self.flights.len() {
             self.tickets += 1;
-            let Some(Some(flight)) = self.flights.get_mut(slot).filter(|flight| {
-                flight.as_ref().is_some_and(|flight| flight.target == index)
-            }) else {
+            let Some(Some(flight)) = self
+                .flights
+                .get_mut(slot)
+                .filter(|flight| flight.as_ref().is_some_and(|flight| flight.target == index))
+            else {
                 continue;
             };
             flight.kind = OutcomeKind::Reset;
             flight.ttfb = None;
             flight.ticket = self.tickets;
             let at = self.now + Duration::from_micros(flight.request.number.rem_euclid(5_000) as i64);
-            let task = Task::End { flight: slot, ticket: self.tickets };
+            let task = Task::End {
+                flight: slot,
+                ticket: self.tickets,
+            };
             self.agenda.push(Reverse((at, self.tickets, task)));
         }
     }
@@ -259,7 +259,15 @@ impl<'a> Run<'a> {
                 if let Some(state) = self.routes.get_mut(route) {
                     state.under_way += 1;
                 }
-                self.send(at, Request { route, number, attempt: 0, arrived: at });
+                self.send(
+                    at,
+                    Request {
+                        route,
+                        number,
+                        attempt: 0,
+                        arrived: at,
+                    },
+                );
             }
             Task::Retry { request } => self.send(at, request),
             Task::End { flight, ticket } => self.end(at, flight, ticket),
@@ -271,14 +279,17 @@ impl<'a> Run<'a> {
             return;
         };
         self.tickets += 1;
-        self.agenda.push(Reverse((at, self.tickets, Task::Arrive { route, number })));
+        self.agenda
+            .push(Reverse((at, self.tickets, Task::Arrive { route, number })));
     }
 
     fn send(&mut self, now: Timestamp, request: Request) {
         let Some(route) = self.routes.get(request.route) else {
             return;
         };
-        let draws = route.requests.child(request.number * 8 + u64::from(request.attempt));
+        let draws = route
+            .requests
+            .child(request.number * 8 + u64::from(request.attempt));
         let Some(position) = self.router.pick(request.route, draws.unit(0)) else {
             self.tally.settled(request.route, true, false);
             return;
@@ -288,19 +299,35 @@ impl<'a> Run<'a> {
         let Some(target) = self.targets.get_mut(index) else {
             return;
         };
-        self.tally.attempt(now, index, target.effects.failing, target.spec.capacity_rps);
-        let Ending { kind, at, ttfb } = attempt::ending(target.spec, &target.effects.signs, &mut target.server, now, timeout, draws);
+        self.tally
+            .attempt(now, index, target.effects.failing, target.spec.capacity_rps);
+        let Ending { kind, at, ttfb } = attempt::ending(
+            target.spec,
+            &target.effects.signs,
+            &mut target.server,
+            now,
+            timeout,
+            draws,
+        );
         target.in_flight += 1;
         self.tickets += 1;
         let ticket = self.tickets;
-        let flight = Flight { request, target: index, sent: now, kind, ttfb, ticket };
+        let flight = Flight {
+            request,
+            target: index,
+            sent: now,
+            kind,
+            ttfb,
+            ticket,
+        };
         let slot = self.unused.pop().unwrap_or(self.flights.len());
         if let Some(place) = self.flights.get_mut(slot) {
             *place = Some(flight);
         } else {
             self.flights.push(Some(flight));
         }
-        self.agenda.push(Reverse((at, ticket, Task::End { flight: slot, ticket })));
+        self.agenda
+            .push(Reverse((at, ticket, Task::End { flight: slot, ticket })));
     }
 
     fn end(&mut self, now: Timestamp, slot: usize, ticket: u64) {
@@ -322,13 +349,29 @@ impl<'a> Run<'a> {
             let gateway = self.gateways.get((flight.request.number % 2) as usize).cloned();
             let route = self.routes.get(target.route).map(|route| route.spec.name.clone());
             let name = target.spec.name.clone();
-            self.fresh.push(Emission::Signal(Signal { time: now, target: name, route, gateway, endpoint: None, observation: ended }));
+            self.fresh.push(Emission::Signal(Signal {
+                time: now,
+                target: name,
+                route,
+                gateway,
+                endpoint: None,
+                observation: ended,
+            }));
         }
         if flight.kind.is_failure() {
             self.tally.attempt_failed(flight.target);
         }
-        let position = self.routes.get(flight.request.route).map_or(0, |route| flight.target - route.first_target);
-        self.router.observe(now, flight.request.route, position, flight.kind, &self.recording.routes);
+        let position = self
+            .routes
+            .get(flight.request.route)
+            .map_or(0, |route| flight.target - route.first_target);
+        self.router.observe(
+            now,
+            flight.request.route,
+            position,
+            flight.kind,
+            &self.recording.routes,
+        );
         self.settle_or_retry(now, &flight);
     }
 
@@ -339,13 +382,20 @@ impl<'a> Run<'a> {
         };
         route.retrying -= usize::from(request.attempt > 0);
         let budget = RETRIES_ALWAYS.max((route.under_way as f64 * RETRY_SHARE) as usize);
-        if attempt::may_retry(flight.kind) && request.attempt < route.spec.retries && route.retrying < budget {
+        if attempt::may_retry(flight.kind) && request.attempt < route.spec.retries && route.retrying < budget
+        {
             route.retrying += 1;
             self.tickets += 1;
-            let draws = route.requests.child(request.number * 8 + u64::from(request.attempt));
+            let draws = route
+                .requests
+                .child(request.number * 8 + u64::from(request.attempt));
             let pause = Duration::from_micros(draws.range(4, 5_000.0, 50_000.0) as i64);
-            let request = Request { attempt: request.attempt + 1, ..request };
-            self.agenda.push(Reverse((now + pause, self.tickets, Task::Retry { request })));
+            let request = Request {
+                attempt: request.attempt + 1,
+                ..request
+            };
+            self.agenda
+                .push(Reverse((now + pause, self.tickets, Task::Retry { request })));
             return;
         }
         route.under_way -= 1;
@@ -361,70 +411,6 @@ impl Iterator for Run<'_> {
     fn next(&mut self) -> Option<Emission> {
         while self.ready.is_empty() && self.step() {}
         self.ready.pop_front()
-    }
-}
-
-impl TargetState<'_> {
-    fn effects_at(&self, now: Timestamp, seed: u64) -> Effects {
-        self.schedule.effects(now, seed)
-    }
-
-    fn stall_by_chance(&mut self, now: Timestamp, steps: u64) {
-        let rate = self.effects.signs.stall_per_s;
-        if rate > 0.0 && self.stalls.unit(2 * steps) < rate * STEP_S {
-            let length = Duration::from_millis(self.stalls.range(2 * steps + 1, 80.0, 420.0) as i64);
-            self.server.stall(now, length);
-        }
-    }
-
-    fn read_gauges(&mut self, now: Timestamp) -> Vec<Signal> {
-        let waiting = self.server.waiting(now);
-        let signs = &self.effects.signs;
-        let gauges = self.gauges.read(self.spec, now, signs, self.in_flight, waiting);
-        gauges.into_iter().map(|gauge| self.plain(now, Observation::Gauge(gauge))).collect()
-    }
-
-    /// Probes the target once; gives its state as the gateway sees it.
-    fn probe(&mut self, now: Timestamp, steps: u64) -> Health {
-        let signs = &self.effects.signs;
-        let failing = signs.connect_failure + signs.hang + signs.lost + signs.error;
-        let full = self.server.waiting(now) >= self.spec.queue_bound as usize;
-        let well = !full && self.probes.unit(steps) >= failing;
-        self.probed = if well { self.probed.max(0) + 1 } else { self.probed.min(0) - 1 };
-        if self.probed <= -PROBES_DOWN {
-            self.health = Health::Down;
-        } else if self.probed >= PROBES_UP {
-            self.health = Health::Up;
-        }
-        self.health
-    }
-
-    fn write_logs(&self, now: Timestamp, steps: u64, out: &mut Vec<Emission>) {
-        let name: &TargetName = &self.spec.name;
-        let mut line = |source: u64, rate: f64, write: &dyn Fn(Timestamp, u64) -> LogLine| {
-            let draws = self.log_lines.child(source);
-            if draws.unit(3 * steps) < rate * STEP_S {
-                let at = now + Duration::from_micros(draws.range(3 * steps + 1, 0.0, 100_000.0) as i64);
-                out.push(Emission::Log(write(at, draws.bits(3 * steps + 2))));
-            }
-        };
-        line(0, ORDINARY_PER_S, &|at, bits| logs::ordinary(at, name, bits));
-        
-        line(1, WORRIED_PER_S, &|at, bits| logs::worried(at, name, logs::stray(bits), bits));
-        let rate = self.effects.signs.log_per_s;
-        if let Some(topic) = self.effects.failure_topic {
-            line(2, rate, &|at, bits| logs::failing(at, name, topic, bits));
-        } else if let Some(topic) = self.effects.topic {
-            line(3, rate, &|at, bits| logs::worried(at, name, topic, bits));
-        }
-    }
-
-    fn plain(&self, time: Timestamp, observation: Observation) -> Signal {
-        Signal { time, target: self.spec.name.clone(), route: None, gateway: None, endpoint: None, observation }
-    }
-
-    fn signal(&self, time: Timestamp, observation: Observation) -> Emission {
-        Emission::Signal(self.plain(time, observation))
     }
 }
 

@@ -49,7 +49,12 @@ impl Scenario {
 }
 
 fn leak(seed: u64) -> Recording {
-    let mut plan = Plan::new("leak".to_owned(), seed, Duration::from_secs(420), vec![checkout()]);
+    let mut plan = Plan::new(
+        "leak".to_owned(),
+        seed,
+        Duration::from_secs(420),
+        vec![checkout()],
+    );
     plan.fault(leak_at(120.0, 300.0, 390.0), 1.2, 1.6, 0.0);
     plan.finish()
 }
@@ -61,7 +66,12 @@ fn crash(seed: u64) -> Recording {
 }
 
 fn demo(seed: u64) -> Recording {
-    let mut plan = Plan::new("demo".to_owned(), seed, Duration::from_secs(480), vec![checkout(), search()]);
+    let mut plan = Plan::new(
+        "demo".to_owned(),
+        seed,
+        Duration::from_secs(480),
+        vec![checkout(), search()],
+    );
     plan.fault(leak_at(110.0, 290.0, 400.0), 1.2, 1.6, 0.0);
     plan.fault(crash_at(2, 350.0, 430.0), 1.0, 1.0, 0.0);
     plan.decoy(3, DecoyKind::LatencyBlip, 75.0, 125.0);
@@ -70,11 +80,23 @@ fn demo(seed: u64) -> Recording {
 }
 
 const fn leak_at(precursor_s: f64, onset_s: f64, end_s: f64) -> FaultAt {
-    FaultAt { target: 0, kind: FaultKind::MemoryLeak, precursor_s, onset_s, end_s }
+    FaultAt {
+        target: 0,
+        kind: FaultKind::MemoryLeak,
+        precursor_s,
+        onset_s,
+        end_s,
+    }
 }
 
 const fn crash_at(target: usize, onset_s: f64, end_s: f64) -> FaultAt {
-    FaultAt { target, kind: FaultKind::Crash, precursor_s: onset_s, onset_s, end_s }
+    FaultAt {
+        target,
+        kind: FaultKind::Crash,
+        precursor_s: onset_s,
+        onset_s,
+        end_s,
+    }
 }
 
 /// One primary and an idle secondary that can carry everything.
@@ -94,7 +116,7 @@ fn checkout() -> RouteSpec {
     }
 }
 
-/// Three primaries, each of which could carry half.
+/// Three primaries, two of which can carry everything.
 fn search() -> RouteSpec {
     RouteSpec {
         name: "search".into(),
@@ -105,9 +127,9 @@ fn search() -> RouteSpec {
         slo_error_ratio: 0.05,
         slo_latency_p99: Duration::from_millis(800),
         targets: vec![
-            target("search-a", Role::Primary, 3_400, "zone-a", 66.0),
-            target("search-b", Role::Primary, 3_300, "zone-b", 66.0),
-            target("search-c", Role::Primary, 3_300, "zone-c", 66.0),
+            target("search-a", Role::Primary, 3_400, "zone-a", 80.0),
+            target("search-b", Role::Primary, 3_300, "zone-b", 80.0),
+            target("search-c", Role::Primary, 3_300, "zone-c", 80.0),
         ],
     }
 }

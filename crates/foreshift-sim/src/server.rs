@@ -1,7 +1,7 @@
 //! A queue in front of workers, first come, first served.
 
-use std::collections::{BinaryHeap, VecDeque};
 use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use foreshift_domain::{Duration, Timestamp};
 
@@ -50,7 +50,11 @@ impl Server {
     /// No worker begins anything new for a while.
     pub(crate) fn stall(&mut self, now: Timestamp, length: Duration) {
         let resumed = now + length;
-        self.free = self.free.drain().map(|Reverse(free)| Reverse(free.max(resumed))).collect();
+        self.free = self
+            .free
+            .drain()
+            .map(|Reverse(free)| Reverse(free.max(resumed)))
+            .collect();
     }
 
     /// Forgets all work: the process died.
@@ -72,9 +76,17 @@ mod tests {
         let mut server = Server::new(2, 1);
         assert_eq!(server.admit(now, MS(100)), Some(now + MS(100)));
         assert_eq!(server.admit(now, MS(100)), Some(now + MS(100)));
-        assert_eq!(server.admit(now, MS(100)), Some(now + MS(200)), "waits for the first to end");
+        assert_eq!(
+            server.admit(now, MS(100)),
+            Some(now + MS(200)),
+            "waits for the first to end"
+        );
         assert_eq!(server.waiting(now), 1);
-        assert_eq!(server.admit(now, MS(100)), None, "the bound is one waiting request");
+        assert_eq!(
+            server.admit(now, MS(100)),
+            None,
+            "the bound is one waiting request"
+        );
         assert_eq!(server.waiting(now + MS(100)), 0);
     }
 

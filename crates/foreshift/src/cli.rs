@@ -11,6 +11,8 @@ mod orders;
 pub(crate) mod output;
 pub(crate) mod plan;
 mod render;
+#[cfg(test)]
+mod served;
 pub(crate) mod status;
 mod values;
 pub(crate) mod watch;

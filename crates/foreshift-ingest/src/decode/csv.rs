@@ -79,7 +79,10 @@ impl RowDecoder {
         for (at, column) in columns.iter().enumerate() {
             let twice = columns.iter().skip(at + 1).any(|other| other == column);
             if twice && *column != Column::Ignored {
-                return Err(DecodeError::BadField { field: "header".into(), expected: "free of repeated columns" });
+                return Err(DecodeError::BadField {
+                    field: "header".into(),
+                    expected: "free of repeated columns",
+                });
             }
         }
         Ok(Self {
@@ -137,7 +140,8 @@ impl RowDecoder {
             }
             match column {
                 Column::Time => {
-                    base.time = time_text::parse(cell).ok_or_else(|| bad("time", "RFC 3339 or Unix seconds"))?;
+                    base.time =
+                        time_text::parse(cell).ok_or_else(|| bad("time", "RFC 3339 or Unix seconds"))?;
                     timed = true;
                 }
                 Column::Target => {
@@ -149,7 +153,11 @@ impl RowDecoder {
                 Column::Endpoint => base.endpoint = Some(self.endpoints.get(name(cell, "endpoint")?)),
                 Column::Gauge(name) => {
                     if let Some(value) = level(cell, name)? {
-                        levels.push(Gauge { name: name.clone(), value, limit: None });
+                        levels.push(Gauge {
+                            name: name.clone(),
+                            value,
+                            limit: None,
+                        });
                     }
                 }
                 Column::Ignored => {}
@@ -165,11 +173,24 @@ impl RowDecoder {
         self.emit(&base, &row, levels, out)
     }
 
-    fn emit(&self, base: &Signal, row: &Row, levels: Vec<Gauge>, out: &mut Vec<Decoded>) -> Result<(), DecodeError> {
+    fn emit(
+        &self,
+        base: &Signal,
+        row: &Row,
+        levels: Vec<Gauge>,
+        out: &mut Vec<Decoded>,
+    ) -> Result<(), DecodeError> {
         let before = out.len();
         let mut push = |observation| {
-            let signal = Signal { observation, ..base.clone() };
-            out.push(Decoded::Signal { signal, aliases: Vec::new(), source: OutcomeSource::Native });
+            let signal = Signal {
+                observation,
+                ..base.clone()
+            };
+            out.push(Decoded::Signal {
+                signal,
+                aliases: Vec::new(),
+                source: OutcomeSource::Native,
+            });
         };
         if let Some(health) = row.health {
             push(Observation::Health(health));
@@ -177,14 +198,22 @@ impl RowDecoder {
         if row.is_probe() {
             if let Some(latency) = row.latency {
                 let name = self.probe_latency.clone();
-                push(Observation::Gauge(Gauge { name, value: latency.as_millis_f64(), limit: None }));
+                push(Observation::Gauge(Gauge {
+                    name,
+                    value: latency.as_millis_f64(),
+                    limit: None,
+                }));
             }
         } else if let Some(outcome) = row.request() {
             push(Observation::Outcome(outcome));
         }
-        levels.into_iter().for_each(|gauge| push(Observation::Gauge(gauge)));
+        levels
+            .into_iter()
+            .for_each(|gauge| push(Observation::Gauge(gauge)));
         if out.len() == before {
-            return Err(DecodeError::Missing { field: "status, outcome, health, latency_ms or a gauge" });
+            return Err(DecodeError::Missing {
+                field: "status, outcome, health, latency_ms or a gauge",
+            });
         }
         Ok(())
     }
@@ -194,7 +223,9 @@ impl Row {
     fn read(&mut self, column: &Column, cell: &[u8]) -> Result<(), DecodeError> {
         match column {
             Column::Status => {
-                let status = text(cell).and_then(|text| text.parse().ok()).filter(|status| *status < 1_000);
+                let status = text(cell)
+                    .and_then(|text| text.parse().ok())
+                    .filter(|status| *status < 1_000);
                 self.status = Some(status.ok_or_else(|| bad("status", "0 or an HTTP status"))?);
             }
             Column::Outcome => {
@@ -212,7 +243,9 @@ impl Row {
             Column::LatencyMs => self.latency = span(cell, "latency_ms")?,
             Column::TtfbMs => self.ttfb = span(cell, "ttfb_ms")?,
             Column::Count => {
-                let count = text(cell).and_then(|text| text.parse().ok()).filter(|count| *count > 0);
+                let count = text(cell)
+                    .and_then(|text| text.parse().ok())
+                    .filter(|count| *count > 0);
                 self.count = Some(count.ok_or_else(|| bad("count", "a whole number from 1"))?);
             }
             _ => {}
@@ -232,7 +265,12 @@ impl Row {
             (None, None) if measured => OutcomeKind::Success,
             (None, None) => return None,
         };
-        Some(Outcome { kind, latency: self.latency, ttfb: self.ttfb, count: self.count.unwrap_or(1) })
+        Some(Outcome {
+            kind,
+            latency: self.latency,
+            ttfb: self.ttfb,
+            count: self.count.unwrap_or(1),
+        })
     }
 }
 
@@ -261,7 +299,10 @@ fn text(bytes: &[u8]) -> Option<&str> {
 }
 
 fn bad(field: &str, expected: &'static str) -> DecodeError {
-    DecodeError::BadField { field: field.to_owned(), expected }
+    DecodeError::BadField {
+        field: field.to_owned(),
+        expected,
+    }
 }
 
 fn name<'a>(cell: &'a [u8], field: &str) -> Result<&'a str, DecodeError> {
@@ -271,15 +312,21 @@ fn name<'a>(cell: &'a [u8], field: &str) -> Result<&'a str, DecodeError> {
 
 /// Words that tools write for a missing number.
 fn is_missing(cell: &[u8]) -> bool {
-    [&b"nan"[..], b"null", b"na", b"none", b"-"].iter().any(|word| cell.eq_ignore_ascii_case(word))
+    [&b"nan"[..], b"null", b"na", b"none", b"-"]
+        .iter()
+        .any(|word| cell.eq_ignore_ascii_case(word))
 }
 
 fn span(cell: &[u8], field: &'static str) -> Result<Option<Duration>, DecodeError> {
     if is_missing(cell) {
         return Ok(None);
     }
-    let value = text(cell).and_then(|text| text.parse::<f64>().ok()).and_then(millis);
-    value.map(Some).ok_or_else(|| bad(field, "a number of milliseconds, at least 0"))
+    let value = text(cell)
+        .and_then(|text| text.parse::<f64>().ok())
+        .and_then(millis);
+    value
+        .map(Some)
+        .ok_or_else(|| bad(field, "a number of milliseconds, at least 0"))
 }
 
 /// A level; `None` when the cell is no number, so that the column is no gauge here.

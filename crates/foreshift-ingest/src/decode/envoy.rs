@@ -60,7 +60,12 @@ impl Default for EnvoyKeys {
             response_code_details: keys(&["response_code_details"]),
             grpc_status: keys(&["grpc_status", "grpc_status_number"]),
             duration: keys(&["duration", "duration_ms", "request_duration"]),
-            ttfb: keys(&["upstream_ttfb_ms", "response_duration", "x-envoy-upstream-service-time", "upstream_service_time"]),
+            ttfb: keys(&[
+                "upstream_ttfb_ms",
+                "response_duration",
+                "x-envoy-upstream-service-time",
+                "upstream_service_time",
+            ]),
             upstream_host: keys(&["upstream_host"]),
             route_name: keys(&["route_name"]),
             gateway: keys(&["gateway", "node_id", "hostname"]),
@@ -83,7 +88,9 @@ pub fn access_log(bytes: &[u8], keys: &EnvoyKeys) -> Parts {
 pub(super) fn decode_entry(entry: &Map<String, Value>, keys: &EnvoyKeys, parts: &mut Parts) {
     let fields = Fields { entry };
     let Some(code) = fields.number(&keys.response_code) else {
-        return parts.bad.push(DecodeError::Missing { field: "response_code" });
+        return parts.bad.push(DecodeError::Missing {
+            field: "response_code",
+        });
     };
     // Without a cluster Envoy answered by itself: no route, a redirect.
     let Some(target) = fields.text(&keys.upstream_cluster) else {
@@ -91,14 +98,27 @@ pub(super) fn decode_entry(entry: &Map<String, Value>, keys: &EnvoyKeys, parts: 
         return;
     };
     let Some(start) = fields.time(&keys.start_time) else {
-        return parts.bad.push(DecodeError::BadField { field: "start_time".into(), expected: "RFC 3339 or Unix seconds" });
+        return parts.bad.push(DecodeError::BadField {
+            field: "start_time".into(),
+            expected: "RFC 3339 or Unix seconds",
+        });
     };
     let latency = fields.number(&keys.duration).and_then(millis);
     let flags = fields.text(&keys.response_flags).unwrap_or_default();
     let details = fields.text(&keys.response_code_details).unwrap_or_default();
-    let kind = outcome(whole(code), &flags, &details, fields.number(&keys.grpc_status).map(whole));
+    let kind = outcome(
+        whole(code),
+        &flags,
+        &details,
+        fields.number(&keys.grpc_status).map(whole),
+    );
     let ttfb = fields.number(&keys.ttfb).and_then(millis);
-    let observation = Observation::Outcome(Outcome { kind, latency, ttfb, count: 1 });
+    let observation = Observation::Outcome(Outcome {
+        kind,
+        latency,
+        ttfb,
+        count: 1,
+    });
     let signal = Signal {
         // The entry is written at the end, and says how it ended: long requests would else look late.
         time: start + latency.unwrap_or(Duration::ZERO),
@@ -109,14 +129,25 @@ pub(super) fn decode_entry(entry: &Map<String, Value>, keys: &EnvoyKeys, parts: 
         observation,
     };
     if let Some(attempts) = fields.number(&keys.attempts).filter(|attempts| *attempts >= 1.0) {
-        let retries = Gauge { name: RETRIES_GAUGE.into(), value: attempts - 1.0, limit: None };
-        parts.good.push(seen(Signal { observation: Observation::Gauge(retries), ..signal.clone() }));
+        let retries = Gauge {
+            name: RETRIES_GAUGE.into(),
+            value: attempts - 1.0,
+            limit: None,
+        };
+        parts.good.push(seen(Signal {
+            observation: Observation::Gauge(retries),
+            ..signal.clone()
+        }));
     }
     parts.good.push(seen(signal));
 }
 
 const fn seen(signal: Signal) -> Decoded {
-    Decoded::Signal { signal, aliases: Vec::new(), source: OutcomeSource::EnvoyAccessLog }
+    Decoded::Signal {
+        signal,
+        aliases: Vec::new(),
+        source: OutcomeSource::EnvoyAccessLog,
+    }
 }
 
 fn whole(value: f64) -> u16 {
@@ -126,7 +157,10 @@ fn whole(value: f64) -> u16 {
 
 /// How the request ended, as a client of the target would see it.
 pub fn outcome(code: u16, flags: &str, details: &str, grpc: Option<u16>) -> OutcomeKind {
-    let by_flag = flags.split([',', ' ']).filter_map(from_flag).min_by_key(|kind| precedence(*kind));
+    let by_flag = flags
+        .split([',', ' '])
+        .filter_map(from_flag)
+        .min_by_key(|kind| precedence(*kind));
     let kind = by_flag.or_else(|| from_details(details));
     match kind {
         // The answer began well and ended early.
@@ -162,8 +196,8 @@ fn from_flag(flag: &str) -> Option<OutcomeKind> {
         "UT" | "SI" | "UMSDR" => OutcomeKind::Timeout,
         "UO" => OutcomeKind::Overload,
         "DC" | "DR" | "DT" => OutcomeKind::ClientAbort,
-        "NR" | "NC" | "NFCF" | "RL" | "RLSE" | "UAEX" | "FI" | "DI" | "DO" | "UDO" | "OM" | "LH" | "RFCF" | "DPE"
-        | "IH" => OutcomeKind::Local,
+        "NR" | "NC" | "NFCF" | "RL" | "RLSE" | "UAEX" | "FI" | "DI" | "DO" | "UDO" | "OM" | "LH" | "RFCF"
+        | "DPE" | "IH" => OutcomeKind::Local,
         _ => return None,
     })
 }
@@ -172,7 +206,13 @@ fn from_flag(flag: &str) -> Option<OutcomeKind> {
 fn from_details(details: &str) -> Option<OutcomeKind> {
     let starts = |words: &[&str]| words.iter().any(|word| details.starts_with(word));
     match () {
-        () if starts(&["upstream_response_timeout", "upstream_per_try", "upstream_max_stream", "response_timeout"]) => {
+        () if starts(&[
+            "upstream_response_timeout",
+            "upstream_per_try",
+            "upstream_max_stream",
+            "response_timeout",
+        ]) =>
+        {
             Some(OutcomeKind::Timeout)
         }
         () if details.contains("connection_failure") || starts(&["no_healthy_upstream"]) => {
@@ -180,11 +220,26 @@ fn from_details(details: &str) -> Option<OutcomeKind> {
         }
         () if details.contains("overflow") => Some(OutcomeKind::Overload),
         () if starts(&["upstream_reset", "upstream_remote_reset"]) => Some(OutcomeKind::Reset),
-        () if starts(&["downstream_", "http2.remote_reset", "http1.client"]) => Some(OutcomeKind::ClientAbort),
+        () if starts(&["downstream_", "http2.remote_reset", "http1.client"]) => {
+            Some(OutcomeKind::ClientAbort)
+        }
         () if starts(&[
-            "direct_response", "route_not_found", "cluster_not_found", "ext_authz", "rbac_", "jwt_authn", "rate_limited",
-            "local_rate_limited", "filter_chain_not_found", "overload", "admin_filter_response", "cors", "fault_filter",
-            "maintenance_mode", "missing_host", "path_normalization",
+            "direct_response",
+            "route_not_found",
+            "cluster_not_found",
+            "ext_authz",
+            "rbac_",
+            "jwt_authn",
+            "rate_limited",
+            "local_rate_limited",
+            "filter_chain_not_found",
+            "overload",
+            "admin_filter_response",
+            "cors",
+            "fault_filter",
+            "maintenance_mode",
+            "missing_host",
+            "path_normalization",
         ]) =>
         {
             Some(OutcomeKind::Local)
@@ -201,11 +256,13 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     fn value(&self, keys: &[String]) -> Option<&'a Value> {
         let entry = self.entry;
-        keys.iter().filter_map(|key| entry.get(key)).find(|value| match value {
-            Value::Null => false,
-            Value::String(text) => !text.is_empty() && text != "-",
-            _ => true,
-        })
+        keys.iter()
+            .filter_map(|key| entry.get(key))
+            .find(|value| match value {
+                Value::Null => false,
+                Value::String(text) => !text.is_empty() && text != "-",
+                _ => true,
+            })
     }
 
     fn text(&self, keys: &[String]) -> Option<std::borrow::Cow<'a, str>> {

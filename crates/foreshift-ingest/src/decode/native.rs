@@ -20,7 +20,10 @@ pub fn signals_proto(bytes: &[u8]) -> Parts {
     if batch.signals.len() > MAX_PARTS {
         return Parts::refused(DecodeError::TooMany { most: MAX_PARTS });
     }
-    let mut parts = Parts { good: Vec::with_capacity(batch.signals.len()), ..Parts::default() };
+    let mut parts = Parts {
+        good: Vec::with_capacity(batch.signals.len()),
+        ..Parts::default()
+    };
     for signal in batch.signals {
         parts.add(Signal::try_from(signal).map(signal_seen).map_err(wire_error));
     }
@@ -65,15 +68,25 @@ pub fn logs_json(bytes: &[u8], logs: &LogStep) -> Parts {
 
 /// Says how protobuf is broken. prost names fields, never their content.
 pub(super) fn proto_error(format: &'static str, error: &prost::DecodeError) -> DecodeError {
-    DecodeError::Malformed { format, why: error.to_string() }
+    DecodeError::Malformed {
+        format,
+        why: error.to_string(),
+    }
 }
 
 fn wire_error(error: WireError) -> DecodeError {
-    DecodeError::Malformed { format: "a native record", why: error.to_string() }
+    DecodeError::Malformed {
+        format: "a native record",
+        why: error.to_string(),
+    }
 }
 
 const fn signal_seen(signal: Signal) -> Decoded {
-    Decoded::Signal { signal, aliases: Vec::new(), source: OutcomeSource::Native }
+    Decoded::Signal {
+        signal,
+        aliases: Vec::new(),
+        source: OutcomeSource::Native,
+    }
 }
 
 fn log_seen(line: &foreshift_proto::LogLine, logs: &LogStep) -> Decoded {
@@ -92,7 +105,10 @@ fn log_seen(line: &foreshift_proto::LogLine, logs: &LogStep) -> Decoded {
         http_status: line.http_status,
         grpc_status: line.grpc_status.map(u16::from),
         response_flags: attribute("response_flags"),
-        provider_error: line.provider_error_type.as_deref().or_else(|| attribute("error.type")),
+        provider_error: line
+            .provider_error_type
+            .as_deref()
+            .or_else(|| attribute("error.type")),
         provider_code: line.provider_error_code.as_deref(),
     });
     let event = LogEvent {
@@ -102,5 +118,8 @@ fn log_seen(line: &foreshift_proto::LogLine, logs: &LogStep) -> Decoded {
         class: reading.class,
         count: line.count,
     };
-    Decoded::Log { event, aliases: Vec::new() }
+    Decoded::Log {
+        event,
+        aliases: Vec::new(),
+    }
 }

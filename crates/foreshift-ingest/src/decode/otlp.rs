@@ -65,7 +65,10 @@ fn json<T: DeserializeOwned>(format: &'static str, bytes: &[u8], decode: impl Fn
         return decode(request);
     }
     let mut all = Parts::default();
-    for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+    for line in bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.trim_ascii().is_empty())
+    {
         match serde_json::from_slice(line) {
             Ok(request) => {
                 let parts = decode(request);

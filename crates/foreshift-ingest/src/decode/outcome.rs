@@ -24,10 +24,17 @@ pub fn from_error_type(word: &str) -> OutcomeKind {
     match () {
         () if has("timeout") || has("deadline") || has("timedout") => OutcomeKind::Timeout,
         () if has("cancel") => OutcomeKind::ClientAbort,
-        () if has("ratelimit") || has("rate_limit") || has("throttl") || has("quota") => OutcomeKind::RateLimited,
+        () if has("ratelimit") || has("rate_limit") || has("throttl") || has("quota") => {
+            OutcomeKind::RateLimited
+        }
         () if has("overload") || has("unavailable") || has("exhausted") => OutcomeKind::Overload,
         () if has("reset") || has("eof") || has("brokenpipe") || has("closed") => OutcomeKind::Reset,
-        () if has("connect") || has("econnrefused") || has("dns") || has("unknownhost") || has("name_resolution") => {
+        () if has("connect")
+            || has("econnrefused")
+            || has("dns")
+            || has("unknownhost")
+            || has("name_resolution") =>
+        {
             OutcomeKind::ConnectFailure
         }
         () => OutcomeKind::ServerError,

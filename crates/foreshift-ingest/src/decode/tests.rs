@@ -13,12 +13,13 @@ fn decode(format: Format, bytes: &[u8]) -> Parts {
 }
 
 pub(super) fn signals(parts: &Parts) -> Vec<&Signal> {
-    let of = |decoded: &'_ Decoded| matches!(decoded, Decoded::Signal { .. });
-    let signal = |decoded| match decoded {
-        Decoded::Signal { signal, .. } => signal,
-        other => panic!("{other:?}"),
-    };
-    parts.good.iter().filter(|decoded| of(decoded)).map(signal).collect()
+    let mut found = Vec::new();
+    for decoded in &parts.good {
+        if let Decoded::Signal { signal, .. } = decoded {
+            found.push(signal);
+        }
+    }
+    found
 }
 
 fn batch(signals: usize) -> v1::SignalBatch {
@@ -28,7 +29,9 @@ fn batch(signals: usize) -> v1::SignalBatch {
         observation: Some(v1::signal::Observation::Health(v1::Health::Up.into())),
         ..v1::Signal::default()
     };
-    v1::SignalBatch { signals: (0..signals).map(signal).collect() }
+    v1::SignalBatch {
+        signals: (0..signals).map(signal).collect(),
+    }
 }
 
 const FORMATS: [Format; 12] = [
@@ -49,9 +52,15 @@ const FORMATS: [Format; 12] = [
 #[test]
 fn native_signals_are_the_same_as_protobuf_and_as_json() {
     let proto = decode(Format::NativeProto, &batch(1).encode_to_vec());
-    let json = decode(Format::NativeJson, br#"{"time":1700000000,"target":"t0","health":"up","unknown":{"x":[1]}}"#);
+    let json = decode(
+        Format::NativeJson,
+        br#"{"time":1700000000,"target":"t0","health":"up","unknown":{"x":[1]}}"#,
+    );
     assert_eq!(proto, json);
-    assert_eq!(signals(&proto).first().map(|signal| &signal.observation), Some(&Observation::Health(Health::Up)));
+    assert_eq!(
+        signals(&proto).first().map(|signal| &signal.observation),
+        Some(&Observation::Health(Health::Up))
+    );
 }
 
 #[test]
@@ -63,7 +72,8 @@ fn one_bad_signal_costs_itself_alone() {
     let lines = b"{\"time\":1,\"target\":\"a\",\"health\":\"up\"}\nnot json\n\n{\"time\":2,\"target\":\"b\",\"health\":\"down\"}\n";
     let parts = decode(Format::NativeJson, lines);
     assert_eq!((parts.good.len(), parts.bad.len()), (2, 1));
-    let array = br#"[{"time":1,"target":"a","health":"up"},{"time":2},{"time":3,"target":"b","health":"up"}]"#;
+    let array =
+        br#"[{"time":1,"target":"a","health":"up"},{"time":2},{"time":3,"target":"b","health":"up"}]"#;
     let parts = decode(Format::NativeJson, array);
     assert_eq!((parts.good.len(), parts.bad.len()), (2, 1));
 }
@@ -76,13 +86,21 @@ fn log_lines_become_numbers_and_leave_no_text() {
         body: "secret 4711: connection refused".into(),
         ..v1::LogRecord::default()
     };
-    let proto = decode(Format::NativeLogProto, &v1::LogBatch { records: vec![record] }.encode_to_vec());
+    let proto = decode(
+        Format::NativeLogProto,
+        &v1::LogBatch {
+            records: vec![record],
+        }
+        .encode_to_vec(),
+    );
     let json = decode(
         Format::NativeLogJson,
         br#"{"time":"1970-01-01T00:00:00.000001Z","target":"db","body":"secret 12: connection refused"}"#,
     );
     assert_eq!(proto, json, "one template, one class");
-    let Some(Decoded::Log { event, .. }) = proto.good.first() else { panic!("a log event") };
+    let Some(Decoded::Log { event, .. }) = proto.good.first() else {
+        panic!("a log event")
+    };
     assert_eq!(event.class, foreshift_domain::log::ErrorClass::ConnFail);
     assert!(!format!("{proto:?}").contains("secret"));
 }
@@ -91,17 +109,29 @@ fn log_lines_become_numbers_and_leave_no_text() {
 fn a_record_that_is_too_large_is_refused_before_it_is_decoded() {
     let bytes = vec![b'{'; MAX_RECORD_BYTES + 1];
     for format in FORMATS {
-        assert!(matches!(decode(format, &bytes).bad.as_slice(), [DecodeError::TooLarge { .. }]), "{format:?}");
+        assert!(
+            matches!(
+                decode(format, &bytes).bad.as_slice(),
+                [DecodeError::TooLarge { .. }]
+            ),
+            "{format:?}"
+        );
     }
 }
 
 #[test]
 fn a_record_with_more_parts_than_are_looked_at_is_refused() {
     let parts = decode(Format::NativeProto, &batch(MAX_PARTS + 1).encode_to_vec());
-    assert_eq!((parts.good.len(), parts.bad), (0, vec![DecodeError::TooMany { most: MAX_PARTS }]));
+    assert_eq!(
+        (parts.good.len(), parts.bad),
+        (0, vec![DecodeError::TooMany { most: MAX_PARTS }])
+    );
     let lines = "{}\n".repeat(MAX_PARTS + 1);
     for format in [Format::NativeJson, Format::EnvoyJson] {
-        assert_eq!(decode(format, lines.as_bytes()).bad, vec![DecodeError::TooMany { most: MAX_PARTS }]);
+        assert_eq!(
+            decode(format, lines.as_bytes()).bad,
+            vec![DecodeError::TooMany { most: MAX_PARTS }]
+        );
     }
 }
 
@@ -116,9 +146,15 @@ fn a_record_cut_anywhere_is_an_error_or_a_shorter_one_and_never_a_panic() {
 
 #[test]
 fn errors_do_not_quote_what_they_could_not_read() {
-    let parts = decode(Format::NativeJson, br#"{"time": "my password is 4711", "target": "a", "health": "hunter2"}"#);
+    let parts = decode(
+        Format::NativeJson,
+        br#"{"time": "my password is 4711", "target": "a", "health": "hunter2"}"#,
+    );
     let text = format!("{:?}", parts.bad);
-    assert!(!parts.bad.is_empty() && !text.contains("4711") && !text.contains("hunter2"), "{text}");
+    assert!(
+        !parts.bad.is_empty() && !text.contains("4711") && !text.contains("hunter2"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -132,7 +168,9 @@ fn numbers_that_are_none_are_refused() {
         })),
         ..v1::Signal::default()
     };
-    let signals = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.0].map(gauge).to_vec();
+    let signals = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.0]
+        .map(gauge)
+        .to_vec();
     let parts = decode(Format::NativeProto, &v1::SignalBatch { signals }.encode_to_vec());
     assert_eq!((parts.good.len(), parts.bad.len()), (1, 3));
 }
@@ -144,13 +182,40 @@ fn the_format_is_found_out_where_it_is_not_declared() {
     let log = br#"{"time":1,"target":"a","body":"timed out"}"#;
     assert_eq!(signals(&decode(Format::Auto, native)).len(), 1);
     assert_eq!(signals(&decode(Format::Auto, &batch(2).encode_to_vec())).len(), 2);
-    assert!(matches!(decode(Format::Auto, log).good.as_slice(), [Decoded::Log { .. }]));
+    assert!(matches!(
+        decode(Format::Auto, log).good.as_slice(),
+        [Decoded::Log { .. }]
+    ));
     let parts = decode(Format::Auto, envoy);
     let found = signals(&parts);
-    let [Signal { observation: Observation::Outcome(outcome), .. }] = found.as_slice() else { panic!("an outcome") };
+    let [
+        Signal {
+            observation: Observation::Outcome(outcome),
+            ..
+        },
+    ] = found.as_slice()
+    else {
+        panic!("an outcome")
+    };
     assert_eq!(outcome.kind, OutcomeKind::ConnectFailure);
     assert_eq!(decode(Format::Auto, b"\xff\xff\xff").bad.len(), 1);
     assert_eq!(decode(Format::Auto, b"  "), Parts::default());
+}
+
+#[test]
+fn protobuf_of_any_length_is_not_taken_for_json() {
+    // Its first byte is that of a line feed, its second a length, which may be that of a brace.
+    for length in 1..200 {
+        let mut wire = batch(1);
+        wire.signals[0].target = "x".repeat(length);
+        let parts = decode(Format::Auto, &wire.encode_to_vec());
+        assert_eq!((parts.good.len(), parts.bad.len()), (1, 0), "{length}");
+    }
+    let parts = decode(
+        Format::Auto,
+        b"\n{\"time\":1,\"target\":\"a\",\"health\":\"up\"}\n",
+    );
+    assert_eq!(parts.good.len(), 1);
 }
 
 proptest::proptest! {

@@ -38,12 +38,24 @@ impl JournalReader {
         let waiting = if path.is_dir() {
             let found = segments(path)?;
             // Segments whole before the first row asked for are passed over by the name of their successor.
-            let begin = found.iter().rposition(|segment| segment.first_seq <= from_seq).unwrap_or(0);
-            found.into_iter().skip(begin).map(|segment| segment.path).collect()
+            let begin = found
+                .iter()
+                .rposition(|segment| segment.first_seq <= from_seq)
+                .unwrap_or(0);
+            found
+                .into_iter()
+                .skip(begin)
+                .map(|segment| segment.path)
+                .collect()
         } else {
             VecDeque::from([path.to_owned()])
         };
-        Ok(Self { waiting, open: None, from_seq, names: Names::default() })
+        Ok(Self {
+            waiting,
+            open: None,
+            from_seq,
+            names: Names::default(),
+        })
     }
 
     /// The rows of the next row group, in order; `None` at the end.
@@ -62,9 +74,14 @@ impl JournalReader {
             if file.next_group >= file.reader.num_row_groups() {
                 continue;
             }
-            let group = file.reader.get_row_group(file.next_group).and_then(|group| Group::read(&*group));
+            let group = file
+                .reader
+                .get_row_group(file.next_group)
+                .and_then(|group| Group::read(&*group));
             file.next_group += 1;
-            let mut rows = group.map_err(|cause| parquet_error(&file.path, cause))?.rows(&mut self.names)?;
+            let mut rows = group
+                .map_err(|cause| parquet_error(&file.path, cause))?
+                .rows(&mut self.names)?;
             rows.retain(|row| row.seq >= self.from_seq);
             if !rows.is_empty() {
                 return Ok(Some(rows));
@@ -79,7 +96,10 @@ impl JournalReader {
     pub fn last_seq(path: &Path) -> Result<Option<u64>, JournalError> {
         let file = open(path.to_owned())?;
         let groups = file.reader.metadata().row_groups();
-        let statistics = groups.last().and_then(|group| group.columns().first()).and_then(|column| column.statistics());
+        let statistics = groups
+            .last()
+            .and_then(|group| group.columns().first())
+            .and_then(|column| column.statistics());
         match statistics {
             Some(Statistics::Int64(values)) => Ok(values.max_opt().map(|seq| seq.cast_unsigned())),
             _ => Ok(None),
@@ -95,7 +115,11 @@ fn open(path: PathBuf) -> Result<OpenFile, JournalError> {
         let why = ParquetError::General("its columns are not those of a journal".into());
         return Err(parquet_error(&path, why));
     }
-    Ok(OpenFile { path, reader, next_group: 0 })
+    Ok(OpenFile {
+        path,
+        reader,
+        next_group: 0,
+    })
 }
 
 /// The columns of a row group.
@@ -184,11 +208,17 @@ impl Group {
         };
         let payload = utf8(self.payload.cell(row));
         let input = restore(&flat, payload, names).map_err(|why| JournalError::Row { seq, why })?;
-        let place = (utf8(self.topic.cell(row)), self.partition.cell(row), self.offset.cell(row));
+        let place = (
+            utf8(self.topic.cell(row)),
+            self.partition.cell(row),
+            self.offset.cell(row),
+        );
         let origin = match place {
-            (Some(topic), Some(&partition), Some(&offset)) => {
-                Some(RowOrigin { topic: topic.to_owned(), partition, offset })
-            }
+            (Some(topic), Some(&partition), Some(&offset)) => Some(RowOrigin {
+                topic: topic.to_owned(),
+                partition,
+                offset,
+            }),
             _ => None,
         };
         Ok(JournalRow { seq, input, origin })
@@ -242,12 +272,19 @@ impl Cells<'_> {
         let mut values = Vec::new();
         let mut read = 0;
         while read < self.rows {
-            let (records, _, _) = reader.read_records(self.rows - read, levels.as_mut(), None, &mut values)?;
+            let (records, _, _) =
+                reader.read_records(self.rows - read, levels.as_mut(), None, &mut values)?;
             if records == 0 {
-                return Err(ParquetError::General("a column has fewer rows than its group".into()));
+                return Err(ParquetError::General(
+                    "a column has fewer rows than its group".into(),
+                ));
             }
             read += records;
         }
-        Ok(Column { values, levels, next: 0 })
+        Ok(Column {
+            values,
+            levels,
+            next: 0,
+        })
     }
 }

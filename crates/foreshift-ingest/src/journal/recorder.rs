@@ -48,7 +48,13 @@ impl Recorder {
     /// When the directory cannot be made.
     pub fn open(dir: &Path, next_seq: u64, retention: Retention) -> Result<Self, JournalError> {
         fs::create_dir_all(dir).map_err(|cause| file_error(dir, cause))?;
-        Ok(Self { dir: dir.to_owned(), retention, next_seq, columns: Columns::default(), segment: None })
+        Ok(Self {
+            dir: dir.to_owned(),
+            retention,
+            next_seq,
+            columns: Columns::default(),
+            segment: None,
+        })
     }
 
     /// The sequence number that the next input gets.
@@ -60,7 +66,11 @@ impl Recorder {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn record(&mut self, input: &Input, origin: Option<(&PartitionKey, i64)>) -> Result<u64, JournalError> {
+    pub fn record(
+        &mut self,
+        input: &Input,
+        origin: Option<(&PartitionKey, i64)>,
+    ) -> Result<u64, JournalError> {
         let origin = origin.map(|(key, offset)| (&*key.topic, key.partition, offset));
         self.push(input, origin)
     }
@@ -68,7 +78,10 @@ impl Recorder {
     /// Records a row as it was read.
     pub(super) fn record_row(&mut self, row: &JournalRow) -> Result<(), JournalError> {
         self.next_seq = row.seq;
-        let origin = row.origin.as_ref().map(|origin| (origin.topic.as_str(), origin.partition, origin.offset));
+        let origin = row
+            .origin
+            .as_ref()
+            .map(|origin| (origin.topic.as_str(), origin.partition, origin.offset));
         self.push(&row.input, origin).map(|_| ())
     }
 
@@ -89,7 +102,14 @@ impl Recorder {
     /// When it cannot be written, synced or renamed.
     pub fn seal(&mut self) -> Result<(), JournalError> {
         self.flush()?;
-        let Some(OpenSegment { first_seq, path, writer }) = self.segment.take() else { return Ok(()) };
+        let Some(OpenSegment {
+            first_seq,
+            path,
+            writer,
+        }) = self.segment.take()
+        else {
+            return Ok(());
+        };
         let file = writer.into_inner().map_err(|cause| parquet_error(&path, cause))?;
         file.sync_all().map_err(|cause| file_error(&path, cause))?;
         let sealed = sealed_path(&self.dir, first_seq);
@@ -104,7 +124,9 @@ impl Recorder {
         }
         let segment = match &mut self.segment {
             Some(segment) => segment,
-            None => self.segment.insert(open_segment(&self.dir, self.columns.first_seq())?),
+            None => self
+                .segment
+                .insert(open_segment(&self.dir, self.columns.first_seq())?),
         };
         let written = segment.writer.next_row_group().and_then(|mut group| {
             self.columns.write(&mut group)?;
@@ -121,7 +143,10 @@ impl Recorder {
         let old = found.split_last().map(|(_, old)| old).unwrap_or_default();
         for segment in old {
             let too_large = self.retention.max_bytes.is_some_and(|most| total > most);
-            let too_old = self.retention.max_age.is_some_and(|most| age(&segment.path) > most);
+            let too_old = self
+                .retention
+                .max_age
+                .is_some_and(|most| age(&segment.path) > most);
             if !too_large && !too_old {
                 break;
             }
@@ -135,7 +160,10 @@ impl Recorder {
 /// Time since a segment was sealed; zero when that is not known.
 fn age(path: &Path) -> Duration {
     let modified = fs::metadata(path).and_then(|meta| meta.modified());
-    modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default()
+    modified
+        .ok()
+        .and_then(|at| SystemTime::now().duration_since(at).ok())
+        .unwrap_or_default()
 }
 
 fn open_segment(dir: &Path, first_seq: u64) -> Result<OpenSegment, JournalError> {
@@ -143,7 +171,11 @@ fn open_segment(dir: &Path, first_seq: u64) -> Result<OpenSegment, JournalError>
     let file = File::create(&path).map_err(|cause| file_error(&path, cause))?;
     let writer = schema().and_then(|schema| SerializedFileWriter::new(file, schema, properties()?));
     let writer = writer.map_err(|cause| parquet_error(&path, cause))?;
-    Ok(OpenSegment { first_seq, path, writer })
+    Ok(OpenSegment {
+        first_seq,
+        path,
+        writer,
+    })
 }
 
 /// Rows that wait for their row group, by column.
@@ -183,7 +215,12 @@ impl Columns {
         self.seq.first().map_or(0, |seq| seq.cast_unsigned())
     }
 
-    fn push(&mut self, seq: u64, input: &Input, origin: Option<(&str, i32, i64)>) -> Result<(), JournalError> {
+    fn push(
+        &mut self,
+        seq: u64,
+        input: &Input,
+        origin: Option<(&str, i32, i64)>,
+    ) -> Result<(), JournalError> {
         let (flat, payload) = flatten(input)?;
         let texts = &mut self.texts;
         let mut text = |text: Option<&str>| text.map(|text| texts.get(text));
@@ -208,7 +245,8 @@ impl Columns {
         self.topic.push(text(origin.map(|(topic, _, _)| topic)));
         self.partition.push(origin.map(|(_, partition, _)| partition));
         self.offset.push(origin.map(|(_, _, offset)| offset));
-        self.payload.push(payload.map(|payload| ByteArray::from(payload.into_bytes())));
+        self.payload
+            .push(payload.map(|payload| ByteArray::from(payload.into_bytes())));
         Ok(())
     }
 
@@ -217,7 +255,13 @@ impl Columns {
         write::<Int64Type>(group, &self.seq, None)?;
         write::<ByteArrayType>(group, &self.kind, None)?;
         self.time.write::<Int64Type>(group)?;
-        for column in [&self.target, &self.route, &self.gateway, &self.endpoint, &self.outcome] {
+        for column in [
+            &self.target,
+            &self.route,
+            &self.gateway,
+            &self.endpoint,
+            &self.outcome,
+        ] {
             column.write::<ByteArrayType>(group)?;
         }
         for column in [&self.count, &self.latency, &self.ttfb] {
@@ -238,7 +282,10 @@ impl Columns {
 
     fn clear(&mut self) {
         let texts = std::mem::take(&mut self.texts);
-        *self = Self { texts, ..Self::default() };
+        *self = Self {
+            texts,
+            ..Self::default()
+        };
     }
 }
 
@@ -250,7 +297,10 @@ struct Column<T> {
 
 impl<T> Default for Column<T> {
     fn default() -> Self {
-        Self { levels: Vec::new(), values: Vec::new() }
+        Self {
+            levels: Vec::new(),
+            values: Vec::new(),
+        }
     }
 }
 

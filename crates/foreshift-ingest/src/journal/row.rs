@@ -4,7 +4,9 @@ use foreshift_domain::log::{ErrorClass, LogEvent};
 use foreshift_domain::signal::{
     EventKind, Gauge, Health, Observation, Outcome, OutcomeKind, OutcomeWindow, Signal,
 };
-use foreshift_domain::{Duration, EndpointName, GatewayName, GaugeName, Input, RouteName, TargetName, Timestamp};
+use foreshift_domain::{
+    Duration, EndpointName, GatewayName, GaugeName, Input, RouteName, TargetName, Timestamp,
+};
 
 use crate::intern::Interner;
 
@@ -54,22 +56,44 @@ pub(super) struct Flat<'a> {
 
 /// The columns of an input, and its payload.
 pub(super) fn flatten(input: &Input) -> Result<(Flat<'_>, Option<String>), serde_json::Error> {
-    let plain = |kind, time: Timestamp| Flat { kind, time: Some(time.as_micros()), ..Flat::default() };
+    let plain = |kind, time: Timestamp| Flat {
+        kind,
+        time: Some(time.as_micros()),
+        ..Flat::default()
+    };
     Ok(match input {
         Input::Signal(signal) => return flatten_signal(signal),
         Input::Log(event) => (flatten_log(event), None),
         Input::Clock(now) => (plain("clock", *now), None),
-        Input::Watermark(watermark) => {
-            (plain("watermark", watermark.time), Some(serde_json::to_string(watermark)?))
-        }
-        Input::Command(command) => (plain("command", command.issued_at), Some(serde_json::to_string(command)?)),
-        Input::Fallback(fallback) => {
-            (Flat { kind: "fallback", ..Flat::default() }, Some(serde_json::to_string(fallback)?))
-        }
-        Input::Model(model) => (Flat { kind: "model", ..Flat::default() }, Some(serde_json::to_string(model)?)),
-        Input::ModelHealth(health) => {
-            (Flat { kind: "model_health", ..Flat::default() }, Some(serde_json::to_string(health)?))
-        }
+        Input::Watermark(watermark) => (
+            plain("watermark", watermark.time),
+            Some(serde_json::to_string(watermark)?),
+        ),
+        Input::Command(command) => (
+            plain("command", command.issued_at),
+            Some(serde_json::to_string(command)?),
+        ),
+        Input::Fallback(fallback) => (
+            Flat {
+                kind: "fallback",
+                ..Flat::default()
+            },
+            Some(serde_json::to_string(fallback)?),
+        ),
+        Input::Model(model) => (
+            Flat {
+                kind: "model",
+                ..Flat::default()
+            },
+            Some(serde_json::to_string(model)?),
+        ),
+        Input::ModelHealth(health) => (
+            Flat {
+                kind: "model_health",
+                ..Flat::default()
+            },
+            Some(serde_json::to_string(health)?),
+        ),
         Input::Applied(applied) => {
             let flat = Flat {
                 gateway: Some(applied.gateway.as_str()),
@@ -137,7 +161,11 @@ fn flatten_log(event: &LogEvent) -> Flat<'_> {
 
 /// The input of a row's columns; `Err` says what is wrong.
 pub(super) fn restore(flat: &Flat<'_>, payload: Option<&str>, names: &mut Names) -> Result<Input, String> {
-    let time = || flat.time.map(Timestamp::from_micros).ok_or_else(|| lacks("time_us"));
+    let time = || {
+        flat.time
+            .map(Timestamp::from_micros)
+            .ok_or_else(|| lacks("time_us"))
+    };
     Ok(match flat.kind {
         "outcome" | "window" | "gauge" | "health" | "event" => {
             Input::Signal(restore_signal(flat, payload, names)?)
@@ -146,7 +174,10 @@ pub(super) fn restore(flat: &Flat<'_>, payload: Option<&str>, names: &mut Names)
             time: time()?,
             target: names.targets.get(flat.target.ok_or_else(|| lacks("target"))?),
             template: flat.template.ok_or_else(|| lacks("template"))?.cast_unsigned(),
-            class: flat.class.and_then(ErrorClass::parse).ok_or_else(|| lacks("class"))?,
+            class: flat
+                .class
+                .and_then(ErrorClass::parse)
+                .ok_or_else(|| lacks("class"))?,
             count: count(flat)?,
         }),
         "clock" => Input::Clock(time()?),
@@ -163,7 +194,10 @@ pub(super) fn restore(flat: &Flat<'_>, payload: Option<&str>, names: &mut Names)
 fn restore_signal(flat: &Flat<'_>, payload: Option<&str>, names: &mut Names) -> Result<Signal, String> {
     let observation = match flat.kind {
         "outcome" => Observation::Outcome(Outcome {
-            kind: flat.outcome.and_then(OutcomeKind::parse).ok_or_else(|| lacks("outcome"))?,
+            kind: flat
+                .outcome
+                .and_then(OutcomeKind::parse)
+                .ok_or_else(|| lacks("outcome"))?,
             latency: flat.latency.map(Duration::from_micros),
             ttfb: flat.ttfb.map(Duration::from_micros),
             count: count(flat)?,
@@ -174,11 +208,18 @@ fn restore_signal(flat: &Flat<'_>, payload: Option<&str>, names: &mut Names) -> 
             value: flat.value.ok_or_else(|| lacks("value"))?,
             limit: flat.limit,
         }),
-        "health" => Observation::Health(flat.health.and_then(parse_health).ok_or_else(|| lacks("health"))?),
+        "health" => Observation::Health(
+            flat.health
+                .and_then(parse_health)
+                .ok_or_else(|| lacks("health"))?,
+        ),
         _ => Observation::Event(flat.event.and_then(parse_event).ok_or_else(|| lacks("event"))?),
     };
     Ok(Signal {
-        time: flat.time.map(Timestamp::from_micros).ok_or_else(|| lacks("time_us"))?,
+        time: flat
+            .time
+            .map(Timestamp::from_micros)
+            .ok_or_else(|| lacks("time_us"))?,
         target: names.targets.get(flat.target.ok_or_else(|| lacks("target"))?),
         route: flat.route.map(|name| names.routes.get(name)),
         gateway: flat.gateway.map(|name| names.gateways.get(name)),
@@ -192,7 +233,9 @@ fn lacks(column: &str) -> String {
 }
 
 fn count(flat: &Flat<'_>) -> Result<u32, String> {
-    flat.count.and_then(|count| u32::try_from(count).ok()).ok_or_else(|| lacks("count"))
+    flat.count
+        .and_then(|count| u32::try_from(count).ok())
+        .ok_or_else(|| lacks("count"))
 }
 
 fn json<T: serde::de::DeserializeOwned>(payload: Option<&str>) -> Result<T, String> {
@@ -200,8 +243,11 @@ fn json<T: serde::de::DeserializeOwned>(payload: Option<&str>) -> Result<T, Stri
     serde_json::from_str(payload).map_err(|error| format!("payload: {error}"))
 }
 
-const HEALTHS: [(Health, &str); 3] =
-    [(Health::Up, "up"), (Health::Degraded, "degraded"), (Health::Down, "down")];
+const HEALTHS: [(Health, &str); 3] = [
+    (Health::Up, "up"),
+    (Health::Degraded, "degraded"),
+    (Health::Down, "down"),
+];
 
 const EVENTS: [(EventKind, &str); 5] = [
     (EventKind::Deploy, "deploy"),
@@ -230,11 +276,17 @@ const fn event_word(event: EventKind) -> &'static str {
 }
 
 fn parse_health(word: &str) -> Option<Health> {
-    HEALTHS.iter().find(|(_, theirs)| *theirs == word).map(|(health, _)| *health)
+    HEALTHS
+        .iter()
+        .find(|(_, theirs)| *theirs == word)
+        .map(|(health, _)| *health)
 }
 
 fn parse_event(word: &str) -> Option<EventKind> {
-    EVENTS.iter().find(|(_, theirs)| *theirs == word).map(|(event, _)| *event)
+    EVENTS
+        .iter()
+        .find(|(_, theirs)| *theirs == word)
+        .map(|(event, _)| *event)
 }
 
 /// Shares the text of names.

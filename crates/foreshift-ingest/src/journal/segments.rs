@@ -41,11 +41,17 @@ pub fn segments(dir: &Path) -> Result<Vec<Segment>, JournalError> {
     for entry in fs::read_dir(dir).map_err(|cause| file_error(dir, cause))? {
         let entry = entry.map_err(|cause| file_error(dir, cause))?;
         let name = entry.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
+        let number = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
         if let Some(first_seq) = number.and_then(|number| number.parse().ok()) {
             let path = entry.path();
             let bytes = entry.metadata().map_err(|cause| file_error(&path, cause))?.len();
-            found.push(Segment { first_seq, path, bytes });
+            found.push(Segment {
+                first_seq,
+                path,
+                bytes,
+            });
         }
     }
     found.sort();

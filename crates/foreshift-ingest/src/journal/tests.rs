@@ -3,7 +3,8 @@ use std::sync::Arc;
 use foreshift_domain::command::{Action, Command};
 use foreshift_domain::log::{ErrorClass, LogEvent};
 use foreshift_domain::signal::{
-    EventKind, Gauge, Health, LatencyBin, Observation, Outcome, OutcomeCounts, OutcomeKind, OutcomeWindow, Signal,
+    EventKind, Gauge, Health, LatencyBin, Observation, Outcome, OutcomeCounts, OutcomeKind, OutcomeWindow,
+    Signal,
 };
 use foreshift_domain::weights::Version;
 use foreshift_domain::{Applied, Duration, Input, ModelUpdate, Timestamp, Watermark};
@@ -49,7 +50,11 @@ fn what_is_not_sealed_is_not_there() {
     assert_eq!(segments(dir.path()).expect("listed"), vec![]);
     drop(recorder);
     discard_after(dir.path(), 0).expect("discarded");
-    assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 0, "the unsealed segment is gone");
+    assert_eq!(
+        std::fs::read_dir(dir.path()).expect("listed").count(),
+        0,
+        "the unsealed segment is gone"
+    );
 }
 
 #[test]
@@ -64,7 +69,11 @@ fn segments_follow_each_other_and_are_read_as_one() {
     }
     recorder.seal().expect("sealed");
     recorder.seal().expect("nothing to seal");
-    let first: Vec<u64> = segments(dir.path()).expect("listed").iter().map(|segment| segment.first_seq).collect();
+    let first: Vec<u64> = segments(dir.path())
+        .expect("listed")
+        .iter()
+        .map(|segment| segment.first_seq)
+        .collect();
     assert_eq!(first, vec![1, 2, 30_002, 60_002]);
     assert_eq!(seqs(dir.path()), (1..=70_000).collect::<Vec<_>>());
     assert_eq!(read(dir.path(), 69_999).len(), 2);
@@ -92,12 +101,18 @@ fn retention_removes_the_oldest_segments_and_never_the_newest() {
     let dir = tempfile::tempdir().expect("a directory");
     record(dir.path(), 1, 0..10);
     record(dir.path(), 11, 0..10);
-    let small = Retention { max_bytes: Some(1), max_age: None };
+    let small = Retention {
+        max_bytes: Some(1),
+        max_age: None,
+    };
     let mut recorder = Recorder::open(dir.path(), 21, small).expect("opened");
     recorder.record(&clock(1), None).expect("recorded");
     recorder.seal().expect("sealed");
     assert_eq!(seqs(dir.path()), vec![21]);
-    let young = Retention { max_bytes: None, max_age: Some(std::time::Duration::from_secs(3_600)) };
+    let young = Retention {
+        max_bytes: None,
+        max_age: Some(std::time::Duration::from_secs(3_600)),
+    };
     let mut recorder = Recorder::open(dir.path(), 22, young).expect("opened");
     recorder.record(&clock(1), None).expect("recorded");
     recorder.seal().expect("sealed");
@@ -112,8 +127,14 @@ fn a_damaged_segment_is_an_error_with_its_name() {
     let whole = std::fs::read(&path).expect("read");
     for content in [&whole[..whole.len() / 2], b"PAR1", b""] {
         std::fs::write(&path, content).expect("written");
-        let error = JournalReader::open(dir.path(), 0).expect("opened").next_rows().expect_err("damaged");
-        assert!(error.to_string().contains("segment-00000000000000000001"), "{error}");
+        let error = JournalReader::open(dir.path(), 0)
+            .expect("opened")
+            .next_rows()
+            .expect_err("damaged");
+        assert!(
+            error.to_string().contains("segment-00000000000000000001"),
+            "{error}"
+        );
     }
 }
 
@@ -121,11 +142,22 @@ fn a_damaged_segment_is_an_error_with_its_name() {
 fn rows_keep_where_they_came_from() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut recorder = Recorder::open(dir.path(), 7, Retention::default()).expect("opened");
-    let key = PartitionKey { topic: "otlp_logs".into(), partition: 3 };
+    let key = PartitionKey {
+        topic: "otlp_logs".into(),
+        partition: 3,
+    };
     recorder.record(&clock(1), Some((&key, 42))).expect("recorded");
     recorder.seal().expect("sealed");
-    let origin = RowOrigin { topic: "otlp_logs".into(), partition: 3, offset: 42 };
-    let expected = JournalRow { seq: 7, input: clock(1), origin: Some(origin) };
+    let origin = RowOrigin {
+        topic: "otlp_logs".into(),
+        partition: 3,
+        offset: 42,
+    };
+    let expected = JournalRow {
+        seq: 7,
+        input: clock(1),
+        origin: Some(origin),
+    };
     assert_eq!(read(dir.path(), 0), vec![expected]);
 }
 
@@ -143,15 +175,39 @@ fn level() -> impl Strategy<Value = f64> {
 
 fn observation() -> impl Strategy<Value = Observation> {
     let kind = || prop::sample::select(OutcomeKind::ALL.to_vec());
-    let outcome = (kind(), prop::option::of(span()), prop::option::of(span()), any::<u32>())
-        .prop_map(|(kind, latency, ttfb, count)| Observation::Outcome(Outcome { kind, latency, ttfb, count }));
+    let outcome = (
+        kind(),
+        prop::option::of(span()),
+        prop::option::of(span()),
+        any::<u32>(),
+    )
+        .prop_map(|(kind, latency, ttfb, count)| {
+            Observation::Outcome(Outcome {
+                kind,
+                latency,
+                ttfb,
+                count,
+            })
+        });
     let bin = (span(), any::<u64>()).prop_map(|(upper, count)| LatencyBin { upper, count });
-    let window = (span(), any::<[u64; 11]>(), prop::collection::vec(bin, 0..5)).prop_map(|(length, counts, latency)| {
-        Observation::Window(Box::new(OutcomeWindow { length, counts: OutcomeCounts(counts), latency }))
+    let window = (span(), any::<[u64; 11]>(), prop::collection::vec(bin, 0..5)).prop_map(
+        |(length, counts, latency)| {
+            Observation::Window(Box::new(OutcomeWindow {
+                length,
+                counts: OutcomeCounts(counts),
+                latency,
+            }))
+        },
+    );
+    let gauge = (name(), level(), prop::option::of(level())).prop_map(|(name, value, limit)| {
+        Observation::Gauge(Gauge {
+            name: name.into(),
+            value,
+            limit,
+        })
     });
-    let gauge = (name(), level(), prop::option::of(level()))
-        .prop_map(|(name, value, limit)| Observation::Gauge(Gauge { name: name.into(), value, limit }));
-    let health = prop::sample::select(vec![Health::Up, Health::Degraded, Health::Down]).prop_map(Observation::Health);
+    let health =
+        prop::sample::select(vec![Health::Up, Health::Degraded, Health::Down]).prop_map(Observation::Health);
     let event = prop::sample::select(vec![
         EventKind::Deploy,
         EventKind::MaintenanceStart,
@@ -178,29 +234,53 @@ fn input() -> impl Strategy<Value = Input> {
         },
     );
     let class = prop::sample::select(ErrorClass::ALL.to_vec());
-    let log = (time(), name(), any::<u64>(), class, any::<u32>()).prop_map(|(time, target, template, class, count)| {
-        Input::Log(LogEvent { time, target: target.into(), template, class, count })
-    });
-    let watermark = (time(), any::<u32>())
-        .prop_map(|(time, idle_partitions)| Input::Watermark(Watermark { time, idle_partitions }));
-    let model = (name(), name())
-        .prop_map(|(name, model_json)| Input::Model(Arc::new(ModelUpdate { name, model_json })));
-    let applied = (time(), name(), name(), any::<u64>(), optional()).prop_map(|(time, gateway, route, epoch, error)| {
-        let version = Version { epoch, sequence: 1 };
-        Input::Applied(Applied { time, gateway: gateway.into(), route: route.into(), version, error })
-    });
-    let command = (time(), name(), optional(), name()).prop_map(|(issued_at, reason, on_behalf_of, route)| {
-        Input::Command(Command {
-            request_id: "r".into(),
-            actor: "a".into(),
-            on_behalf_of,
-            reason,
-            issued_at,
-            expires_at: Some(issued_at),
-            expected_version: None,
-            action: Action::Pin { route: route.into(), weights: vec![("t".into(), 10_000)] },
+    let log = (time(), name(), any::<u64>(), class, any::<u32>()).prop_map(
+        |(time, target, template, class, count)| {
+            Input::Log(LogEvent {
+                time,
+                target: target.into(),
+                template,
+                class,
+                count,
+            })
+        },
+    );
+    let watermark = (time(), any::<u32>()).prop_map(|(time, idle_partitions)| {
+        Input::Watermark(Watermark {
+            time,
+            idle_partitions,
         })
     });
+    let model = (name(), name())
+        .prop_map(|(name, model_json)| Input::Model(Arc::new(ModelUpdate { name, model_json })));
+    let applied = (time(), name(), name(), any::<u64>(), optional()).prop_map(
+        |(time, gateway, route, epoch, error)| {
+            let version = Version { epoch, sequence: 1 };
+            Input::Applied(Applied {
+                time,
+                gateway: gateway.into(),
+                route: route.into(),
+                version,
+                error,
+            })
+        },
+    );
+    let command =
+        (time(), name(), optional(), name()).prop_map(|(issued_at, reason, on_behalf_of, route)| {
+            Input::Command(Command {
+                request_id: "r".into(),
+                actor: "a".into(),
+                on_behalf_of,
+                reason,
+                issued_at,
+                expires_at: Some(issued_at),
+                expected_version: None,
+                action: Action::Pin {
+                    route: route.into(),
+                    weights: vec![("t".into(), 10_000)],
+                },
+            })
+        });
     let share = (0.0..1.0f64).prop_map(|share| {
         let mut config = fallback(vec![], true);
         config.fleet.alarm_freeze_share = share;

@@ -1,6 +1,6 @@
 use foreshift_domain::fallback::{
-    Capacity, Discover, DomainSource, Fallback, FleetLimits, Learning, Role, RouteConfig, RouteTarget, TargetConfig,
-    TelemetryMapping, Timing,
+    Capacity, Discover, DomainSource, Fallback, FleetLimits, Learning, Role, RouteConfig, RouteTarget,
+    TargetConfig, TelemetryMapping, Timing,
 };
 use foreshift_domain::log::ErrorClass;
 use foreshift_domain::signal::{Gauge, Health, Outcome, OutcomeKind};
@@ -40,7 +40,10 @@ pub(crate) fn fallback(targets: Vec<TargetConfig>, discover: bool) -> Fallback {
             staleness: second,
             forget_after: second,
         },
-        learning: Learning { online: true, rows_per_horizon: 30.0 },
+        learning: Learning {
+            online: true,
+            rows_per_horizon: 30.0,
+        },
         fleet: FleetLimits {
             max_routes_shifted: 1,
             blast_window: second,
@@ -88,29 +91,52 @@ fn signal(target: &str, observation: Observation) -> Signal {
 }
 
 fn outcome() -> Observation {
-    Observation::Outcome(Outcome { kind: OutcomeKind::Success, latency: None, ttfb: None, count: 1 })
+    Observation::Outcome(Outcome {
+        kind: OutcomeKind::Success,
+        latency: None,
+        ttfb: None,
+        count: 1,
+    })
 }
 
 #[test]
 fn the_first_known_name_decides_and_the_route_is_ours() {
-    let mut mapping = Mapping::new(&fallback(vec![target("eu", &["cluster_eu", "eu.example"], None)], false));
+    let mut mapping = Mapping::new(&fallback(
+        vec![target("eu", &["cluster_eu", "eu.example"], None)],
+        false,
+    ));
     let found = mapping.signal(
         signal("unheard-of", outcome()),
         &["eu.example".into()],
         OutcomeSource::OtlpMetrics,
     );
     let found = found.expect("mapped");
-    assert_eq!((found.target.as_str(), found.route.as_ref().map(RouteName::as_str)), ("eu", Some("checkout")));
+    assert_eq!(
+        (found.target.as_str(), found.route.as_ref().map(RouteName::as_str)),
+        ("eu", Some("checkout"))
+    );
 }
 
 #[test]
 fn outcomes_of_a_second_source_are_dropped_and_other_signals_are_not() {
     let targets = vec![target("eu", &[], Some(OutcomeSource::EnvoyAccessLog))];
     let mut mapping = Mapping::new(&fallback(targets, false));
-    assert!(mapping.signal(signal("eu", outcome()), &[], OutcomeSource::EnvoyAccessLog).is_some());
-    assert!(mapping.signal(signal("eu", outcome()), &[], OutcomeSource::OtlpMetrics).is_none());
+    assert!(
+        mapping
+            .signal(signal("eu", outcome()), &[], OutcomeSource::EnvoyAccessLog)
+            .is_some()
+    );
+    assert!(
+        mapping
+            .signal(signal("eu", outcome()), &[], OutcomeSource::OtlpMetrics)
+            .is_none()
+    );
     let health = Observation::Health(Health::Down);
-    assert!(mapping.signal(signal("eu", health), &[], OutcomeSource::OtlpMetrics).is_some());
+    assert!(
+        mapping
+            .signal(signal("eu", health), &[], OutcomeSource::OtlpMetrics)
+            .is_some()
+    );
     assert_eq!(mapping.counters().duplicate_outcomes, 1);
 }
 
@@ -118,17 +144,31 @@ fn outcomes_of_a_second_source_are_dropped_and_other_signals_are_not() {
 fn a_million_unknown_names_are_counted_in_bounded_memory() {
     let mut mapping = Mapping::new(&fallback(vec![target("eu", &[], None)], false));
     for number in 0..1_000_000 {
-        assert!(mapping.signal(signal(&format!("pod-{number}"), outcome()), &[], OutcomeSource::Native).is_none());
+        assert!(
+            mapping
+                .signal(
+                    signal(&format!("pod-{number}"), outcome()),
+                    &[],
+                    OutcomeSource::Native
+                )
+                .is_none()
+        );
     }
     assert_eq!(mapping.counters().unmapped, 1_000_000);
     assert_eq!(mapping.unmapped().len(), MAX_UNMAPPED_NAMES);
-    assert!(mapping.signal(signal("eu", outcome()), &[], OutcomeSource::Native).is_some());
+    assert!(
+        mapping
+            .signal(signal("eu", outcome()), &[], OutcomeSource::Native)
+            .is_some()
+    );
 }
 
 #[test]
 fn unknown_names_pass_when_discovery_is_on() {
     let mut mapping = Mapping::new(&fallback(vec![], true));
-    let found = mapping.signal(signal("new", outcome()), &[], OutcomeSource::Native).expect("discovered");
+    let found = mapping
+        .signal(signal("new", outcome()), &[], OutcomeSource::Native)
+        .expect("discovered");
     assert_eq!(found.route.as_ref().map(RouteName::as_str), Some("envoy-route-7"));
     assert_eq!(mapping.counters().discovered, 1);
 }
@@ -139,9 +179,19 @@ fn empty_and_endless_names_and_levels_that_are_no_number_are_refused() {
     let mut bad = |signal: Signal| assert!(mapping.signal(signal, &[], OutcomeSource::Native).is_none());
     bad(signal("", outcome()));
     bad(signal(&"x".repeat(MAX_NAME_BYTES + 1), outcome()));
-    bad(Signal { endpoint: Some("x".repeat(MAX_NAME_BYTES + 1).into()), ..signal("a", outcome()) });
+    bad(Signal {
+        endpoint: Some("x".repeat(MAX_NAME_BYTES + 1).into()),
+        ..signal("a", outcome())
+    });
     for value in [f64::NAN, f64::INFINITY] {
-        bad(signal("a", Observation::Gauge(Gauge { name: "q".into(), value, limit: None })));
+        bad(signal(
+            "a",
+            Observation::Gauge(Gauge {
+                name: "q".into(),
+                value,
+                limit: None,
+            }),
+        ));
     }
     assert_eq!(mapping.counters().bad_names, 5);
 }
@@ -150,7 +200,9 @@ fn empty_and_endless_names_and_levels_that_are_no_number_are_refused() {
 fn a_target_keeps_its_own_name_whatever_others_list() {
     let targets = vec![target("a", &["b"], None), target("b", &["x"], None)];
     let mut mapping = Mapping::new(&fallback(targets, false));
-    let found = mapping.signal(signal("b", outcome()), &[], OutcomeSource::Native).expect("mapped");
+    let found = mapping
+        .signal(signal("b", outcome()), &[], OutcomeSource::Native)
+        .expect("mapped");
     assert_eq!(found.target.as_str(), "b");
 }
 
@@ -164,6 +216,18 @@ fn log_lines_find_their_target_by_the_same_names() {
         class: ErrorClass::Timeout,
         count: 1,
     };
-    assert_eq!(mapping.log(event.clone(), &[]).expect("mapped").target.as_str(), "eu");
-    assert_eq!(mapping.log(LogEvent { target: "nobody".into(), ..event }, &[]), None);
+    assert_eq!(
+        mapping.log(event.clone(), &[]).expect("mapped").target.as_str(),
+        "eu"
+    );
+    assert_eq!(
+        mapping.log(
+            LogEvent {
+                target: "nobody".into(),
+                ..event
+            },
+            &[]
+        ),
+        None
+    );
 }

@@ -56,7 +56,11 @@ fn outcomes(left: &Outcome, right: &Outcome) -> Ordering {
 
 fn windows(left: &OutcomeWindow, right: &OutcomeWindow) -> Ordering {
     let bins = |window: &OutcomeWindow| {
-        window.latency.iter().map(|bin| (bin.upper, bin.count)).collect::<Vec<_>>()
+        window
+            .latency
+            .iter()
+            .map(|bin| (bin.upper, bin.count))
+            .collect::<Vec<_>>()
     };
     (left.length, left.counts.0)
         .cmp(&(right.length, right.counts.0))
@@ -73,5 +77,7 @@ fn gauges(left: &Gauge, right: &Gauge) -> Ordering {
 
 fn logs(left: &LogEvent, right: &LogEvent) -> Ordering {
     let key = |event: &LogEvent| (event.class, event.template, event.count);
-    left.target.cmp(&right.target).then_with(|| key(left).cmp(&key(right)))
+    left.target
+        .cmp(&right.target)
+        .then_with(|| key(left).cmp(&key(right)))
 }

@@ -60,7 +60,10 @@ impl Partition {
 
     /// Sets an event aside. Events of one record count once: they prove nothing for each other.
     pub(super) fn suspect(&mut self, held: HeldEvent) {
-        let same_record = self.suspects.last().is_some_and(|last| last.origin.offset == held.origin.offset);
+        let same_record = self
+            .suspects
+            .last()
+            .is_some_and(|last| last.origin.offset == held.origin.offset);
         self.suspect_records += u32::from(!same_record);
         self.suspects.push(held);
     }

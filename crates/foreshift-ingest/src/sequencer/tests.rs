@@ -40,7 +40,13 @@ pub(super) fn signal_at(time: Timestamp, target: &str) -> Event {
 pub(super) fn sequencer(clock: ClockMode, partitions: i32) -> Sequencer {
     let mut sequencer = Sequencer::new(settings(clock));
     for partition in 0..partitions {
-        sequencer.partition(&PartitionKey { topic: "t".into(), partition }, at(0));
+        sequencer.partition(
+            &PartitionKey {
+                topic: "t".into(),
+                partition,
+            },
+            at(0),
+        );
     }
     sequencer
 }
@@ -56,16 +62,20 @@ pub(super) fn watermarks(out: &Outbox) -> Vec<i64> {
 /// Seconds and names of the signals that came out.
 pub(super) fn signals(out: &Outbox) -> Vec<(i64, String)> {
     let of = |sequenced: &Sequenced| match &sequenced.input {
-        Input::Signal(signal) => {
-            Some((signal.time.since(at(0)).as_micros() / 1_000_000, signal.target.as_str().to_owned()))
-        }
+        Input::Signal(signal) => Some((
+            signal.time.since(at(0)).as_micros() / 1_000_000,
+            signal.target.as_str().to_owned(),
+        )),
         _ => None,
     };
     out.ordered.iter().filter_map(of).collect()
 }
 
 pub(super) fn inputs(out: &Outbox) -> Vec<Input> {
-    out.ordered.iter().map(|sequenced| sequenced.input.clone()).collect()
+    out.ordered
+        .iter()
+        .map(|sequenced| sequenced.input.clone())
+        .collect()
 }
 
 #[test]
@@ -77,7 +87,11 @@ fn times_outside_of_two_centuries_are_refused_in_both_modes() {
             sequencer.push(PartitionId(0), 7, signal_at(time, "a"), at(0), &mut out);
         }
         assert!(out.ordered.is_empty());
-        assert!(out.refused.iter().all(|refused| refused.why == Refusal::OutOfRange));
+        assert!(
+            out.refused
+                .iter()
+                .all(|refused| refused.why == Refusal::OutOfRange)
+        );
         assert_eq!((out.refused.len(), sequencer.counters().refused), (4, 4));
     }
 }

@@ -61,7 +61,10 @@ impl CsvSource {
         let decoder = read_header(path, &mut lines)?;
         Ok(Self {
             path: path.to_owned(),
-            partition: PartitionKey { topic: path.to_string_lossy().into(), partition: 0 },
+            partition: PartitionKey {
+                topic: path.to_string_lossy().into(),
+                partition: 0,
+            },
             lines,
             decoder,
             decoded: Vec::new(),
@@ -81,10 +84,18 @@ impl CsvSource {
         let result = split.and_then(|()| self.decoder.decode(self.lines.cells(), &mut self.decoded));
         match result {
             Ok(()) => {
-                let items = self.decoded.drain(..).map(|decoded| Item { offset: line, decoded });
+                let items = self.decoded.drain(..).map(|decoded| Item {
+                    offset: line,
+                    decoded,
+                });
                 run.items.extend(items);
             }
-            Err(why) => run.refused.push(BadRecord { offset: line, why, parts: 1, payload: Vec::new() }),
+            Err(why) => run.refused.push(BadRecord {
+                offset: line,
+                why,
+                parts: 1,
+                payload: Vec::new(),
+            }),
         }
     }
 }
@@ -106,7 +117,12 @@ impl Source for CsvSource {
                 NextLine::TooLong(bytes) => {
                     self.next_line += 1;
                     let why = too_long(bytes);
-                    run.refused.push(BadRecord { offset: line, why, parts: 1, payload: Vec::new() });
+                    run.refused.push(BadRecord {
+                        offset: line,
+                        why,
+                        parts: 1,
+                        payload: Vec::new(),
+                    });
                 }
                 NextLine::Line => {
                     self.next_line += 1;
@@ -116,7 +132,10 @@ impl Source for CsvSource {
         }
         run.next_offset = self.next_line;
         run.caught_up = self.finished;
-        Ok(Batch { runs: vec![run], finished: self.finished })
+        Ok(Batch {
+            runs: vec![run],
+            finished: self.finished,
+        })
     }
 
     fn positions(&self) -> Positions {
@@ -124,7 +143,9 @@ impl Source for CsvSource {
     }
 
     fn seek(&mut self, to: &Positions) -> Result<(), SourceError> {
-        let Some(&line) = to.get(&self.partition) else { return Ok(()) };
+        let Some(&line) = to.get(&self.partition) else {
+            return Ok(());
+        };
         self.progress.read.store(0, Ordering::Relaxed);
         let reopened = Lines::open(&self.path, &self.progress.read);
         (self.lines, _) = reopened.map_err(|cause| file_error(&self.path, cause))?;
@@ -146,15 +167,24 @@ impl Source for CsvSource {
 }
 
 const fn too_long(bytes: usize) -> DecodeError {
-    DecodeError::TooLarge { bytes, most: MAX_LINE_BYTES }
+    DecodeError::TooLarge {
+        bytes,
+        most: MAX_LINE_BYTES,
+    }
 }
 
 fn file_error(path: &Path, cause: std::io::Error) -> SourceError {
-    SourceError::File { path: path.display().to_string(), cause }
+    SourceError::File {
+        path: path.display().to_string(),
+        cause,
+    }
 }
 
 fn read_header(path: &Path, lines: &mut Lines) -> Result<RowDecoder, SourceError> {
-    let refused = |why: String| SourceError::Header { path: path.display().to_string(), why };
+    let refused = |why: String| SourceError::Header {
+        path: path.display().to_string(),
+        why,
+    };
     match lines.next().map_err(|cause| file_error(path, cause))? {
         NextLine::Line => {}
         _ => return Err(refused("its first line is empty".into())),
@@ -187,20 +217,37 @@ impl Lines {
     fn open(path: &Path, read: &Arc<AtomicU64>) -> std::io::Result<(Self, u64)> {
         let file = File::open(path)?;
         let total = file.metadata()?.len();
-        let mut plain = BufReader::with_capacity(BUFFER_BYTES, Counted { file, read: Arc::clone(read) });
+        let mut plain = BufReader::with_capacity(
+            BUFFER_BYTES,
+            Counted {
+                file,
+                read: Arc::clone(read),
+            },
+        );
         let zipped = plain.fill_buf()?.starts_with(&[0x1f, 0x8b]);
         let reader: Box<dyn BufRead + Send> = if zipped {
             Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(plain)))
         } else {
             Box::new(plain)
         };
-        Ok((Self { reader, line: Vec::new(), cells: Vec::new() }, total))
+        Ok((
+            Self {
+                reader,
+                line: Vec::new(),
+                cells: Vec::new(),
+            },
+            total,
+        ))
     }
 
     fn next(&mut self) -> std::io::Result<NextLine> {
         self.line.clear();
         let limit = MAX_LINE_BYTES as u64 + 1;
-        let taken = self.reader.by_ref().take(limit).read_until(b'\n', &mut self.line)?;
+        let taken = self
+            .reader
+            .by_ref()
+            .take(limit)
+            .read_until(b'\n', &mut self.line)?;
         if taken == 0 {
             return Ok(NextLine::End);
         }
@@ -212,12 +259,18 @@ impl Lines {
         while matches!(self.line.last(), Some(b'\n' | b'\r')) {
             self.line.pop();
         }
-        Ok(if self.line.iter().all(u8::is_ascii_whitespace) { NextLine::Blank } else { NextLine::Line })
+        Ok(if self.line.iter().all(u8::is_ascii_whitespace) {
+            NextLine::Blank
+        } else {
+            NextLine::Line
+        })
     }
 
     /// The cells of the line last split.
     fn cells(&self) -> impl Iterator<Item = &[u8]> {
-        self.cells.iter().map(|(from, to)| self.line.get(*from..*to).unwrap_or_default())
+        self.cells
+            .iter()
+            .map(|(from, to)| self.line.get(*from..*to).unwrap_or_default())
     }
 
     /// Splits the line into exactly `width` cells.
@@ -238,7 +291,10 @@ impl Lines {
         if self.cells.len() == width {
             Ok(())
         } else {
-            Err(DecodeError::BadField { field: "row".into(), expected: "as wide as the header" })
+            Err(DecodeError::BadField {
+                field: "row".into(),
+                expected: "as wide as the header",
+            })
         }
     }
 
@@ -268,7 +324,10 @@ impl Lines {
         }
         self.cells.push((from, write));
         if inside {
-            return Err(DecodeError::BadField { field: "row".into(), expected: "free of an open quote" });
+            return Err(DecodeError::BadField {
+                field: "row".into(),
+                expected: "free of an open quote",
+            });
         }
         Ok(())
     }

@@ -42,7 +42,11 @@ impl Feed {
             read(&mut *source, &sender, &theirs);
             source
         })?;
-        Ok(Self { batches, control, thread: Some(thread) })
+        Ok(Self {
+            batches,
+            control,
+            thread: Some(thread),
+        })
     }
 
     /// The next batch; `None` when none came within the time, or the source has ended.
@@ -63,7 +67,11 @@ impl Feed {
 
     /// Holds back these partitions from the next poll on.
     pub fn hold_back(&self, partitions: Vec<PartitionKey>) {
-        *self.control.held_back.lock().unwrap_or_else(PoisonError::into_inner) = partitions;
+        *self
+            .control
+            .held_back
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = partitions;
     }
 
     /// Stops the thread, waiting at most this long; gives back the source if it stopped. Batches not taken are lost,
@@ -76,7 +84,11 @@ impl Feed {
             // The thread may wait for room in the channel.
             let _ = self.batches.recv_timeout(Duration::from_millis(10));
         }
-        if thread.is_finished() { thread.join().ok() } else { None }
+        if thread.is_finished() {
+            thread.join().ok()
+        } else {
+            None
+        }
     }
 }
 
@@ -88,11 +100,17 @@ impl Drop for Feed {
 
 fn read(source: &mut dyn Source, sender: &SyncSender<Result<Batch, SourceError>>, control: &Control) {
     while !control.stop.load(Ordering::Relaxed) {
-        let held_back = control.held_back.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let held_back = control
+            .held_back
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         source.hold_back(&held_back);
         let polled = source.poll(BATCH_ITEMS, POLL);
         let over = polled.as_ref().map_or(true, |batch| batch.finished);
-        let empty = polled.as_ref().is_ok_and(|batch| batch.runs.is_empty() && !batch.finished);
+        let empty = polled
+            .as_ref()
+            .is_ok_and(|batch| batch.runs.is_empty() && !batch.finished);
         if !empty && !send(sender, polled, control) {
             return;
         }
@@ -123,5 +141,12 @@ fn send(
 
 /// Where a batch leaves each of its partitions.
 pub fn positions_after(batch: &Batch) -> Positions {
-    batch.runs.iter().map(|run| (run.partition.clone(), run.next_offset)).collect()
+    batch
+        .runs
+        .iter()
+        .map(|run| (run.partition.clone(), run.next_offset))
+        .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,10 @@ impl JournalSource {
     pub fn open(path: &Path) -> Result<Self, SourceError> {
         Ok(Self {
             path: path.to_owned(),
-            partition: PartitionKey { topic: path.to_string_lossy().into(), partition: 0 },
+            partition: PartitionKey {
+                topic: path.to_string_lossy().into(),
+                partition: 0,
+            },
             reader: JournalReader::open(path, 0)?,
             rows: Vec::new().into_iter(),
             next_seq: 0,
@@ -43,7 +46,10 @@ impl Source for JournalSource {
                 Some(row) => {
                     let offset = row.seq.cast_signed();
                     self.next_seq = offset.saturating_add(1);
-                    items.push(Item { offset, decoded: Decoded::Ordered(row.input) });
+                    items.push(Item {
+                        offset,
+                        decoded: Decoded::Ordered(row.input),
+                    });
                 }
                 None => match self.reader.next_rows()? {
                     Some(rows) => self.rows = rows.into_iter(),
@@ -58,7 +64,10 @@ impl Source for JournalSource {
             refused: Vec::new(),
             caught_up: finished,
         };
-        Ok(Batch { runs: vec![run], finished })
+        Ok(Batch {
+            runs: vec![run],
+            finished,
+        })
     }
 
     fn positions(&self) -> Positions {

@@ -106,9 +106,20 @@ impl KafkaSource {
             .create_with_context(Context::new(Arc::clone(&shared)))
             .map_err(|cause| kafka_error("cannot make a consumer of these properties", cause))?;
         let topics = settings.topics.iter();
-        let topics = topics.map(|topic| Topic { name: topic.name.as_str().into(), format: topic.format }).collect();
-        let mut source =
-            Self { consumer: Some(consumer), shared, decoder, topics, settings, held_back: Vec::new() };
+        let topics = topics
+            .map(|topic| Topic {
+                name: topic.name.as_str().into(),
+                format: topic.format,
+            })
+            .collect();
+        let mut source = Self {
+            consumer: Some(consumer),
+            shared,
+            decoder,
+            topics,
+            settings,
+            held_back: Vec::new(),
+        };
         source.begin(from)?;
         Ok(source)
     }
@@ -120,11 +131,15 @@ impl KafkaSource {
         match &self.settings.membership {
             Membership::Assign => {
                 let list = assignment::list(&begin)?;
-                consumer.assign(&list).map_err(|cause| kafka_error("cannot begin reading", cause))
+                consumer
+                    .assign(&list)
+                    .map_err(|cause| kafka_error("cannot begin reading", cause))
             }
             Membership::Group { .. } => {
                 let names: Vec<&str> = self.topics.iter().map(|topic| &*topic.name).collect();
-                consumer.subscribe(&names).map_err(|cause| kafka_error("cannot join the group", cause))
+                consumer
+                    .subscribe(&names)
+                    .map_err(|cause| kafka_error("cannot join the group", cause))
             }
         }
     }
@@ -142,7 +157,9 @@ impl KafkaSource {
     /// Closes the consumer, but waits no longer than this: a broker that is gone can keep it from closing.
     /// Gives back whether it closed.
     pub fn close(mut self, deadline: Duration) -> bool {
-        let Some(consumer) = self.consumer.take() else { return true };
+        let Some(consumer) = self.consumer.take() else {
+            return true;
+        };
         let (done, closed) = mpsc::channel();
         std::thread::spawn(move || {
             drop(consumer);
@@ -156,7 +173,11 @@ impl KafkaSource {
         let until = Instant::now() + timeout;
         while runs.items < max.max(1) {
             // Wait for the first record; after it take what is there.
-            let wait = if runs.items == 0 { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            let wait = if runs.items == 0 {
+                until.saturating_duration_since(Instant::now())
+            } else {
+                Duration::ZERO
+            };
             match consumer.poll(wait) {
                 None => return Ok(()),
                 Some(Ok(message)) => self.take(&message, runs),
@@ -168,7 +189,9 @@ impl KafkaSource {
 
     fn take(&self, message: &impl Message, runs: &mut Runs) {
         let name = message.topic();
-        let Some(topic) = self.topics.iter().find(|topic| &*topic.name == name) else { return };
+        let Some(topic) = self.topics.iter().find(|topic| &*topic.name == name) else {
+            return;
+        };
         let offset = message.offset();
         let run = runs.of(topic, message.partition());
         run.next_offset = offset.saturating_add(1);
@@ -177,11 +200,21 @@ impl KafkaSource {
         let parts = self.decoder.decode(topic.format, name, payload);
         if let Some(why) = parts.bad.first() {
             let kept = payload.get(..MAX_PAYLOAD_BYTES).unwrap_or(payload);
-            let payload = if topic.format.holds_text() { Vec::new() } else { kept.to_vec() };
-            run.refused.push(BadRecord { offset, why: why.clone(), parts: parts.bad.len(), payload });
+            let payload = if topic.format.holds_text() {
+                Vec::new()
+            } else {
+                kept.to_vec()
+            };
+            run.refused.push(BadRecord {
+                offset,
+                why: why.clone(),
+                parts: parts.bad.len(),
+                payload,
+            });
         }
         let before = run.items.len();
-        run.items.extend(parts.good.into_iter().map(|decoded| Item { offset, decoded }));
+        run.items
+            .extend(parts.good.into_iter().map(|decoded| Item { offset, decoded }));
         let added = run.items.len() - before;
         self.shared.count(payload.len(), added, parts.ignored);
         // Records without items count too, so that a topic full of bad ones cannot make a batch endless.
@@ -208,7 +241,10 @@ impl Source for KafkaSource {
                 }),
             }
         }
-        Ok(Batch { runs: found, finished: false })
+        Ok(Batch {
+            runs: found,
+            finished: false,
+        })
     }
 
     fn positions(&self) -> Positions {
@@ -219,7 +255,9 @@ impl Source for KafkaSource {
         let mut from = self.shared.positions();
         from.extend(to.iter().map(|(key, offset)| (key.clone(), *offset)));
         if let Ok(consumer) = self.consumer() {
-            consumer.unassign().map_err(|cause| kafka_error("cannot stop reading", cause))?;
+            consumer
+                .unassign()
+                .map_err(|cause| kafka_error("cannot stop reading", cause))?;
         }
         self.held_back.clear();
         self.begin(&from)
@@ -265,7 +303,10 @@ impl Runs {
         let run = match self.runs.iter().rposition(is) {
             Some(at) => self.runs.swap_remove(at),
             None => Run {
-                partition: PartitionKey { topic: Arc::clone(&topic.name), partition },
+                partition: PartitionKey {
+                    topic: Arc::clone(&topic.name),
+                    partition,
+                },
                 next_offset: 0,
                 items: Vec::new(),
                 refused: Vec::new(),
@@ -281,9 +322,9 @@ fn check(error: KafkaError) -> Result<(), SourceError> {
     match &error {
         KafkaError::PartitionEOF(_) => Ok(()),
         KafkaError::MessageConsumptionFatal(_) => Err(kafka_error("the consumer failed", error)),
-        KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-            Err(kafka_error("records were deleted before they were read", error))
-        }
+        KafkaError::MessageConsumption(
+            RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
+        ) => Err(kafka_error("records were deleted before they were read", error)),
         KafkaError::MessageConsumption(
             RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::TopicAuthorizationFailed,
         ) => Err(kafka_error("a topic is gone or not allowed", error)),
@@ -295,7 +336,10 @@ fn check(error: KafkaError) -> Result<(), SourceError> {
 }
 
 fn kafka_error(what: &str, cause: KafkaError) -> SourceError {
-    SourceError::Kafka { what: what.to_owned(), cause }
+    SourceError::Kafka {
+        what: what.to_owned(),
+        cause,
+    }
 }
 
 fn client_config(settings: &KafkaSettings) -> ClientConfig {
@@ -329,7 +373,9 @@ fn client_config(settings: &KafkaSettings) -> ClientConfig {
         }
     }
     // Positions are ours: a commit by the client could only ever be wrong.
-    config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
+    config
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false");
     config
 }
 

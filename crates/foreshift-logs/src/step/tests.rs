@@ -5,17 +5,31 @@ fn class_of(line: &LogLine<'_>) -> ErrorClass {
 }
 
 fn class_of_text(message: &str) -> ErrorClass {
-    class_of(&LogLine { message, ..LogLine::default() })
+    class_of(&LogLine {
+        message,
+        ..LogLine::default()
+    })
 }
 
 #[test]
 fn a_429_for_exhausted_credit_is_billing_and_a_plain_one_is_a_rate_limit() {
     let message = "You exceeded your current quota, please check your plan and billing details.";
-    let quota = LogLine { message, http_status: Some(429), ..LogLine::default() };
+    let quota = LogLine {
+        message,
+        http_status: Some(429),
+        ..LogLine::default()
+    };
     assert_eq!(class_of(&quota), ErrorClass::QuotaBilling);
-    let rate = LogLine { message: "slow down", ..quota };
+    let rate = LogLine {
+        message: "slow down",
+        ..quota
+    };
     assert_eq!(class_of(&rate), ErrorClass::RateLimit);
-    let code = LogLine { message: "", provider_code: Some("insufficient_quota"), ..quota };
+    let code = LogLine {
+        message: "",
+        provider_code: Some("insufficient_quota"),
+        ..quota
+    };
     assert_eq!(class_of(&code), ErrorClass::QuotaBilling);
 }
 
@@ -52,7 +66,11 @@ fn words_in_a_line_about_a_good_answer_say_nothing() {
 
 #[test]
 fn a_grpc_failure_within_an_http_200_counts() {
-    let line = LogLine { http_status: Some(200), grpc_status: Some(14), ..LogLine::default() };
+    let line = LogLine {
+        http_status: Some(200),
+        grpc_status: Some(14),
+        ..LogLine::default()
+    };
     assert_eq!(class_of(&line), ErrorClass::ConnFail);
 }
 
@@ -66,21 +84,36 @@ fn flags_of_envoy_tell_apart_what_a_503_does_not() {
         ("UF,URX", ErrorClass::ConnFail),
         ("DF", ErrorClass::Dns),
     ] {
-        let line = LogLine { http_status: Some(503), response_flags: Some(flags), ..LogLine::default() };
+        let line = LogLine {
+            http_status: Some(503),
+            response_flags: Some(flags),
+            ..LogLine::default()
+        };
         assert_eq!(class_of(&line), class, "{flags}");
     }
 }
 
 #[test]
 fn flags_about_the_client_leave_it_to_the_status() {
-    let line = LogLine { http_status: Some(0), response_flags: Some("DC"), ..LogLine::default() };
+    let line = LogLine {
+        http_status: Some(0),
+        response_flags: Some("DC"),
+        ..LogLine::default()
+    };
     assert_eq!(class_of(&line), ErrorClass::ConnFail);
 }
 
 #[test]
 fn exceptions_are_known_with_their_namespace_and_in_any_case() {
-    for word in ["openai.RateLimitError", "com.amazonaws.bedrock#ThrottlingException", "rate_limit_error"] {
-        let line = LogLine { provider_error: Some(word), ..LogLine::default() };
+    for word in [
+        "openai.RateLimitError",
+        "com.amazonaws.bedrock#ThrottlingException",
+        "rate_limit_error",
+    ] {
+        let line = LogLine {
+            provider_error: Some(word),
+            ..LogLine::default()
+        };
         assert_eq!(class_of(&line), ErrorClass::RateLimit, "{word}");
     }
 }
@@ -88,19 +121,49 @@ fn exceptions_are_known_with_their_namespace_and_in_any_case() {
 #[test]
 fn phrases_of_real_systems_have_their_class() {
     for (text, class) in [
-        ("dial tcp 10.0.0.1:5432: connect: connection refused", ErrorClass::ConnFail),
-        ("dial tcp: lookup db on 10.96.0.10:53: no such host", ErrorClass::Dns),
-        ("Readiness probe failed: Get \"http://10.1.2.3/\": connection refused", ErrorClass::InstanceDown),
-        ("FATAL:  sorry, too many clients already", ErrorClass::PoolExhausted),
-        ("upstream prematurely closed connection while reading response header", ErrorClass::ConnReset),
-        ("upstream timed out (110: Connection timed out) while connecting to upstream", ErrorClass::Timeout),
-        ("no live upstreams while connecting to upstream", ErrorClass::Overload),
+        (
+            "dial tcp 10.0.0.1:5432: connect: connection refused",
+            ErrorClass::ConnFail,
+        ),
+        (
+            "dial tcp: lookup db on 10.96.0.10:53: no such host",
+            ErrorClass::Dns,
+        ),
+        (
+            "Readiness probe failed: Get \"http://10.1.2.3/\": connection refused",
+            ErrorClass::InstanceDown,
+        ),
+        (
+            "FATAL:  sorry, too many clients already",
+            ErrorClass::PoolExhausted,
+        ),
+        (
+            "upstream prematurely closed connection while reading response header",
+            ErrorClass::ConnReset,
+        ),
+        (
+            "upstream timed out (110: Connection timed out) while connecting to upstream",
+            ErrorClass::Timeout,
+        ),
+        (
+            "no live upstreams while connecting to upstream",
+            ErrorClass::Overload,
+        ),
         ("java.lang.OutOfMemoryError: Java heap space", ErrorClass::Oom),
         ("write /var/lib/x: no space left on device", ErrorClass::DiskFd),
-        ("READONLY You can't write against a read only replica.", ErrorClass::StoreRole),
-        ("x509: certificate has expired or is not yet valid", ErrorClass::Tls),
+        (
+            "READONLY You can't write against a read only replica.",
+            ErrorClass::StoreRole,
+        ),
+        (
+            "x509: certificate has expired or is not yet valid",
+            ErrorClass::Tls,
+        ),
         ("context deadline exceeded", ErrorClass::Timeout),
-        ("This model's maximum context length is 8192 tokens", ErrorClass::BadRequest),
+        (
+            "This model's maximum context length is 8192 tokens",
+            ErrorClass::BadRequest,
+        ),
         (
             "upstream connect error or disconnect/reset before headers. reset reason: connection failure",
             ErrorClass::ConnFail,

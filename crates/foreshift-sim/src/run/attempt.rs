@@ -31,27 +31,47 @@ pub(super) fn ending(
     draws: Stream,
 ) -> Ending {
     let fate = fate(spec, signs, draws.unit(1));
-    let quick = |kind, ms: f64| Ending { kind, at: now + Duration::from_secs_f64(ms / 1e3), ttfb: None };
+    let quick = |kind, ms: f64| Ending {
+        kind,
+        at: now + Duration::from_secs_f64(ms / 1e3),
+        ttfb: None,
+    };
     match fate {
         // Lost on the way: no worker ever sees it.
         OutcomeKind::Timeout if draws.unit(6) * (signs.hang + signs.lost) < signs.lost => {
-            return Ending { kind: fate, at: now + timeout, ttfb: None };
+            return Ending {
+                kind: fate,
+                at: now + timeout,
+                ttfb: None,
+            };
         }
         OutcomeKind::ConnectFailure => return quick(fate, draws.range(5, 1.0, 12.0)),
         OutcomeKind::RateLimited => return quick(fate, draws.range(5, 6.0, 30.0)),
         _ => {}
     }
-    let service = if fate == OutcomeKind::Timeout { timeout } else { service(spec, signs, draws) };
+    let service = if fate == OutcomeKind::Timeout {
+        timeout
+    } else {
+        service(spec, signs, draws)
+    };
     let Some(done) = server.admit(now, service) else {
         return quick(OutcomeKind::Overload, draws.range(5, 1.0, 4.0));
     };
     if done.since(now) >= timeout {
-        return Ending { kind: OutcomeKind::Timeout, at: now + timeout, ttfb: None };
+        return Ending {
+            kind: OutcomeKind::Timeout,
+            at: now + timeout,
+            ttfb: None,
+        };
     }
     let waited = done - service;
     let ttfb = waited.since(now) + Duration::from_secs_f64(service.as_secs_f64() * FIRST_BYTE);
     let answered = matches!(fate, OutcomeKind::Success | OutcomeKind::Truncated);
-    Ending { kind: fate, at: done, ttfb: answered.then_some(ttfb) }
+    Ending {
+        kind: fate,
+        at: done,
+        ttfb: answered.then_some(ttfb),
+    }
 }
 
 /// How the attempt would end if a worker took it at once.
@@ -77,7 +97,11 @@ fn fate(spec: &TargetSpec, signs: &Signs, unit: f64) -> OutcomeKind {
 /// How long a worker is busy with it.
 fn service(spec: &TargetSpec, signs: &Signs, draws: Stream) -> Duration {
     let spread = libm::exp(SIGMA * draws.normal(2) - SIGMA * SIGMA / 2.0);
-    let slow = if draws.unit(3) < spec.slow_ratio + signs.slow { draws.range(5, 2.5, 5.0) } else { 1.0 };
+    let slow = if draws.unit(3) < spec.slow_ratio + signs.slow {
+        draws.range(5, 2.5, 5.0)
+    } else {
+        1.0
+    };
     Duration::from_secs_f64(spec.service_ms / 1e3 * (1.0 + signs.service) * spread * slow)
 }
 

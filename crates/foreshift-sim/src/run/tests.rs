@@ -6,13 +6,19 @@ use crate::faults::FaultKind;
 use crate::{BreakerSettings, Scenario};
 
 fn bytes(emissions: impl Iterator<Item = Emission>) -> Vec<u8> {
-    emissions.flat_map(|emission| serde_json::to_vec(&emission).expect("plain values")).collect()
+    emissions
+        .flat_map(|emission| serde_json::to_vec(&emission).expect("plain values"))
+        .collect()
 }
 
 fn all_to(recording: &Recording, route: usize, target: usize, at: Timestamp) -> Policy {
     let spec = &recording.routes[route];
     let weights = vec![(spec.targets[target].name.clone(), 10_000)];
-    Policy::Timeline(vec![WeightChange { time: at, route: spec.name.clone(), weights }])
+    Policy::Timeline(vec![WeightChange {
+        time: at,
+        route: spec.name.clone(),
+        weights,
+    }])
 }
 
 #[test]
@@ -35,7 +41,10 @@ fn emissions_come_in_the_order_of_time() {
 #[test]
 fn a_recording_of_minutes_holds_fifty_to_a_hundred_thousand_signals() {
     let recording = Scenario::Demo.recording(1);
-    let count = recording.run(Policy::Stay).filter(|emission| matches!(emission, Emission::Signal(_))).count();
+    let count = recording
+        .run(Policy::Stay)
+        .filter(|emission| matches!(emission, Emission::Signal(_)))
+        .count();
     assert!((50_000..=130_000).contains(&count), "{count}");
 }
 
@@ -60,7 +69,11 @@ fn an_abrupt_fault_shows_nothing_before_its_onset() {
         let onset = recording.faults[0].onset;
         let healthy = recording.without_faults();
         let before = |recording: &Recording| {
-            bytes(recording.run(Policy::Stay).take_while(|emission| emission.time() < onset))
+            bytes(
+                recording
+                    .run(Policy::Stay)
+                    .take_while(|emission| emission.time() < onset),
+            )
         };
         assert!(before(&recording) == before(&healthy), "{kind:?}");
         assert!(recording.run(Policy::Stay).finish().failed > 2 * healthy.run(Policy::Stay).finish().failed);
@@ -74,7 +87,11 @@ fn a_precursor_shows_before_its_onset_but_breaks_no_slo() {
     let start = fault.precursor_start.expect("a leak has a precursor");
     let (mut sent, mut failed, mut slow) = (0_u32, 0_u32, 0_u32);
     for emission in recording.run(Policy::Stay) {
-        if let Emission::Signal(Signal { time, observation: Observation::Outcome(ended), .. }) = emission
+        if let Emission::Signal(Signal {
+            time,
+            observation: Observation::Outcome(ended),
+            ..
+        }) = emission
             && time >= start
             && time < fault.onset
         {
@@ -83,30 +100,62 @@ fn a_precursor_shows_before_its_onset_but_breaks_no_slo() {
             slow += u32::from(ended.latency > Some(recording.routes[0].slo_latency_p99));
         }
     }
-    assert!(f64::from(failed) < 0.02 * f64::from(sent), "{failed} of {sent} fail");
-    assert!(f64::from(slow) < 0.01 * f64::from(sent), "{slow} of {sent} are slow");
+    assert!(
+        f64::from(failed) < 0.02 * f64::from(sent),
+        "{failed} of {sent} fail"
+    );
+    assert!(
+        f64::from(slow) < 0.01 * f64::from(sent),
+        "{slow} of {sent} are slow"
+    );
 }
 
 #[test]
 fn moving_too_much_overloads_the_survivor() {
     let recording = Scenario::Crash.recording(1).without_faults();
     let stay = recording.run(Policy::Stay).finish();
-    let moved = recording.run(all_to(&recording, 0, 1, recording.start + Duration::from_secs(60))).finish();
+    let moved = recording
+        .run(all_to(
+            &recording,
+            0,
+            1,
+            recording.start + Duration::from_secs(60),
+        ))
+        .finish();
     assert!(stay.peak_survivor_load < 0.9, "{stay:?}");
     assert!(moved.peak_survivor_load > 1.2, "{moved:?}");
-    assert!(moved.failed > stay.requests / 20, "the survivor fails too: {moved:?}");
+    assert!(
+        moved.failed > stay.requests / 20,
+        "the survivor fails too: {moved:?}"
+    );
 }
 
 #[test]
 fn the_idle_secondary_carries_what_the_leaking_primary_cannot() {
     let recording = Scenario::Leak.recording(1);
     let stay = recording.run(Policy::Stay).finish();
-    let breaker = recording.run(Policy::Breaker(BreakerSettings::default())).finish();
+    let breaker = recording
+        .run(Policy::Breaker(BreakerSettings::default()))
+        .finish();
     let early = recording.faults[0].onset - Duration::from_secs(60);
     let shifted = recording.run(all_to(&recording, 0, 1, early)).finish();
-    assert!(stay.failed > 20 * breaker.failed.max(1) / 10, "{} and {}", stay.failed, breaker.failed);
-    assert!(shifted.failed < breaker.failed, "{} and {}", shifted.failed, breaker.failed);
-    assert!(shifted.peak_survivor_load < 0.95, "{}", shifted.peak_survivor_load);
+    assert!(
+        stay.failed > 20 * breaker.failed.max(1) / 10,
+        "{} and {}",
+        stay.failed,
+        breaker.failed
+    );
+    assert!(
+        shifted.failed < breaker.failed,
+        "{} and {}",
+        shifted.failed,
+        breaker.failed
+    );
+    assert!(
+        shifted.peak_survivor_load < 0.95,
+        "{}",
+        shifted.peak_survivor_load
+    );
 }
 
 #[test]
@@ -148,13 +197,21 @@ fn probes_tell_of_a_dead_target_and_of_its_return_even_without_traffic() {
     let fault = &recording.faults[0];
     let mut states = Vec::new();
     for emission in recording.run(all_to(&recording, 0, 1, recording.start)) {
-        if let Emission::Signal(Signal { time, target, observation: Observation::Health(health), .. }) = emission
+        if let Emission::Signal(Signal {
+            time,
+            target,
+            observation: Observation::Health(health),
+            ..
+        }) = emission
             && target == fault.target
         {
             states.push((time, health));
         }
     }
-    let down = states.iter().find(|(_, health)| *health == Health::Down).expect("seen down");
+    let down = states
+        .iter()
+        .find(|(_, health)| *health == Health::Down)
+        .expect("seen down");
     assert!(down.0 > fault.onset && down.0 < fault.onset + Duration::from_secs(20));
     assert_eq!(states.last().map(|(_, health)| *health), Some(Health::Up));
 }

@@ -44,17 +44,32 @@ pub(crate) struct Caught {
 
 impl fmt::Display for Caught {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>2} of {} with {} false alarms", self.faults, self.of, self.false_alarms)
+        write!(
+            f,
+            "{:>2} of {} with {} false alarms",
+            self.faults, self.of, self.false_alarms
+        )
     }
 }
 
 impl World {
     pub(crate) fn of(recording: &Recording) -> Self {
         let by_target = rows::rows(recording);
-        let mut world = Self { rows: Vec::new(), places: Vec::new(), starts: Vec::new(), faults: 0 };
-        world.faults = recording.faults.iter().filter(|fault| fault.precursor_start.is_some()).count();
-        let routes: BTreeMap<TargetName, _> =
-            recording.targets().map(|(route, spec)| (spec.name.clone(), route.name.clone())).collect();
+        let mut world = Self {
+            rows: Vec::new(),
+            places: Vec::new(),
+            starts: Vec::new(),
+            faults: 0,
+        };
+        world.faults = recording
+            .faults
+            .iter()
+            .filter(|fault| fault.precursor_start.is_some())
+            .count();
+        let routes: BTreeMap<TargetName, _> = recording
+            .targets()
+            .map(|(route, spec)| (spec.name.clone(), route.name.clone()))
+            .collect();
         for (target, rows) in by_target {
             world.starts.push(world.rows.len());
             for row in rows {
@@ -76,6 +91,20 @@ impl World {
         quiet as f64 * TICK_S as f64 / 3_600.0
     }
 
+    /// Share of the quiet rows in which a target breaks an SLO of 5 % errors and the route's latency: true
+    /// incidents that no truth tells of.
+    pub(crate) fn untold(&self) -> f64 {
+        let quiet = self
+            .rows
+            .iter()
+            .zip(&self.places)
+            .filter(|(_, place)| **place == Place::Quiet);
+        let broken = quiet
+            .clone()
+            .filter(|(row, _)| row.levels[0] >= 0.05 || row.levels[4] > 1.0);
+        broken.count() as f64 / quiet.count().max(1) as f64
+    }
+
     /// One false alarm for each target and day.
     pub(crate) fn budget(&self) -> usize {
         (self.hours() / 24.0).ceil() as usize
@@ -94,7 +123,9 @@ impl World {
     pub(crate) fn columns(&self, read: impl Fn(&Row) -> Vec<f64>) -> Vec<Vec<f64>> {
         let all: Vec<Vec<f64>> = self.rows.iter().map(read).collect();
         let width = all.first().map_or(0, Vec::len);
-        (0..width).map(|column| all.iter().map(|row| row[column]).collect()).collect()
+        (0..width)
+            .map(|column| all.iter().map(|row| row[column]).collect())
+            .collect()
     }
 
     /// How far each signal is from its own moving average, in moving standard deviations.
@@ -131,29 +162,50 @@ impl World {
 
     /// Mean standard deviation of a signal at one target while nothing is wrong.
     fn quiet_deviation(&self, column: &[f64]) -> f64 {
-        let bounds = self.starts.iter().copied().zip(self.starts.iter().copied().skip(1).chain([column.len()]));
+        let bounds = self
+            .starts
+            .iter()
+            .copied()
+            .zip(self.starts.iter().copied().skip(1).chain([column.len()]));
         let variances: Vec<f64> = bounds
             .map(|(from, to)| {
                 let quiet = (from..to).filter(|index| self.places[*index] == Place::Quiet);
-                let (n, sum, squares) = quiet.map(|index| column[index]).fold((0.0, 0.0, 0.0), |(n, sum, squares), x| {
-                    (n + 1.0, sum + x, squares + x * x)
-                });
-                f64::max(squares / f64::max(n, 1.0) - (sum / f64::max(n, 1.0)) * (sum / f64::max(n, 1.0)), 0.0)
+                let (n, sum, squares) = quiet
+                    .map(|index| column[index])
+                    .fold((0.0, 0.0, 0.0), |(n, sum, squares), x| {
+                        (n + 1.0, sum + x, squares + x * x)
+                    });
+                f64::max(
+                    squares / f64::max(n, 1.0) - (sum / f64::max(n, 1.0)) * (sum / f64::max(n, 1.0)),
+                    0.0,
+                )
             })
             .collect();
         libm::sqrt(variances.iter().sum::<f64>() / variances.len().max(1) as f64)
     }
 }
 
-fn place(recording: &Recording, target: &TargetName, time: Timestamp, beside: impl Fn(&TargetName) -> bool) -> Place {
-    let mut place = if time < recording.start + SETTLE { Place::Masked } else { Place::Quiet };
+fn place(
+    recording: &Recording,
+    target: &TargetName,
+    time: Timestamp,
+    beside: impl Fn(&TargetName) -> bool,
+) -> Place {
+    let mut place = if time < recording.start + SETTLE {
+        Place::Masked
+    } else {
+        Place::Quiet
+    };
     let mut number = 0;
     for fault in &recording.faults {
         let start = fault.precursor_start.unwrap_or(fault.onset);
         if &fault.target == target {
             if fault.precursor_start.is_some() && time >= start && time < fault.onset {
                 let lead_s = fault.onset.since(time).as_micros() / 1_000_000;
-                return Place::Ahead { fault: number, lead_s };
+                return Place::Ahead {
+                    fault: number,
+                    lead_s,
+                };
             }
             if time >= start && time < fault.end + AFTER {
                 place = Place::Masked;
@@ -189,16 +241,26 @@ fn judge(world: &World, alarm: impl Fn(usize) -> bool, lead_s: i64, threshold: f
         }
     }
     let faults = caught.iter().filter(|caught| **caught).count();
-    Caught { faults, of: world.faults, false_alarms, threshold }
+    Caught {
+        faults,
+        of: world.faults,
+        false_alarms,
+        threshold,
+    }
 }
 
 /// Thresholds worth trying: the levels at the top of the quiet rows, and just above them all.
 fn grid(world: &World, column: &[f64]) -> Vec<f64> {
-    let quiet = column.iter().zip(&world.places).filter(|(_, place)| **place == Place::Quiet);
+    let quiet = column
+        .iter()
+        .zip(&world.places)
+        .filter(|(_, place)| **place == Place::Quiet);
     let mut levels: Vec<f64> = quiet.map(|(level, _)| *level).collect();
     levels.sort_by(f64::total_cmp);
     let top = levels.len().saturating_sub(1);
-    let mut grid: Vec<f64> = (0..120).filter_map(|i| levels.get(top.saturating_sub(i * i / 4)).copied()).collect();
+    let mut grid: Vec<f64> = (0..120)
+        .filter_map(|i| levels.get(top.saturating_sub(i * i / 4)).copied())
+        .collect();
     grid.dedup();
     grid
 }
@@ -209,10 +271,15 @@ pub(crate) fn best(world: &World, column: &[f64], lead_s: i64) -> Caught {
 }
 
 fn within(world: &World, column: &[f64], lead_s: i64, budget: usize) -> Caught {
-    let tried = grid(world, column).into_iter().map(|threshold| {
-        judge(world, |row| column[row] > threshold, lead_s, threshold)
-    });
-    let mut best = Caught { faults: 0, of: world.faults, false_alarms: 0, threshold: f64::INFINITY };
+    let tried = grid(world, column)
+        .into_iter()
+        .map(|threshold| judge(world, |row| column[row] > threshold, lead_s, threshold));
+    let mut best = Caught {
+        faults: 0,
+        of: world.faults,
+        false_alarms: 0,
+        threshold: f64::INFINITY,
+    };
     for caught in tried.take_while(|caught| caught.false_alarms <= 3 * budget + 3) {
         if caught.false_alarms <= budget && caught.faults > best.faults {
             best = caught;
@@ -223,10 +290,17 @@ fn within(world: &World, column: &[f64], lead_s: i64, budget: usize) -> Caught {
 
 /// A threshold on every signal at once: each may raise so many false alarms that together they hold the budget.
 pub(crate) fn best_union(world: &World, columns: &[Vec<f64>], lead_s: i64) -> Caught {
-    let mut best = Caught { faults: 0, of: world.faults, false_alarms: 0, threshold: f64::INFINITY };
+    let mut best = Caught {
+        faults: 0,
+        of: world.faults,
+        false_alarms: 0,
+        threshold: f64::INFINITY,
+    };
     for each in 0..=world.budget() {
-        let thresholds: Vec<f64> =
-            columns.iter().map(|column| within(world, column, lead_s, each).threshold).collect();
+        let thresholds: Vec<f64> = columns
+            .iter()
+            .map(|column| within(world, column, lead_s, each).threshold)
+            .collect();
         let alarm = |row: usize| (0..SIGNALS).any(|signal| columns[signal][row] > thresholds[signal]);
         let caught = judge(world, alarm, lead_s, 0.0);
         if caught.false_alarms <= world.budget() && caught.faults > best.faults {

@@ -10,8 +10,16 @@ mod rows;
 use detectors::{Caught, World, best, best_union};
 use foreshift_sim::FleetSpec;
 
-const JUDGED: FleetSpec = FleetSpec { seed: 20, hours: 8, targets: 14 };
-const TRAINED: FleetSpec = FleetSpec { seed: 10, hours: 12, targets: 24 };
+const JUDGED: FleetSpec = FleetSpec {
+    seed: 20,
+    hours: 8,
+    targets: 14,
+};
+const TRAINED: FleetSpec = FleetSpec {
+    seed: 10,
+    hours: 12,
+    targets: 24,
+};
 /// What a static threshold and a z-score may count as early: anything before the onset.
 const ANY_LEAD_S: i64 = 0;
 /// What the combined model has to give.
@@ -21,7 +29,10 @@ const LEAD_S: i64 = 60;
 fn one_threshold_misses_most_precursors_and_a_combined_model_finds_them() {
     let world = World::of(&JUDGED.recording());
     let (faults, budget) = (world.faults(), world.budget());
-    println!("{faults} faults with a precursor in {:.0} target-hours, {budget} false alarms allowed", world.hours());
+    println!(
+        "{faults} faults with a precursor in {:.0} target-hours, {budget} false alarms allowed",
+        world.hours()
+    );
 
     let fixed = world.columns(|row| row.levels.to_vec());
     let fixed_best = report(&world, "static threshold", &rows::NAMES, &fixed);
@@ -37,10 +48,24 @@ fn one_threshold_misses_most_precursors_and_a_combined_model_finds_them() {
     let early = best(&world, &scores, LEAD_S);
     println!("combined, fitted on another world: {any} before the onset, {early} with {LEAD_S} s to spare");
 
+    assert!(
+        world.untold() < 0.001,
+        "decoys break the SLO in {} of the rows",
+        world.untold()
+    );
     assert!(faults >= 30, "too few faults to judge by: {faults}");
-    assert!(2 * fixed_best < faults, "a static threshold catches {fixed_best} of {faults}");
-    assert!(2 * smoothed_best < faults, "an EWMA z-score catches {smoothed_best} of {faults}");
-    assert!(4 * early.faults >= 3 * faults, "a combined model catches {early} of {faults}");
+    assert!(
+        2 * fixed_best < faults,
+        "a static threshold catches {fixed_best} of {faults}"
+    );
+    assert!(
+        2 * smoothed_best < faults,
+        "an EWMA z-score catches {smoothed_best} of {faults}"
+    );
+    assert!(
+        4 * early.faults >= 3 * faults,
+        "a combined model catches {early} of {faults}"
+    );
 }
 
 /// Takes a minute or more, so it is not part of every run.

@@ -30,7 +30,13 @@ pub(crate) const SIGNALS: usize = NAMES.len();
 
 /// Beginnings of lines that are written on a good day.
 const ORDINARY: [&str; 8] = [
-    "compacted", "cache refresh", "scheduled job", "slow query", "config reload", "client request", "accepted",
+    "compacted",
+    "cache refresh",
+    "scheduled job",
+    "slow query",
+    "config reload",
+    "client request",
+    "accepted",
     "retrying",
 ];
 
@@ -69,7 +75,13 @@ pub(crate) fn rows(recording: &Recording) -> BTreeMap<TargetName, Vec<Row>> {
                 let quota = spec.quota.unwrap_or(f64::INFINITY);
                 let row = Row {
                     time: tick,
-                    levels: levels(window, [6, 12, 6, 6, 12, 3, 3, 3, 3, 1, 12, 6], slo_ms, quota, spec.capacity_rps),
+                    levels: levels(
+                        window,
+                        [6, 12, 6, 6, 12, 3, 3, 3, 3, 1, 12, 6],
+                        slo_ms,
+                        quota,
+                        spec.capacity_rps,
+                    ),
                     long: levels(window, [LONG; SIGNALS], slo_ms, quota, spec.capacity_rps),
                     deployed: window.iter().any(|bucket| bucket.deploys > 0),
                 };
@@ -92,7 +104,9 @@ fn fold(buckets: &mut BTreeMap<TargetName, Bucket>, emission: Emission) {
             Observation::Outcome(ended) => {
                 bucket.failures += f64::from(u8::from(ended.kind.is_failure()));
                 bucket.timeouts += f64::from(u8::from(ended.kind == OutcomeKind::Timeout));
-                bucket.latencies_ms.extend(ended.latency.map(|latency| latency.as_millis_f64()));
+                bucket
+                    .latencies_ms
+                    .extend(ended.latency.map(|latency| latency.as_millis_f64()));
             }
             Observation::Gauge(gauge) => {
                 let sum = bucket.gauges.entry(gauge.name.as_str().to_owned()).or_default();
@@ -105,18 +119,35 @@ fn fold(buckets: &mut BTreeMap<TargetName, Bucket>, emission: Emission) {
     }
 }
 
-fn levels(past: &VecDeque<Bucket>, spans: [usize; SIGNALS], slo_ms: f64, quota: f64, capacity: f64) -> [f64; SIGNALS] {
+fn levels(
+    past: &VecDeque<Bucket>,
+    spans: [usize; SIGNALS],
+    slo_ms: f64,
+    quota: f64,
+    capacity: f64,
+) -> [f64; SIGNALS] {
     let over = |signal: usize| past.iter().take(spans[signal]);
-    let count = |signal: usize| over(signal).map(|bucket| bucket.latencies_ms.len() as f64).sum::<f64>().max(1.0);
+    let count = |signal: usize| {
+        over(signal)
+            .map(|bucket| bucket.latencies_ms.len() as f64)
+            .sum::<f64>()
+            .max(1.0)
+    };
     let gauge = |signal: usize, name: &str| {
         let sums = over(signal).filter_map(|bucket| bucket.gauges.get(name));
         let (sum, number) = sums.fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
         if number > 0.0 { sum / number } else { 0.0 }
     };
     let quantile = |signal: usize, share: f64| {
-        let mut all: Vec<f64> = over(signal).flat_map(|bucket| bucket.latencies_ms.iter().copied()).collect();
+        let mut all: Vec<f64> = over(signal)
+            .flat_map(|bucket| bucket.latencies_ms.iter().copied())
+            .collect();
         let rank = (all.len() as f64 * share) as usize;
-        if all.is_empty() { 0.0 } else { *all.select_nth_unstable_by(rank, f64::total_cmp).1 / slo_ms }
+        if all.is_empty() {
+            0.0
+        } else {
+            *all.select_nth_unstable_by(rank, f64::total_cmp).1 / slo_ms
+        }
     };
     let seconds = |signal: usize| (over(signal).count() as f64 * TICK_S as f64).max(1.0);
     [
@@ -129,7 +160,11 @@ fn levels(past: &VecDeque<Bucket>, spans: [usize; SIGNALS], slo_ms: f64, quota: 
         gauge(6, "queue_depth"),
         gauge(7, "pool_used"),
         gauge(8, "memory_used"),
-        if quota.is_finite() { 1.0 - gauge(9, "quota_remaining") / quota } else { 0.0 },
+        if quota.is_finite() {
+            1.0 - gauge(9, "quota_remaining") / quota
+        } else {
+            0.0
+        },
         over(10).map(|bucket| bucket.log_lines).sum::<f64>() / seconds(10),
         count(11) / seconds(11) / capacity,
     ]

@@ -151,8 +151,8 @@ mod tests {
     fn file(baselines: [&str; 2]) -> Loaded<Fallback> {
         let [a, b] = baselines;
         let text = format!(
-            "routes:\n  - name: chat\n    targets:\n      - {{name: openai, baseline: {a}}}\n      \
-             - {{name: mistral, baseline: {b}}}\n"
+            "routes:\n  - name: chat\n    targets:\n      - {{name: openai, role: primary, baseline: {a}}}\n      \
+             - {{name: mistral, role: primary, baseline: {b}}}\n"
         );
         foreshift_config::parse_fallback(&text, "f.yaml").unwrap()
     }
@@ -163,7 +163,7 @@ mod tests {
         let old = file(["60%", "40%"]);
         let engine = Engine::new(3, Arc::new(old.value.clone()), fresh_model(&old.value));
         let snapshot = engine.snapshot().unwrap().to_bytes().unwrap();
-        let checkpoint = Checkpoint { engine: snapshot, sequencer: vec![], sources: vec![], journal_row: 0 };
+        let checkpoint = Checkpoint { engine: snapshot, intake: vec![], journal_row: 0 };
         CheckpointStore::new(dir.path()).write(&checkpoint).unwrap();
         let files = || fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
         let before = files();

@@ -18,10 +18,10 @@ pub(crate) use explanation::explanation;
 pub(crate) use findings::{Finding, Level, findings};
 pub(crate) use paint::Paint;
 pub(crate) use plan::{PlanView, plan};
-pub(crate) use receipt::{Receipt, command_line, shares, undo};
+pub(crate) use receipt::{Receipt, undo};
 pub(crate) use status::{StatusView, status};
 pub(crate) use weights::{changed_line, removed_line, route_in_words};
-pub(crate) use words::{age, clean, clock, mode_word, percent_bp, quoted};
+pub(crate) use words::{age, clean, quoted};
 
 /// What is printed fits a terminal of this many columns, unless names alone are longer.
 pub(crate) const MAX_COLUMNS: usize = 100;

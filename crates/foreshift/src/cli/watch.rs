@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use foreshift_domain::RouteName;
 use foreshift_domain::weights::RouteWeights;
-use foreshift_serve::client::{Client, ClientError, WeightNews};
+use foreshift_serve::client::{Client, ClientConfig, ClientError, WeightNews};
 use serde_json::json;
 
 use super::connect::{ConnectArgs, runtime};
@@ -38,9 +38,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+impl Args {
+    pub(super) fn settings(&self) -> anyhow::Result<ClientConfig> {
+        self.connect.settings()
+    }
+}
+
 async fn follow(args: &Args) -> anyhow::Result<()> {
-    let settings = args.connect.settings()?;
-    let mut seen = Seen { known: BTreeMap::new(), output: args.output };
+    let settings = args.settings()?;
+    let mut seen = Seen::new(args.output);
     let mut wait = FIRST_WAIT;
     loop {
         let before = seen.known.len();
@@ -96,31 +102,40 @@ async fn watch_once(
 }
 
 /// What was printed: a new connection begins with a snapshot, of which only what differs is news.
-struct Seen {
+pub(super) struct Seen {
     known: BTreeMap<RouteName, RouteWeights>,
     output: OutputArgs,
 }
 
 impl Seen {
-    fn take(&mut self, news: WeightNews) -> anyhow::Result<()> {
+    pub(super) fn new(output: OutputArgs) -> Self {
+        Self { known: BTreeMap::new(), output }
+    }
+
+    /// Prints what is new; says how many lines that were.
+    pub(super) fn take(&mut self, news: WeightNews) -> anyhow::Result<usize> {
         match news {
             WeightNews::Snapshot(routes) => {
-                let gone: Vec<RouteName> = {
-                    let is_gone = |name: &&RouteName| !routes.iter().any(|weights| weights.route == **name);
-                    self.known.keys().filter(is_gone).cloned().collect()
-                };
-                gone.into_iter().try_for_each(|route| self.remove(&route))?;
-                routes.into_iter().try_for_each(|weights| self.change(weights))
+                let is_gone = |name: &&RouteName| !routes.iter().any(|weights| weights.route == **name);
+                let gone: Vec<RouteName> = self.known.keys().filter(is_gone).cloned().collect();
+                let mut lines = 0;
+                for route in &gone {
+                    lines += self.remove(route)?;
+                }
+                for weights in routes {
+                    lines += self.change(weights)?;
+                }
+                Ok(lines)
             }
             WeightNews::Changed(weights) => self.change(weights),
             WeightNews::Removed(route) => self.remove(&route),
         }
     }
 
-    fn change(&mut self, weights: RouteWeights) -> anyhow::Result<()> {
+    fn change(&mut self, weights: RouteWeights) -> anyhow::Result<usize> {
         let before = self.known.get(&weights.route);
         if before.is_some_and(|before| before.version == weights.version) {
-            return Ok(());
+            return Ok(0);
         }
         if self.output.is_json() {
             emit_json(&weights, false)?;
@@ -128,16 +143,18 @@ impl Seen {
             emit(&render::changed_line(&weights, before, paint()))?;
         }
         self.known.insert(weights.route.clone(), weights);
-        Ok(())
+        Ok(1)
     }
 
-    fn remove(&mut self, route: &RouteName) -> anyhow::Result<()> {
+    fn remove(&mut self, route: &RouteName) -> anyhow::Result<usize> {
         if self.known.remove(route).is_none() {
-            return Ok(());
+            return Ok(0);
         }
         if self.output.is_json() {
-            return emit_json(&json!({ "removed": route }), false);
+            emit_json(&json!({ "removed": route }), false)?;
+        } else {
+            emit(&render::removed_line(route, paint()))?;
         }
-        emit(&render::removed_line(route, paint()))
+        Ok(1)
     }
 }

@@ -41,7 +41,12 @@ pub(super) struct Subject {
 
 impl<'a> Attributes<'a> {
     pub(super) fn new(own: &'a [KeyValue], resource: Option<&'a Resource>) -> Self {
-        Self { own, resource: resource.map(|resource| resource.attributes.as_slice()).unwrap_or_default() }
+        Self {
+            own,
+            resource: resource
+                .map(|resource| resource.attributes.as_slice())
+                .unwrap_or_default(),
+        }
     }
 
     pub(super) const fn own(&self) -> &'a [KeyValue] {
@@ -53,7 +58,11 @@ impl<'a> Attributes<'a> {
     }
 
     fn value(&self, key: &str) -> Option<&'a Value> {
-        let found = self.own.iter().chain(self.resource).find(|attribute| attribute.key == key);
+        let found = self
+            .own
+            .iter()
+            .chain(self.resource)
+            .find(|attribute| attribute.key == key);
         found?.value.as_ref()?.value.as_ref()
     }
 
@@ -78,11 +87,18 @@ impl<'a> Attributes<'a> {
     /// called.
     pub(super) fn subject(&self, by_server: bool) -> Option<Subject> {
         let address = self.text("server.address").or_else(|| self.text("net.peer.name"));
-        let port = self.number("server.port").or_else(|| self.number("net.peer.port"));
+        let port = self
+            .number("server.port")
+            .or_else(|| self.number("net.peer.port"));
         let service = self.text("service.name");
-        let with_port = address.zip(port).map(|(address, port)| format!("{address}:{port}"));
-        let mut names: Vec<String> =
-            TARGET_KEYS.iter().filter_map(|key| self.text(key)).map(str::to_owned).collect();
+        let with_port = address
+            .zip(port)
+            .map(|(address, port)| format!("{address}:{port}"));
+        let mut names: Vec<String> = TARGET_KEYS
+            .iter()
+            .filter_map(|key| self.text(key))
+            .map(str::to_owned)
+            .collect();
         let called = with_port.clone().into_iter().chain(address.map(str::to_owned));
         let own = service.map(str::to_owned).into_iter();
         if by_server {
@@ -91,18 +107,31 @@ impl<'a> Attributes<'a> {
             names.extend(called.chain(own));
         }
         let mut names = names.into_iter().map(TargetName::from);
-        let seen_by = if by_server { self.text("service.instance.id") } else { service };
+        let seen_by = if by_server {
+            self.text("service.instance.id")
+        } else {
+            service
+        };
         Some(Subject {
             target: names.next()?,
             aliases: names.collect(),
-            route: self.text("foreshift.route").or_else(|| self.text("route_name")).map(Into::into),
+            route: self
+                .text("foreshift.route")
+                .or_else(|| self.text("route_name"))
+                .map(Into::into),
             gateway: seen_by.map(Into::into),
             endpoint: with_port.or_else(|| address.map(str::to_owned)).map(Into::into),
         })
     }
 
     pub(super) fn http_status(&self) -> Option<u16> {
-        let keys = ["http.response.status_code", "http.status_code", "code", "status_code", "response_code"];
+        let keys = [
+            "http.response.status_code",
+            "http.status_code",
+            "code",
+            "status_code",
+            "response_code",
+        ];
         keys.iter().find_map(|key| self.number(key))
     }
 
@@ -129,7 +158,9 @@ impl<'a> Attributes<'a> {
         if let Some(word) = self.error_type() {
             return Some(from_error_type(word));
         }
-        let class = self.text("envoy.response_code_class").or_else(|| self.text("envoy_response_code_class"));
+        let class = self
+            .text("envoy.response_code_class")
+            .or_else(|| self.text("envoy_response_code_class"));
         match class.and_then(|class| class.as_bytes().first()) {
             Some(b'1'..=b'3') => Some(OutcomeKind::Success),
             Some(b'4') => Some(OutcomeKind::ClientError),
@@ -158,7 +189,9 @@ impl StreamHash {
     pub(super) fn attributes(self, attributes: &[KeyValue]) -> Self {
         let mut sum: u128 = 0;
         for attribute in attributes {
-            let one = Self::new().bytes(attribute.key.as_bytes()).value(attribute.value.as_ref());
+            let one = Self::new()
+                .bytes(attribute.key.as_bytes())
+                .value(attribute.value.as_ref());
             sum = sum.wrapping_add(one.0);
         }
         self.bytes(&sum.to_be_bytes())

@@ -37,10 +37,15 @@ fn read(record: &LogRecord, resource: Option<&Resource>, decoder: &Decoder, part
         return;
     };
     let Some(at) = time(record.time_unix_nano).or_else(|| time(record.observed_time_unix_nano)) else {
-        return parts.bad.push(DecodeError::Missing { field: "time_unix_nano" });
+        return parts.bad.push(DecodeError::Missing {
+            field: "time_unix_nano",
+        });
     };
-    let message = body(record.body.as_ref()).or_else(|| attributes.text("exception.message")).unwrap_or_default();
-    let severity = Severity::from_otlp(record.severity_number).or_else(|| Severity::parse(&record.severity_text));
+    let message = body(record.body.as_ref())
+        .or_else(|| attributes.text("exception.message"))
+        .unwrap_or_default();
+    let severity =
+        Severity::from_otlp(record.severity_number).or_else(|| Severity::parse(&record.severity_text));
     let reading = decoder.logs.read(&LogLine {
         message,
         severity,
@@ -57,7 +62,10 @@ fn read(record: &LogRecord, resource: Option<&Resource>, decoder: &Decoder, part
         class: reading.class,
         count: 1,
     };
-    parts.good.push(Decoded::Log { event, aliases: subject.aliases });
+    parts.good.push(Decoded::Log {
+        event,
+        aliases: subject.aliases,
+    });
 }
 
 /// The text of a body: itself, or the message of a structured one.

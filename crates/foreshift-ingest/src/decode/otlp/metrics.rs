@@ -1,7 +1,9 @@
 //! OTLP metrics: request histograms and counters to windows, levels to gauges.
 
 use foreshift_domain::fallback::OutcomeSource;
-use foreshift_domain::signal::{Gauge, LatencyBin, Observation, OutcomeCounts, OutcomeKind, OutcomeWindow, Signal};
+use foreshift_domain::signal::{
+    Gauge, LatencyBin, Observation, OutcomeCounts, OutcomeKind, OutcomeWindow, Signal,
+};
 use foreshift_domain::{Duration, Timestamp};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -48,8 +50,12 @@ fn role(name: &str) -> Role {
         "gen_ai.client.operation.duration" | "gen_ai.server.request.duration" => requests(1.0, false),
         "foreshift.request.duration" => requests(1.0, false),
         "traefik_service_request_duration_seconds" => requests(1.0, false),
-        "envoy_cluster_upstream_rq_time" | "envoy.cluster.upstream_rq_time" => Role::LatencyOnly { unit_s: 0.001 },
-        "envoy_cluster_upstream_rq_xx" | "envoy.cluster.upstream_rq_xx" | "foreshift.requests" => Role::Counter,
+        "envoy_cluster_upstream_rq_time" | "envoy.cluster.upstream_rq_time" => {
+            Role::LatencyOnly { unit_s: 0.001 }
+        }
+        "envoy_cluster_upstream_rq_xx" | "envoy.cluster.upstream_rq_xx" | "foreshift.requests" => {
+            Role::Counter
+        }
         _ => Role::Level,
     }
 }
@@ -57,9 +63,13 @@ fn role(name: &str) -> Role {
 /// Names that features know, for levels that the conventions name otherwise.
 fn level_name(name: &str) -> &str {
     match name {
-        "http.server.active_requests" | "http.client.active_requests" | "envoy_cluster_upstream_rq_active"
+        "http.server.active_requests"
+        | "http.client.active_requests"
+        | "envoy_cluster_upstream_rq_active"
         | "envoy.cluster.upstream_rq_active" => "in_flight",
-        "envoy_cluster_upstream_rq_pending_active" | "envoy.cluster.upstream_rq_pending_active" => "queue_depth",
+        "envoy_cluster_upstream_rq_pending_active" | "envoy.cluster.upstream_rq_pending_active" => {
+            "queue_depth"
+        }
         other => other,
     }
 }
@@ -80,8 +90,16 @@ pub(super) fn decode(request: ExportMetricsServiceRequest) -> Parts {
     for resource in &request.resource_metrics {
         for scope in &resource.scope_metrics {
             for metric in &scope.metrics {
-                let scope_name = scope.scope.as_ref().map(|scope| scope.name.as_str()).unwrap_or_default();
-                let reader = Reader { metric, resource: resource.resource.as_ref(), scope: scope_name };
+                let scope_name = scope
+                    .scope
+                    .as_ref()
+                    .map(|scope| scope.name.as_str())
+                    .unwrap_or_default();
+                let reader = Reader {
+                    metric,
+                    resource: resource.resource.as_ref(),
+                    scope: scope_name,
+                };
                 reader.read(&mut parts);
                 if parts.good.len() > MAX_PARTS {
                     return Parts::refused(DecodeError::TooMany { most: MAX_PARTS });
@@ -114,42 +132,69 @@ impl Reader<'_> {
         match (&self.metric.data, role) {
             (Some(Data::Histogram(data)), Role::Requests { unit_s, .. } | Role::LatencyOnly { unit_s }) => {
                 let unit_s = unit_seconds(&self.metric.unit, unit_s);
-                for point in data.data_points.iter().filter(|point| point.flags & NO_VALUE_FLAG == 0) {
+                for point in data
+                    .data_points
+                    .iter()
+                    .filter(|point| point.flags & NO_VALUE_FLAG == 0)
+                {
                     let latency = histogram::explicit(point, unit_s);
-                    self.window(role, parts, latency.map(|latency| Point {
-                        attributes: &point.attributes,
-                        start_nanos: point.start_time_unix_nano,
-                        time_nanos: point.time_unix_nano,
-                        count: point.count,
-                        latency,
-                        temporality: data.aggregation_temporality,
-                    }));
+                    self.window(
+                        role,
+                        parts,
+                        latency.map(|latency| Point {
+                            attributes: &point.attributes,
+                            start_nanos: point.start_time_unix_nano,
+                            time_nanos: point.time_unix_nano,
+                            count: point.count,
+                            latency,
+                            temporality: data.aggregation_temporality,
+                        }),
+                    );
                 }
             }
-            (Some(Data::ExponentialHistogram(data)), Role::Requests { unit_s, .. } | Role::LatencyOnly { unit_s }) => {
+            (
+                Some(Data::ExponentialHistogram(data)),
+                Role::Requests { unit_s, .. } | Role::LatencyOnly { unit_s },
+            ) => {
                 let unit_s = unit_seconds(&self.metric.unit, unit_s);
-                for point in data.data_points.iter().filter(|point| point.flags & NO_VALUE_FLAG == 0) {
+                for point in data
+                    .data_points
+                    .iter()
+                    .filter(|point| point.flags & NO_VALUE_FLAG == 0)
+                {
                     let latency = histogram::exponential(point, unit_s);
-                    self.window(role, parts, latency.map(|latency| Point {
-                        attributes: &point.attributes,
-                        start_nanos: point.start_time_unix_nano,
-                        time_nanos: point.time_unix_nano,
-                        count: point.count,
-                        latency,
-                        temporality: data.aggregation_temporality,
-                    }));
+                    self.window(
+                        role,
+                        parts,
+                        latency.map(|latency| Point {
+                            attributes: &point.attributes,
+                            start_nanos: point.start_time_unix_nano,
+                            time_nanos: point.time_unix_nano,
+                            count: point.count,
+                            latency,
+                            temporality: data.aggregation_temporality,
+                        }),
+                    );
                 }
             }
             (Some(Data::Sum(data)), Role::Counter) if data.is_monotonic => {
-                for point in data.data_points.iter().filter(|point| point.flags & NO_VALUE_FLAG == 0) {
-                    self.window(role, parts, whole(point).map(|count| Point {
-                        attributes: &point.attributes,
-                        start_nanos: point.start_time_unix_nano,
-                        time_nanos: point.time_unix_nano,
-                        count,
-                        latency: Vec::new(),
-                        temporality: data.aggregation_temporality,
-                    }));
+                for point in data
+                    .data_points
+                    .iter()
+                    .filter(|point| point.flags & NO_VALUE_FLAG == 0)
+                {
+                    self.window(
+                        role,
+                        parts,
+                        whole(point).map(|count| Point {
+                            attributes: &point.attributes,
+                            start_nanos: point.start_time_unix_nano,
+                            time_nanos: point.time_unix_nano,
+                            count,
+                            latency: Vec::new(),
+                            temporality: data.aggregation_temporality,
+                        }),
+                    );
                 }
             }
             (Some(Data::Gauge(data)), Role::Level) => self.levels(&data.data_points, parts),
@@ -174,8 +219,12 @@ impl Reader<'_> {
     fn decode_window(&self, role: Role, point: Point<'_>) -> Result<Option<Decoded>, DecodeError> {
         let attributes = Attributes::new(point.attributes, self.resource);
         let by_server = matches!(role, Role::Requests { by_server: true, .. });
-        let Some(subject) = attributes.subject(by_server) else { return Ok(None) };
-        let at = time(point.time_nanos).ok_or(DecodeError::Missing { field: "time_unix_nano" })?;
+        let Some(subject) = attributes.subject(by_server) else {
+            return Ok(None);
+        };
+        let at = time(point.time_nanos).ok_or(DecodeError::Missing {
+            field: "time_unix_nano",
+        })?;
         let mut counts = OutcomeCounts::default();
         match role {
             Role::LatencyOnly { .. } => {}
@@ -188,11 +237,19 @@ impl Reader<'_> {
         }
         let start = time(point.start_nanos).filter(|start| *start < at);
         let length = start.map_or(UNKNOWN_LENGTH, |start| at.since(start));
-        let window = OutcomeWindow { length, counts, latency: point.latency };
+        let window = OutcomeWindow {
+            length,
+            counts,
+            latency: point.latency,
+        };
         let aliases = subject.aliases.clone();
         let signal = signal(subject, at, Observation::Window(Box::new(window)));
         match point.temporality {
-            DELTA => Ok(Some(Decoded::Signal { signal, aliases, source: OutcomeSource::OtlpMetrics })),
+            DELTA => Ok(Some(Decoded::Signal {
+                signal,
+                aliases,
+                source: OutcomeSource::OtlpMetrics,
+            })),
             CUMULATIVE => {
                 let stream = StreamHash::new()
                     .attributes(attributes.resource())
@@ -201,9 +258,17 @@ impl Reader<'_> {
                     .attributes(attributes.own())
                     .finish();
                 let start = start.unwrap_or(Timestamp::MIN);
-                Ok(Some(Decoded::Cumulative(Box::new(CumulativePoint { stream, start, signal, aliases }))))
+                Ok(Some(Decoded::Cumulative(Box::new(CumulativePoint {
+                    stream,
+                    start,
+                    signal,
+                    aliases,
+                }))))
             }
-            _ => Err(DecodeError::BadField { field: "aggregation_temporality".into(), expected: "delta or cumulative" }),
+            _ => Err(DecodeError::BadField {
+                field: "aggregation_temporality".into(),
+                expected: "delta or cumulative",
+            }),
         }
     }
 
@@ -217,12 +282,22 @@ impl Reader<'_> {
                 continue;
             };
             let level = level(point).and_then(|value| {
-                let at = time(point.time_unix_nano).ok_or(DecodeError::Missing { field: "time_unix_nano" })?;
+                let at = time(point.time_unix_nano).ok_or(DecodeError::Missing {
+                    field: "time_unix_nano",
+                })?;
                 let name = self.level_name(&attributes);
                 let aliases = subject.aliases.clone();
-                let gauge = Observation::Gauge(Gauge { name: name.into(), value, limit: None });
+                let gauge = Observation::Gauge(Gauge {
+                    name: name.into(),
+                    value,
+                    limit: None,
+                });
                 let signal = signal(subject, at, gauge);
-                Ok(Decoded::Signal { signal, aliases, source: OutcomeSource::OtlpMetrics })
+                Ok(Decoded::Signal {
+                    signal,
+                    aliases,
+                    source: OutcomeSource::OtlpMetrics,
+                })
             });
             parts.add(level);
         }
@@ -231,7 +306,10 @@ impl Reader<'_> {
     /// Points of one metric that differ by a state are levels of their own: `db.client.connection.count.used`.
     fn level_name(&self, attributes: &Attributes<'_>) -> String {
         let name = level_name(&self.metric.name);
-        let state = attributes.own().iter().find(|attribute| attribute.key.ends_with("state"));
+        let state = attributes
+            .own()
+            .iter()
+            .find(|attribute| attribute.key.ends_with("state"));
         match state.and_then(|state| attributes.text(&state.key)) {
             Some(state) => format!("{name}.{state}"),
             None => name.to_owned(),
@@ -254,7 +332,10 @@ fn signal(subject: Subject, time: Timestamp, observation: Observation) -> Signal
 }
 
 fn whole(point: &NumberDataPoint) -> Result<u64, DecodeError> {
-    let bad = || DecodeError::BadField { field: "value".into(), expected: "a count" };
+    let bad = || DecodeError::BadField {
+        field: "value".into(),
+        expected: "a count",
+    };
     match point.value.as_ref() {
         Some(Value::AsInt(value)) => u64::try_from(*value).map_err(|_| bad()),
         // Counts of requests as floats are whole up to 2^53.
@@ -264,7 +345,10 @@ fn whole(point: &NumberDataPoint) -> Result<u64, DecodeError> {
 }
 
 fn level(point: &NumberDataPoint) -> Result<f64, DecodeError> {
-    let bad = || DecodeError::BadField { field: "value".into(), expected: "a finite number" };
+    let bad = || DecodeError::BadField {
+        field: "value".into(),
+        expected: "a finite number",
+    };
     match point.value.as_ref() {
         Some(Value::AsInt(value)) => Ok(*value as f64),
         Some(Value::AsDouble(value)) if value.is_finite() => Ok(*value),

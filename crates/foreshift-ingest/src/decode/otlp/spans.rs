@@ -40,15 +40,24 @@ fn read(span: &Span, resource: Option<&Resource>) -> Result<Option<Decoded>, Dec
         return Ok(None);
     }
     let attributes = Attributes::new(&span.attributes, resource);
-    let Some(subject) = attributes.subject(span.kind == SERVER) else { return Ok(None) };
-    let end = time(span.end_time_unix_nano).ok_or(DecodeError::Missing { field: "end_time_unix_nano" })?;
-    let latency = time(span.start_time_unix_nano).filter(|start| *start <= end).map(|start| end.since(start));
-    let failed = span.status.as_ref().is_some_and(|status| status.code == STATUS_ERROR);
+    let Some(subject) = attributes.subject(span.kind == SERVER) else {
+        return Ok(None);
+    };
+    let end = time(span.end_time_unix_nano).ok_or(DecodeError::Missing {
+        field: "end_time_unix_nano",
+    })?;
+    let latency = time(span.start_time_unix_nano)
+        .filter(|start| *start <= end)
+        .map(|start| end.since(start));
+    let failed = span
+        .status
+        .as_ref()
+        .is_some_and(|status| status.code == STATUS_ERROR);
     let kind = match attributes.outcome() {
         // A failure without a status of its own: a client that got no answer.
-        Some(OutcomeKind::Success) | None if failed => {
-            attributes.error_type().map_or(OutcomeKind::ServerError, from_error_type)
-        }
+        Some(OutcomeKind::Success) | None if failed => attributes
+            .error_type()
+            .map_or(OutcomeKind::ServerError, from_error_type),
         Some(kind) => kind,
         None => OutcomeKind::Success,
     };
@@ -58,7 +67,16 @@ fn read(span: &Span, resource: Option<&Resource>) -> Result<Option<Decoded>, Dec
         route: subject.route,
         gateway: subject.gateway,
         endpoint: subject.endpoint,
-        observation: Observation::Outcome(Outcome { kind, latency, ttfb: None, count: 1 }),
+        observation: Observation::Outcome(Outcome {
+            kind,
+            latency,
+            ttfb: None,
+            count: 1,
+        }),
     };
-    Ok(Some(Decoded::Signal { signal, aliases: subject.aliases, source: OutcomeSource::OtlpSpans }))
+    Ok(Some(Decoded::Signal {
+        signal,
+        aliases: subject.aliases,
+        source: OutcomeSource::OtlpSpans,
+    }))
 }

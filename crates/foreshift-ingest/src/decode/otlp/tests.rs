@@ -13,7 +13,11 @@ fn metrics(metric: &str) -> Parts {
     );
     let parts = metrics_json(text.as_bytes());
     let request: ExportMetricsServiceRequest = serde_json::from_str(&text).expect("OTLP JSON");
-    assert_eq!(metrics_proto(&request.encode_to_vec()), parts, "protobuf and JSON say the same");
+    assert_eq!(
+        metrics_proto(&request.encode_to_vec()),
+        parts,
+        "protobuf and JSON say the same"
+    );
     parts
 }
 
@@ -46,21 +50,32 @@ fn window(parts: &Parts) -> (&Signal, &OutcomeWindow) {
 
 #[test]
 fn a_delta_histogram_is_a_window_of_requests() {
-    let parts = metrics(&histogram(1, &point(503, 1_700_000_000, 1_700_000_010, r#""1","2","3""#)));
+    let parts = metrics(&histogram(
+        1,
+        &point(503, 1_700_000_000, 1_700_000_010, r#""1","2","3""#),
+    ));
     let (signal, window) = window(&parts);
     assert_eq!(signal.target.as_str(), "api.example:443");
     assert_eq!(signal.gateway.as_ref().map(|name| name.as_str()), Some("gw"));
     assert_eq!(window.length, Duration::from_secs(10));
     assert_eq!(window.counts.of(OutcomeKind::Overload), 6);
-    let bin = |ms, count| LatencyBin { upper: Duration::from_millis(ms), count };
+    let bin = |ms, count| LatencyBin {
+        upper: Duration::from_millis(ms),
+        count,
+    };
     assert_eq!(window.latency, vec![bin(100, 1), bin(500, 2), bin(900, 3)]);
 }
 
 #[test]
 fn further_names_of_the_target_are_tried_in_order() {
     let parts = metrics(&histogram(1, &point(200, 1, 2, r#""1","2","3""#)));
-    let Some(Decoded::Signal { aliases, .. }) = parts.good.first() else { panic!("a signal") };
-    assert_eq!(aliases.iter().map(|name| name.as_str()).collect::<Vec<_>>(), vec!["api.example", "gw"]);
+    let Some(Decoded::Signal { aliases, .. }) = parts.good.first() else {
+        panic!("a signal")
+    };
+    assert_eq!(
+        aliases.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
+        vec!["api.example", "gw"]
+    );
 }
 
 #[test]
@@ -88,7 +103,10 @@ fn an_exponential_histogram_has_the_bounds_of_its_scale() {
     );
     let (signal, window) = window(&parts);
     assert_eq!(signal.target.as_str(), "gw", "a server speaks of itself");
-    let bin = |ms, count| LatencyBin { upper: Duration::from_millis(ms), count };
+    let bin = |ms, count| LatencyBin {
+        upper: Duration::from_millis(ms),
+        count,
+    };
     assert_eq!(window.latency, vec![bin(0, 1), bin(500, 4), bin(2_000, 5)]);
     assert_eq!(window.counts.total(), 10);
 }
@@ -110,7 +128,13 @@ fn counters_count_by_class_and_latencies_of_envoy_do_not_count_again() {
     );
     let (_, window) = super::tests::window(&parts);
     assert_eq!(window.counts.total(), 0);
-    assert_eq!(window.latency, vec![LatencyBin { upper: Duration::from_millis(250), count: 3 }]);
+    assert_eq!(
+        window.latency,
+        vec![LatencyBin {
+            upper: Duration::from_millis(250),
+            count: 3
+        }]
+    );
 }
 
 #[test]
@@ -129,7 +153,13 @@ fn levels_pass_under_their_names_and_states_apart() {
             _ => None,
         })
         .collect();
-    assert_eq!(levels, vec![("in_flight".to_owned(), 12.0), ("db.client.connection.count.used".to_owned(), 3.5)]);
+    assert_eq!(
+        levels,
+        vec![
+            ("in_flight".to_owned(), 12.0),
+            ("db.client.connection.count.used".to_owned(), 3.5)
+        ]
+    );
 }
 
 #[test]
@@ -140,7 +170,11 @@ fn points_that_cannot_be_are_refused_one_by_one() {
     let parts = metrics(&histogram(1, &[short.as_str(), &timeless, &good].join(",")));
     assert_eq!((parts.good.len(), parts.bad.len()), (1, 2));
     let parts = metrics(&histogram(0, &good));
-    assert_eq!((parts.good.len(), parts.bad.len()), (0, 1), "neither delta nor cumulative");
+    assert_eq!(
+        (parts.good.len(), parts.bad.len()),
+        (0, 1),
+        "neither delta nor cumulative"
+    );
     let wild = r#"{"name":"http.server.request.duration","exponentialHistogram":{"aggregationTemporality":1,"dataPoints":[
         {"timeUnixNano":"1","count":"1","scale":2000000000,"positive":{"offset":2147483647,"bucketCounts":["1"]}}]}}"#;
     assert_eq!(metrics(wild).bad.len(), 1);
@@ -173,8 +207,20 @@ fn log_records_are_read_by_their_fields_and_their_text() {
             _ => None,
         })
         .collect();
-    assert_eq!(classes, vec![ErrorClass::PoolExhausted, ErrorClass::Dns, ErrorClass::QuotaBilling]);
-    assert_eq!(parts.bad, vec![super::super::DecodeError::Missing { field: "time_unix_nano" }]);
+    assert_eq!(
+        classes,
+        vec![
+            ErrorClass::PoolExhausted,
+            ErrorClass::Dns,
+            ErrorClass::QuotaBilling
+        ]
+    );
+    assert_eq!(
+        parts.bad,
+        vec![super::super::DecodeError::Missing {
+            field: "time_unix_nano"
+        }]
+    );
     let request: ExportLogsServiceRequest = serde_json::from_str(text).expect("OTLP JSON");
     assert_eq!(logs_proto(&request.encode_to_vec(), &decoder()), parts);
 }
@@ -186,10 +232,20 @@ fn an_access_log_of_envoy_over_otlp_is_an_outcome() {
         {"key":"response_flags","value":{"stringValue":"UF"}}]}]}]}]}"#;
     let parts = logs_json(text.as_bytes(), &decoder());
     let found = super::super::tests::signals(&parts);
-    let [Signal { time, observation: Observation::Outcome(Outcome { kind, .. }), .. }] = found.as_slice() else {
+    let [
+        Signal {
+            time,
+            observation: Observation::Outcome(Outcome { kind, .. }),
+            ..
+        },
+    ] = found.as_slice()
+    else {
         panic!("{parts:?}")
     };
-    assert_eq!((*kind, time.as_millis()), (OutcomeKind::ConnectFailure, 1_700_000_000_500));
+    assert_eq!(
+        (*kind, time.as_millis()),
+        (OutcomeKind::ConnectFailure, 1_700_000_000_500)
+    );
 }
 
 fn span(kind: i32, status: u8, attributes: &str) -> String {
@@ -201,11 +257,18 @@ fn span(kind: i32, status: u8, attributes: &str) -> String {
 
 #[test]
 fn spans_between_services_are_requests_and_others_are_not() {
-    let attribute = |key: &str, value: &str| format!(r#"{{"key":"{key}","value":{{"stringValue":"{value}"}}}}"#);
+    let attribute =
+        |key: &str, value: &str| format!(r#"{{"key":"{key}","value":{{"stringValue":"{value}"}}}}"#);
     let peer = attribute("peer.service", "eu");
     let failed = format!("{peer},{}", attribute("error.type", "timeout"));
-    let spans =
-        [span(3, 0, &peer), span(3, 2, &peer), span(3, 2, &failed), span(1, 2, &peer), span(3, 0, "")].join(",");
+    let spans = [
+        span(3, 0, &peer),
+        span(3, 2, &peer),
+        span(3, 2, &failed),
+        span(1, 2, &peer),
+        span(3, 0, ""),
+    ]
+    .join(",");
     let text = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{spans}]}}]}}]}}"#);
     let parts = spans_json(text.as_bytes());
     let kinds: Vec<(OutcomeKind, Option<Duration>)> = super::super::tests::signals(&parts)

@@ -21,9 +21,14 @@ fn whole(records: &[(i64, &str)]) -> Outbox {
 #[test]
 fn each_time_is_preceded_by_its_clock_and_each_bucket_by_its_watermark() {
     let out = whole(&[(1, "b"), (1, "a"), (12, "a"), (13, "a")]);
-    let Event::Signal(a) = signal(1, "a") else { panic!("a signal") };
+    let Event::Signal(a) = signal(1, "a") else {
+        panic!("a signal")
+    };
     let mut expected = vec![
-        Input::Watermark(Watermark { time: at(1), idle_partitions: 0 }),
+        Input::Watermark(Watermark {
+            time: at(1),
+            idle_partitions: 0,
+        }),
         Input::Clock(at(1)),
         Input::Signal(a),
     ];
@@ -32,9 +37,18 @@ fn each_time_is_preceded_by_its_clock_and_each_bucket_by_its_watermark() {
     assert_eq!(all.get(..3), Some(expected.as_slice()));
     expected.clear();
     assert_eq!(watermarks(&out), vec![1, 12]);
-    let clocks = rest.iter().filter(|input| matches!(input, Input::Clock(_))).count();
+    let clocks = rest
+        .iter()
+        .filter(|input| matches!(input, Input::Clock(_)))
+        .count();
     assert_eq!(clocks, 2);
-    assert_eq!(signals(&out).iter().map(|(second, _)| *second).collect::<Vec<_>>(), vec![1, 1, 12, 13]);
+    assert_eq!(
+        signals(&out)
+            .iter()
+            .map(|(second, _)| *second)
+            .collect::<Vec<_>>(),
+        vec![1, 1, 12, 13]
+    );
 }
 
 #[test]
@@ -59,7 +73,10 @@ fn a_record_far_ahead_is_refuted_by_the_good_ones_around_it() {
     let out = whole(&records);
     assert_eq!(signals(&out).len(), 60);
     assert_eq!(out.refused.len(), 1);
-    assert_eq!(out.refused.first().map(|refused| refused.why), Some(Refusal::Refuted));
+    assert_eq!(
+        out.refused.first().map(|refused| refused.why),
+        Some(Refusal::Refuted)
+    );
     assert_eq!(watermarks(&out).last(), Some(&50));
 }
 
@@ -87,12 +104,29 @@ fn a_sender_with_a_wrong_clock_among_good_ones_never_gets_through() {
 fn one_record_with_many_events_proves_nothing() {
     let mut sequencer = sequencer(ClockMode::Event, 1);
     let mut out = Outbox::default();
-    feed(&mut sequencer, 0, &(0..30).map(|second| (second, "good")).collect::<Vec<_>>(), &mut out);
+    feed(
+        &mut sequencer,
+        0,
+        &(0..30).map(|second| (second, "good")).collect::<Vec<_>>(),
+        &mut out,
+    );
     for event in 0..1_000 {
-        sequencer.push(PartitionId(0), 99, signal(86_400 + event / 10, "bad"), at(0), &mut out);
+        sequencer.push(
+            PartitionId(0),
+            99,
+            signal(86_400 + event / 10, "bad"),
+            at(0),
+            &mut out,
+        );
     }
     for second in 30..60 {
-        sequencer.push(PartitionId(0), 100 + second, signal(second, "good"), at(0), &mut out);
+        sequencer.push(
+            PartitionId(0),
+            100 + second,
+            signal(second, "good"),
+            at(0),
+            &mut out,
+        );
     }
     sequencer.finish(&mut out);
     assert_eq!((signals(&out).len(), out.refused.len()), (60, 1_000));
@@ -104,9 +138,17 @@ fn a_true_gap_is_believed_once_enough_records_agree() {
     let mut out = Outbox::default();
     let before = (0..20).map(|second| (second, "a"));
     let after = (0..i64::from(CONFIRMING_RECORDS) + 50).map(|second| (86_400 + second, "a"));
-    feed(&mut sequencer, 0, &before.chain(after).collect::<Vec<_>>(), &mut out);
+    feed(
+        &mut sequencer,
+        0,
+        &before.chain(after).collect::<Vec<_>>(),
+        &mut out,
+    );
     assert!(out.refused.is_empty());
-    assert!(watermarks(&out).last().is_some_and(|last| *last > 86_400), "without waiting for the end");
+    assert!(
+        watermarks(&out).last().is_some_and(|last| *last > 86_400),
+        "without waiting for the end"
+    );
 }
 
 #[test]
@@ -121,7 +163,12 @@ fn sparse_records_are_all_believed_at_the_end() {
 fn another_partition_that_is_there_already_makes_a_jump_believable() {
     let mut sequencer = sequencer(ClockMode::Event, 2);
     let mut out = Outbox::default();
-    feed(&mut sequencer, 0, &(0..5_000).map(|second| (second, "a")).collect::<Vec<_>>(), &mut out);
+    feed(
+        &mut sequencer,
+        0,
+        &(0..5_000).map(|second| (second, "a")).collect::<Vec<_>>(),
+        &mut out,
+    );
     feed(&mut sequencer, 1, &[(0, "b"), (4_999, "b")], &mut out);
     assert_eq!(sequencer.held() + signals(&out).len(), 5_002, "none is set aside");
 }
@@ -142,13 +189,20 @@ fn silence_on_all_partitions_releases_all_that_is_held() {
 fn what_comes_after_a_later_one_has_left_is_counted_and_passed_on() {
     let mut sequencer = sequencer(ClockMode::Event, 1);
     let mut out = Outbox::default();
-    feed(&mut sequencer, 0, &(0..100).map(|second| (second, "a")).collect::<Vec<_>>(), &mut out);
+    feed(
+        &mut sequencer,
+        0,
+        &(0..100).map(|second| (second, "a")).collect::<Vec<_>>(),
+        &mut out,
+    );
     feed(&mut sequencer, 0, &[(50, "late")], &mut out);
     sequencer.finish(&mut out);
     assert_eq!(sequencer.counters().late, 1);
     assert_eq!(signals(&out).len(), 101);
-    let clocks: Vec<Input> =
-        inputs(&out).into_iter().filter(|input| matches!(input, Input::Clock(_))).collect();
+    let clocks: Vec<Input> = inputs(&out)
+        .into_iter()
+        .filter(|input| matches!(input, Input::Clock(_)))
+        .collect();
     assert_eq!(clocks.len(), 100, "the clock does not go back for it");
 }
 

@@ -7,7 +7,13 @@ fn signals_pass_at_once_in_order_of_arrival() {
     for second in [3, 1, 2] {
         sequencer.push(PartitionId(0), second, signal(second, "a"), at(5), &mut out);
     }
-    assert_eq!(signals(&out).iter().map(|(second, _)| *second).collect::<Vec<_>>(), vec![3, 1, 2]);
+    assert_eq!(
+        signals(&out)
+            .iter()
+            .map(|(second, _)| *second)
+            .collect::<Vec<_>>(),
+        vec![3, 1, 2]
+    );
 }
 
 #[test]
@@ -59,10 +65,18 @@ fn an_idle_partition_comes_back_and_its_old_records_are_counted_as_late() {
     assert_eq!(watermarks(&out), vec![90], "partition 1 is idle");
     sequencer.push(PartitionId(1), 1, signal(40, "b"), at(101), &mut out);
     assert_eq!(sequencer.counters().late, 1);
-    assert_eq!(signals(&out).last(), Some(&(40, "b".to_owned())), "passed on, for the engine to count");
+    assert_eq!(
+        signals(&out).last(),
+        Some(&(40, "b".to_owned())),
+        "passed on, for the engine to count"
+    );
     sequencer.push(PartitionId(0), 2, signal(130, "a"), at(130), &mut out);
     sequencer.advance(at(130), &mut out);
-    assert_eq!(watermarks(&out), vec![90], "it holds the watermark back again, which never goes back itself");
+    assert_eq!(
+        watermarks(&out),
+        vec![90],
+        "it holds the watermark back again, which never goes back itself"
+    );
 }
 
 #[test]
@@ -73,7 +87,10 @@ fn a_signal_far_ahead_is_refused_before_it_moves_the_watermark() {
     sequencer.push(PartitionId(0), 1, signal(3 * 86_400, "a"), at(0), &mut out);
     sequencer.push(PartitionId(0), 2, signal(60, "a"), at(0), &mut out);
     sequencer.advance(at(0), &mut out);
-    assert_eq!(out.refused.iter().map(|refused| refused.why).collect::<Vec<_>>(), vec![Refusal::Future]);
+    assert_eq!(
+        out.refused.iter().map(|refused| refused.why).collect::<Vec<_>>(),
+        vec![Refusal::Future]
+    );
     assert_eq!(watermarks(&out), vec![50], "exactly max_future ahead is allowed");
 }
 
@@ -83,8 +100,20 @@ fn a_sender_days_behind_cannot_stop_the_watermark_once_its_partition_is_read_to_
     let mut out = Outbox::default();
     let behind = -3 * 86_400;
     for second in 0..100 {
-        sequencer.push(PartitionId(0), second, signal(second, "good"), at(second), &mut out);
-        sequencer.push(PartitionId(1), second, signal(behind + second, "bad"), at(second), &mut out);
+        sequencer.push(
+            PartitionId(0),
+            second,
+            signal(second, "good"),
+            at(second),
+            &mut out,
+        );
+        sequencer.push(
+            PartitionId(1),
+            second,
+            signal(behind + second, "bad"),
+            at(second),
+            &mut out,
+        );
         sequencer.caught_up(PartitionId(1), at(second));
     }
     sequencer.advance(at(100), &mut out);

@@ -48,7 +48,10 @@ fn a_zipped_file_gives_the_same_and_so_do_small_batches() {
     let plain = file(FILE);
     let zip = file(&zipped(FILE));
     let expected = read(&mut CsvSource::open(plain.path()).expect("opened"), 100);
-    assert_eq!(read(&mut CsvSource::open(zip.path()).expect("opened"), 1), expected);
+    assert_eq!(
+        read(&mut CsvSource::open(zip.path()).expect("opened"), 1),
+        expected
+    );
 }
 
 #[test]
@@ -99,7 +102,9 @@ fn one_lost_quote_costs_one_row() {
     let batch = source.poll(10, Duration::ZERO).expect("a batch");
     let run = &batch.runs[0];
     assert_eq!(run.refused.len(), 1);
-    let Decoded::Signal { signal, .. } = &run.items[0].decoded else { panic!("a signal") };
+    let Decoded::Signal { signal, .. } = &run.items[0].decoded else {
+        panic!("a signal")
+    };
     assert_eq!(signal.target.as_str(), "say \"b\"");
 }
 

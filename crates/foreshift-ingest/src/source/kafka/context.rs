@@ -84,7 +84,9 @@ impl Shared {
         let ends = std::mem::take(&mut *lock(&self.ends));
         let positions = lock(&self.positions);
         let reached = |key: &PartitionKey, end: i64| positions.get(key).copied().filter(|next| *next >= end);
-        ends.into_iter().filter_map(|(key, end)| reached(&key, end).map(|next| (key, next))).collect()
+        ends.into_iter()
+            .filter_map(|(key, end)| reached(&key, end).map(|next| (key, next)))
+            .collect()
     }
 
     pub(super) fn count(&self, bytes: usize, items: usize, ignored: u64) {
@@ -112,9 +114,15 @@ impl Shared {
         let positions = self.positions();
         for (key, next) in &positions {
             let topic = statistics.topics.get(&*key.topic);
-            let Some(partition) = topic.and_then(|topic| topic.partitions.get(&key.partition)) else { continue };
+            let Some(partition) = topic.and_then(|topic| topic.partitions.get(&key.partition)) else {
+                continue;
+            };
             // The last stable offset is what a reader of committed records can reach; -1001 is "not known".
-            let end = if partition.ls_offset >= 0 { partition.ls_offset } else { partition.hi_offset };
+            let end = if partition.ls_offset >= 0 {
+                partition.ls_offset
+            } else {
+                partition.hi_offset
+            };
             if end >= 0 {
                 lag = lag.saturating_add(end.saturating_sub(*next).max(0));
                 ends.insert(key.clone(), end);
@@ -142,11 +150,19 @@ impl Context {
             StartAt::Oldest => Offset::Beginning,
             StartAt::Newest => Offset::End,
         };
-        let given: Vec<(String, i32)> =
-            list.elements().iter().map(|element| (element.topic().to_owned(), element.partition())).collect();
+        let given: Vec<(String, i32)> = list
+            .elements()
+            .iter()
+            .map(|element| (element.topic().to_owned(), element.partition()))
+            .collect();
         for (topic, partition) in given {
-            let key = PartitionKey { topic: topic.as_str().into(), partition };
-            let offset = positions.get(&key).map_or(elsewhere, |offset| Offset::Offset(*offset));
+            let key = PartitionKey {
+                topic: topic.as_str().into(),
+                partition,
+            };
+            let offset = positions
+                .get(&key)
+                .map_or(elsewhere, |offset| Offset::Offset(*offset));
             if let Err(error) = list.set_partition_offset(&topic, partition, offset) {
                 tracing::error!(%error, topic, partition, "cannot set an offset");
             }
@@ -172,7 +188,10 @@ impl ClientContext for Context {
 /// librdkafka's log into ours.
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
-        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error => {
             tracing::error!(target: "librdkafka", facility, message);
         }
         RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", facility, message),

@@ -29,7 +29,8 @@ impl MockKafka {
     /// # Errors
     /// When it cannot be started.
     pub fn start(topics: &[(&str, i32)]) -> Result<Self, SourceError> {
-        let cluster = MockCluster::new(1).map_err(|cause| kafka_error("cannot start the mock cluster", cause))?;
+        let cluster =
+            MockCluster::new(1).map_err(|cause| kafka_error("cannot start the mock cluster", cause))?;
         for (topic, partitions) in topics {
             cluster
                 .create_topic(topic, *partitions, 1)
@@ -76,7 +77,9 @@ impl PlainProducer {
     /// # Errors
     /// When it cannot be queued.
     pub fn send(&self, topic: &str, partition: i32, payload: &[u8]) -> Result<(), SourceError> {
-        let mut record = BaseRecord::<(), [u8]>::to(topic).partition(partition).payload(payload);
+        let mut record = BaseRecord::<(), [u8]>::to(topic)
+            .partition(partition)
+            .payload(payload);
         loop {
             record = match self.producer.send(record) {
                 Ok(()) => return Ok(()),
@@ -92,6 +95,8 @@ impl PlainProducer {
     /// # Errors
     /// When it is not within the time.
     pub fn flush(&self, timeout: Duration) -> Result<(), SourceError> {
-        self.producer.flush(timeout).map_err(|cause| kafka_error("cannot deliver", cause))
+        self.producer
+            .flush(timeout)
+            .map_err(|cause| kafka_error("cannot deliver", cause))
     }
 }

@@ -6,7 +6,10 @@ use crate::decode::envoy::EnvoyKeys;
 use crate::decoded::Decoded;
 
 fn settings(brokers: String, topics: &[&str]) -> KafkaSettings {
-    let topic = |name: &&str| TopicSettings { name: (*name).to_owned(), format: Format::Auto };
+    let topic = |name: &&str| TopicSettings {
+        name: (*name).to_owned(),
+        format: Format::Auto,
+    };
     KafkaSettings {
         brokers,
         topics: topics.iter().map(topic).collect(),
@@ -58,8 +61,12 @@ fn names(range: std::ops::Range<i32>) -> Vec<String> {
 fn records_come_in_order_and_reading_goes_on_from_a_position() {
     let kafka = MockKafka::start(&[("signals", 1)]).expect("a broker");
     produce(&kafka, "signals", 0, 0..300);
-    let mut source =
-        KafkaSource::open(settings(kafka.brokers(), &["signals"]), decoder(), &Positions::new()).expect("opened");
+    let mut source = KafkaSource::open(
+        settings(kafka.brokers(), &["signals"]),
+        decoder(),
+        &Positions::new(),
+    )
+    .expect("opened");
     assert_eq!(read(&mut source, 300).0, names(0..300));
     let positions = source.positions();
     assert_eq!(positions.values().copied().collect::<Vec<_>>(), vec![300]);
@@ -77,7 +84,11 @@ fn records_come_in_order_and_reading_goes_on_from_a_position() {
 fn bad_records_are_reported_with_their_offset_and_the_good_around_them_are_read() {
     let kafka = MockKafka::start(&[("signals", 1)]).expect("a broker");
     let producer = kafka.producer().expect("a producer");
-    for payload in [&br#"{"time":1,"target":"a","health":"up"}"#[..], b"{broken", br#"{"time":1,"target":"b","health":"up"}"#] {
+    for payload in [
+        &br#"{"time":1,"target":"a","health":"up"}"#[..],
+        b"{broken",
+        br#"{"time":1,"target":"b","health":"up"}"#,
+    ] {
         producer.send("signals", 0, payload).expect("sent");
     }
     producer.flush(Duration::from_secs(20)).expect("delivered");
@@ -86,7 +97,12 @@ fn bad_records_are_reported_with_their_offset_and_the_good_around_them_are_read(
     let mut source = KafkaSource::open(declared, decoder(), &Positions::new()).expect("opened");
     let (good, bad) = read(&mut source, 3);
     assert_eq!(good, vec!["a", "b"]);
-    assert_eq!(bad.iter().map(|record| (record.offset, record.payload.as_slice())).collect::<Vec<_>>(), vec![(1, &b"{broken"[..])]);
+    assert_eq!(
+        bad.iter()
+            .map(|record| (record.offset, record.payload.as_slice()))
+            .collect::<Vec<_>>(),
+        vec![(1, &b"{broken"[..])]
+    );
 }
 
 #[test]
@@ -94,9 +110,16 @@ fn partitions_that_are_held_back_give_nothing_until_they_are_let_go() {
     let kafka = MockKafka::start(&[("signals", 2)]).expect("a broker");
     produce(&kafka, "signals", 0, 0..50);
     produce(&kafka, "signals", 1, 100..150);
-    let mut source =
-        KafkaSource::open(settings(kafka.brokers(), &["signals"]), decoder(), &Positions::new()).expect("opened");
-    let first = PartitionKey { topic: "signals".into(), partition: 0 };
+    let mut source = KafkaSource::open(
+        settings(kafka.brokers(), &["signals"]),
+        decoder(),
+        &Positions::new(),
+    )
+    .expect("opened");
+    let first = PartitionKey {
+        topic: "signals".into(),
+        partition: 0,
+    };
     source.hold_back(std::slice::from_ref(&first));
     assert_eq!(read(&mut source, 50).0, names(100..150));
     source.hold_back(&[]);
@@ -107,11 +130,20 @@ fn partitions_that_are_held_back_give_nothing_until_they_are_let_go() {
 fn the_end_of_a_partition_is_told() {
     let kafka = MockKafka::start(&[("signals", 1)]).expect("a broker");
     produce(&kafka, "signals", 0, 0..10);
-    let mut source =
-        KafkaSource::open(settings(kafka.brokers(), &["signals"]), decoder(), &Positions::new()).expect("opened");
+    let mut source = KafkaSource::open(
+        settings(kafka.brokers(), &["signals"]),
+        decoder(),
+        &Positions::new(),
+    )
+    .expect("opened");
     assert_eq!(read(&mut source, 10).0.len(), 10);
     let until = Instant::now() + Duration::from_secs(20);
-    let told = |batch: Batch| batch.runs.iter().any(|run| run.caught_up && run.next_offset == 10);
+    let told = |batch: Batch| {
+        batch
+            .runs
+            .iter()
+            .any(|run| run.caught_up && run.next_offset == 10)
+    };
     while !told(source.poll(100, Duration::from_millis(200)).expect("a batch")) {
         assert!(Instant::now() < until, "never told");
     }
@@ -121,9 +153,18 @@ fn the_end_of_a_partition_is_told() {
 fn a_topic_that_is_not_there_and_a_position_that_is_gone_are_clear_errors() {
     let kafka = MockKafka::start(&[("signals", 1)]).expect("a broker");
     produce(&kafka, "signals", 0, 0..10);
-    let beyond = Positions::from([(PartitionKey { topic: "signals".into(), partition: 0 }, 99)]);
+    let beyond = Positions::from([(
+        PartitionKey {
+            topic: "signals".into(),
+            partition: 0,
+        },
+        99,
+    )]);
     let refused = KafkaSource::open(settings(kafka.brokers(), &["signals"]), decoder(), &beyond);
-    assert!(matches!(refused.err(), Some(SourceError::OffsetGone { offset: 99, .. })));
+    assert!(matches!(
+        refused.err(),
+        Some(SourceError::OffsetGone { offset: 99, .. })
+    ));
     let mut allowed = settings(kafka.brokers(), &["signals"]);
     allowed.allow_gaps = true;
     let mut source = KafkaSource::open(allowed, decoder(), &beyond).expect("opened");
@@ -143,10 +184,21 @@ fn dead_letters_arrive_and_say_where_they_came_from() {
 
     let kafka = MockKafka::start(&[("dead", 1)]).expect("a broker");
     let letters = DeadLetters::connect(&kafka.brokers(), "dead", []).expect("a producer");
-    let from = PartitionKey { topic: "signals".into(), partition: 3 };
+    let from = PartitionKey {
+        topic: "signals".into(),
+        partition: 3,
+    };
     let why = DecodeError::Missing { field: "target" };
     let payload = vec![b'x'; MAX_PAYLOAD_BYTES + 1];
-    letters.undecodable(&from, &BadRecord { offset: 42, why, parts: 2, payload });
+    letters.undecodable(
+        &from,
+        &BadRecord {
+            offset: 42,
+            why,
+            parts: 2,
+            payload,
+        },
+    );
     assert!(letters.flush(Duration::from_secs(20)));
     assert_eq!((letters.counters().queued, letters.counters().dropped), (1, 0));
     let consumer: BaseConsumer = ClientConfig::new()
@@ -154,14 +206,30 @@ fn dead_letters_arrive_and_say_where_they_came_from() {
         .set("group.id", "test")
         .create()
         .expect("a consumer");
-    let begin = Positions::from([(PartitionKey { topic: "dead".into(), partition: 0 }, 0)]);
-    consumer.assign(&assignment::list(&begin).expect("a list")).expect("assigned");
-    let message = consumer.poll(Duration::from_secs(20)).expect("a letter").expect("no error");
+    let begin = Positions::from([(
+        PartitionKey {
+            topic: "dead".into(),
+            partition: 0,
+        },
+        0,
+    )]);
+    consumer
+        .assign(&assignment::list(&begin).expect("a list"))
+        .expect("assigned");
+    let message = consumer
+        .poll(Duration::from_secs(20))
+        .expect("a letter")
+        .expect("no error");
     assert_eq!(message.payload().map(<[u8]>::len), Some(MAX_PAYLOAD_BYTES));
     let headers = message.headers().expect("headers");
     let texts: Vec<(&str, &str)> = headers
         .iter()
-        .map(|header| (header.key, std::str::from_utf8(header.value.unwrap_or_default()).expect("text")))
+        .map(|header| {
+            (
+                header.key,
+                std::str::from_utf8(header.value.unwrap_or_default()).expect("text"),
+            )
+        })
         .collect();
     assert_eq!(
         texts,
@@ -181,11 +249,24 @@ fn letters_that_do_not_fit_are_dropped_and_counted_without_waiting() {
 
     // Nobody listens there: nothing leaves the queue.
     let letters = DeadLetters::connect("127.0.0.1:1", "dead", []).expect("a producer");
-    let from = PartitionKey { topic: "signals".into(), partition: 0 };
-    let origin = Origin { partition: PartitionId(0), offset: 1 };
+    let from = PartitionKey {
+        topic: "signals".into(),
+        partition: 0,
+    };
+    let origin = Origin {
+        partition: PartitionId(0),
+        offset: 1,
+    };
     let time = foreshift_domain::Timestamp::MAX;
     for _ in 0..MAX_QUEUED + 100 {
-        letters.refused(&from, &Refused { origin, time, why: Refusal::OutOfRange });
+        letters.refused(
+            &from,
+            &Refused {
+                origin,
+                time,
+                why: Refusal::OutOfRange,
+            },
+        );
     }
     let counters = letters.counters();
     assert_eq!((counters.queued, counters.dropped), (MAX_QUEUED as u64, 100));

@@ -225,7 +225,7 @@ mod tests {
     }
 
     fn fallback() -> Fallback {
-        let text = "routes:\n  - name: chat\n    targets: [{name: openai, baseline: 50%}, {name: mistral, baseline: 50%}]\n";
+        let text = "routes:\n  - name: chat\n    targets: [{name: openai, role: primary, baseline: 50%}, {name: mistral, role: primary, baseline: 50%}]\n";
         foreshift_config::parse_fallback(text, "f").unwrap().value
     }
 
@@ -233,9 +233,9 @@ mod tests {
     fn topics_records_and_names_are_checked_on_a_broker() {
         let kafka = MockKafka::start(&[("signals", 1)]).unwrap();
         let producer = kafka.producer().unwrap();
-        let now = wall_clock().as_millis();
+        let now = wall_clock().as_secs_f64();
         for target in ["openai", "somebody-else"] {
-            let record = format!(r#"{{"time_unix_ms":{now},"target":"{target}","health":"up"}}"#);
+            let record = format!(r#"{{"time":{now},"target":"{target}","health":"up"}}"#);
             producer.send("signals", 0, record.as_bytes()).unwrap();
         }
         producer.send("signals", 0, b"no json").unwrap();

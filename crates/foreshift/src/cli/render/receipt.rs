@@ -108,7 +108,7 @@ fn shares_now(weights: &RouteWeights) -> String {
 }
 
 /// Shares as `pin` and `baseline confirm` take them.
-pub(crate) fn shares<'a>(of: impl IntoIterator<Item = (&'a TargetName, u32)>) -> String {
+fn shares<'a>(of: impl IntoIterator<Item = (&'a TargetName, u32)>) -> String {
     let words = of.into_iter().filter(|(_, bp)| *bp > 0);
     words.map(|(target, bp)| quoted(&format!("{target}={}", percent_bp(bp)))).collect::<Vec<_>>().join(" ")
 }

@@ -118,7 +118,7 @@ impl StatusView<'_> {
         let frozen = self.published.fleet_freeze.is_some();
         let mut lines = Vec::new();
         let mut line = |what: &str, order: &str| {
-            lines.push(format!("  {what:<34}{}\n", self.paint.bold(&command_line(order, self.flags))));
+            lines.push(format!("  {what:<30}{}\n", self.paint.bold(&command_line(order, self.flags))));
         };
         if frozen {
             line("end the freeze of all routes", "unfreeze");
@@ -128,7 +128,7 @@ impl StatusView<'_> {
         line("stop acting, go on predicting", "mode --all shadow");
         if let Some(first) = routes.first() {
             let route = quoted(first.route.as_str());
-            line(&format!("one route alone, such as {}", clean(first.route.as_str())), &format!("freeze {route} --for 30m"));
+            line("one route alone", &format!("freeze {route} --for 30m"));
             line("", &format!("mode {route} shadow"));
         }
         format!("{}\n{}", self.paint.bold("HOW TO STOP IT"), lines.concat())

@@ -111,15 +111,15 @@ chat (shadow)  A target is predicted to fail: the plan moves part of its traffic
   openai   primary    up      62% in 2m       100%  100%      65%  120/s     1s
   mistral  secondary  up      1.0% in 2m        0%    0%      35%    0/s    42s
   cost: 35% of the route would move, about 42/s
-      mistral would take 35% more; with --fallback FILE its room is shown
+        mistral would take 35% more; with --fallback FILE its room is shown
 
 no gateway has said yet what it applied
 
 HOW TO STOP IT
-  hold all weights as they are      foreshift freeze --for 30m --reason '...' --server http://f:1
-  stop acting, go on predicting     foreshift mode --all shadow --reason '...' --server http://f:1
-  one route alone, such as chat     foreshift freeze chat --for 30m --reason '...' --server http://f:1
-                                    foreshift mode chat shadow --reason '...' --server http://f:1
+  hold all weights as they are    foreshift freeze --for 30m --reason '...' --server http://f:1
+  stop acting, go on predicting   foreshift mode --all shadow --reason '...' --server http://f:1
+  one route alone                 foreshift freeze chat --for 30m --reason '...' --server http://f:1
+                                foreshift mode chat shadow --reason '...' --server http://f:1
 ";
     let text = screen(&published(), None, Paint::new(false));
     assert_eq!(text, expected, "\n{text}");
@@ -143,7 +143,7 @@ fn with_the_fallback_configuration_the_room_of_the_receiver_is_shown() {
 routes:
   - name: chat
     targets:
-      - {name: openai, baseline: 100%}
+      - {name: openai, role: primary, baseline: 100%}
       - {name: mistral, role: secondary, baseline: 0%, capacity: 100 rps}
 ";
     let fallback = foreshift_config::parse_fallback(text, "f").unwrap().value;
@@ -183,7 +183,7 @@ fn overrides_gateways_and_what_needs_a_look_are_shown() {
         "edge-1   chat   7.41      7.41     3s ago  in step",
         "gateways that refuse their weights: edge-3",
         "17 signals named no known target",
-        "end the freeze of all routes      foreshift unfreeze --reason '...'",
+        "end the freeze of all routes    foreshift unfreeze --reason '...'",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
