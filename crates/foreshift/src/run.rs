@@ -7,6 +7,7 @@ mod metrics;
 mod model;
 mod outlets;
 mod reload;
+mod telemetry;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,9 +19,11 @@ use foreshift_domain::fallback::Fallback;
 use tokio::sync::watch;
 
 pub(crate) use self::core::{Core, Plumbing};
-pub(crate) use inbox::Inbox;
+pub(crate) use inbox::{Inbox, Senders};
+pub(crate) use metrics::IngestMetrics;
 pub(crate) use model::built_in_model;
 pub(crate) use outlets::{Outlets, Readers};
+pub(crate) use telemetry::kafka_settings;
 
 use crate::serving;
 use crate::storage::Storage;
@@ -57,10 +60,11 @@ async fn serve_until_stopped(config: &ProcessConfig, fallback: Arc<Fallback>) ->
     let (outlets, readers) = Outlets::new(&storage)?;
     let (stop, stopping) = watch::channel(false);
     let (ready, is_ready) = watch::channel(false);
-    let servers = serving::start(config, senders.clone(), readers, is_ready, stopping.clone()).await?;
+    let metrics = IngestMetrics::default();
+    let servers = serving::start(config, senders.clone(), readers, metrics.clone(), is_ready, stopping.clone()).await?;
     reload::watch(config.fallback_path.clone(), senders.fallback, stopping.clone());
 
-    let plumbing = Plumbing { storage, inbox, outlets, ready, stopping };
+    let plumbing = Plumbing { storage, inbox, outlets, metrics, ready, stopping };
     let deadline = std::time::Duration::from_secs_f64(config.shutdown_deadline.as_secs_f64().max(1.0));
     let settings = config.clone();
     let (finished, core_finished) = tokio::sync::oneshot::channel();

@@ -10,7 +10,7 @@ use foreshift_serve::{
 };
 use tokio::sync::watch;
 
-use crate::run::{Readers, Senders};
+use crate::run::{IngestMetrics, Readers, Senders};
 
 /// The servers, running.
 pub(crate) struct Servers {
@@ -23,6 +23,7 @@ pub(crate) async fn start(
     config: &ProcessConfig,
     senders: Senders,
     readers: Readers,
+    metrics: IngestMetrics,
     ready: watch::Receiver<bool>,
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<Servers> {
@@ -50,7 +51,7 @@ pub(crate) async fn start(
     tracing::info!(grpc = %grpc.addresses.listen, operator = %grpc.addresses.operator, "listening");
     let http = match &listen.http {
         Some(listener) => {
-            let extra = Arc::new(move || readers.metrics.export());
+            let extra = Arc::new(move || metrics.export());
             let config = HttpConfig::new(listener.address);
             let http = foreshift_serve::serve_http(config, readers.published, ready, extra, until(stopping)).await?;
             tracing::info!(http = %http.addresses, "listening");

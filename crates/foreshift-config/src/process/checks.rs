@@ -135,10 +135,11 @@ fn kind_of(topic: &TopicConfig, at: &At, report: &mut Report<'_>) {
             ),
             "write `kind: metrics`, `kind: logs` or `kind: traces`",
         ),
+        (TopicFormat::NativeProto | TopicFormat::NativeJson, Some(SignalKind::Logs)) => {}
         (TopicFormat::EnvoyJson | TopicFormat::NativeProto | TopicFormat::NativeJson, Some(_)) => report
             .error(
                 &at.key("kind"),
-                "`kind` has a meaning for OTLP only",
+                "`kind` has a meaning for OTLP and for native log lines only",
                 "remove it, or correct `format`",
             ),
         _ => {}

@@ -18,17 +18,16 @@ use foreshift_ingest::dead_letter::DeadLetters;
 use foreshift_ingest::intake::IntakeState;
 use foreshift_ingest::journal::{Recorder, Retention, discard_after};
 use foreshift_ingest::sequencer::{Outbox, Settings};
-use foreshift_ingest::source::Source;
+use foreshift_ingest::source::Batch;
 use foreshift_ingest::{ClockMode, Intake};
 use foreshift_serve::CommandRequest;
 use tokio::sync::watch;
 
 use super::metrics::IngestMetrics;
-use super::{Inbox, Outlets, model, source};
+use super::telemetry::{News, Telemetry, dead_letters};
+use super::{Inbox, Outlets, model};
 use crate::storage::{Checkpoint, CheckpointStore, CommandLog, Storage};
 
-/// Items taken from the sources at once: commands wait no longer than one such batch takes.
-const BATCH_ITEMS: usize = 4_096;
 /// How long the loop waits for records before it looks at everything else. Bounds what a command waits when idle.
 const POLL: Wait = Wait::from_millis(20);
 /// How often the clock moves when nothing comes in.
@@ -41,6 +40,7 @@ pub(crate) struct Plumbing {
     pub(crate) storage: Storage,
     pub(crate) inbox: Inbox,
     pub(crate) outlets: Outlets,
+    pub(crate) metrics: IngestMetrics,
     /// Turns true once state is restored. Kafka has no part in it: without it, weights are still served.
     pub(crate) ready: watch::Sender<bool>,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -50,7 +50,7 @@ pub(crate) struct Plumbing {
 pub(crate) struct Core {
     engine: Engine,
     intake: Intake,
-    source: Box<dyn Source>,
+    telemetry: Telemetry,
     dead_letters: Option<DeadLetters>,
     recorder: Option<Recorder>,
     checkpoints: CheckpointStore,
@@ -71,7 +71,7 @@ pub(crate) struct Core {
 impl Core {
     /// Restores what the storage holds, and connects to the sources.
     pub(crate) fn start(config: &ProcessConfig, fallback: Arc<Fallback>, plumbing: Plumbing) -> anyhow::Result<Self> {
-        let Plumbing { storage, inbox, outlets, ready, stopping } = plumbing;
+        let Plumbing { storage, inbox, outlets, metrics, ready, stopping } = plumbing;
         let epoch = storage.next_epoch()?;
         let checkpoints = storage.checkpoints();
         let mut command_log = storage.command_log()?;
@@ -82,19 +82,18 @@ impl Core {
             Some(checkpoint) => restore(checkpoint, epoch, &fallback)?,
             None => fresh(config, epoch, &fallback)?,
         };
-        let source = source::connect(config, intake.positions())?;
         let mut core = Self {
             engine,
             intake,
-            source,
-            dead_letters: source::dead_letters(config)?,
+            telemetry: Telemetry::new(config)?,
+            dead_letters: dead_letters(config)?,
             recorder,
             checkpoints,
             command_log,
             inbox,
             outlets,
             outbox: Outbox::default(),
-            metrics: IngestMetrics::default(),
+            metrics,
             clock: config.time.clock,
             snapshot_every: Wait::from_secs_f64(config.storage.snapshot_interval.as_secs_f64().max(0.1)),
             snapshot_at: Instant::now(),
@@ -103,7 +102,6 @@ impl Core {
             stopping,
             _storage: storage,
         };
-        core.intake.register(&core.source.partitions(), wall());
         core.resume(restored.is_none(), &fallback)?;
         tracing::info!(epoch, restored = restored.is_some(), commands = core.engine.counters().commands, "ready");
         let _ = ready.send(true);
@@ -138,6 +136,7 @@ impl Core {
         }
         self.snapshot()?;
         self.outlets.publish(&self.engine);
+        self.telemetry.stop();
         Ok(())
     }
 
@@ -145,32 +144,41 @@ impl Core {
     fn step(&mut self) -> anyhow::Result<()> {
         self.take_commands()?;
         self.take_reports()?;
-        let held = self.intake.ahead(wall());
-        self.source.hold_back(&held);
-        let batch = self.source.poll(BATCH_ITEMS, POLL).context("reading from kafka")?;
-        let began = Instant::now();
-        let ticks = self.engine.counters().ticks;
-        self.metrics.count(&batch);
-        if let Some(letters) = &mut self.dead_letters {
-            letters.undecodable(&batch);
+        self.telemetry.hold_back(self.intake.ahead(wall()));
+        let news = self.telemetry.next(self.intake.positions(), POLL);
+        let (began, ticks) = (Instant::now(), self.engine.counters().ticks);
+        match news {
+            News::None => {}
+            News::Connected(partitions) => self.intake.register(&partitions, wall()),
+            News::Batch(batch) => {
+                self.bury(&batch);
+                self.intake.accept(batch, wall(), &mut self.outbox);
+                self.feed_outbox()?;
+            }
         }
-        self.intake.accept(batch, wall(), &mut self.outbox);
-        self.feed_outbox()?;
         self.judge_speed(began.elapsed(), self.engine.counters().ticks - ticks)?;
         self.move_clock()?;
         self.outlets.drain(&mut self.engine)?;
         self.outlets.publish_if_due(&self.engine);
-        self.metrics.intake(&self.intake);
+        self.metrics.set(self.intake.counters(), self.dead_letters.as_ref(), self.telemetry.is_up());
         if self.snapshot_at.elapsed() >= self.snapshot_every {
             self.snapshot()?;
         }
         Ok(())
     }
 
+    /// What could not be decoded goes to the dead-letter topic.
+    fn bury(&self, batch: &Batch) {
+        let Some(letters) = &self.dead_letters else { return };
+        for run in &batch.runs {
+            run.refused.iter().for_each(|record| letters.undecodable(&run.partition, record));
+        }
+    }
+
     fn feed_outbox(&mut self) -> anyhow::Result<()> {
         let mut outbox = std::mem::take(&mut self.outbox);
         for refused in outbox.refused.drain(..) {
-            if let (Some(letters), Some(key)) = (&mut self.dead_letters, self.intake.sequencer().key(refused.origin.partition)) {
+            if let (Some(letters), Some(key)) = (&self.dead_letters, self.intake.sequencer().key(refused.origin.partition)) {
                 letters.refused(key, &refused);
             }
         }

@@ -118,7 +118,7 @@ impl StatusView<'_> {
         let frozen = self.published.fleet_freeze.is_some();
         let mut lines = Vec::new();
         let mut line = |what: &str, order: &str| {
-            lines.push(format!("  {what:<30}{}\n", self.paint.bold(&command_line(order, self.flags))));
+            lines.push(format!("  {what:<32}{}\n", self.paint.bold(&command_line(order, self.flags))));
         };
         if frozen {
             line("end the freeze of all routes", "unfreeze");

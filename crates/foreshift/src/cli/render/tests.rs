@@ -119,7 +119,7 @@ HOW TO STOP IT
   hold all weights as they are    foreshift freeze --for 30m --reason '...' --server http://f:1
   stop acting, go on predicting   foreshift mode --all shadow --reason '...' --server http://f:1
   one route alone                 foreshift freeze chat --for 30m --reason '...' --server http://f:1
-                                foreshift mode chat shadow --reason '...' --server http://f:1
+                                  foreshift mode chat shadow --reason '...' --server http://f:1
 ";
     let text = screen(&published(), None, Paint::new(false));
     assert_eq!(text, expected, "\n{text}");
