@@ -1,5 +1,5 @@
 # Everything a new machine needs to do is one of these. `make help` lists them.
-.PHONY: help setup demo test lint bench results outages clean
+.PHONY: help setup demo test lint bench outages train-live clean
 SHELL := /bin/bash
 CARGO ?= cargo
 # Where the recorded outages are (signals.csv.gz and score.py), for `make outages`.
@@ -37,6 +37,10 @@ outages: ## predictions and weights on the recorded outages, by their judge: mak
 		--predictions $(OUT)/P.csv --weights $(OUT)/W.csv --decisions $(OUT)/D.jsonl
 	python3 $(DATA)/score.py t1 $(DATA)/signals.csv.gz $(OUT)/P.csv --from 1735689600
 	python3 $(DATA)/score.py t2 $(DATA)/signals.csv.gz $(OUT)/W.csv
+
+train-live: ## learn the shipped live model again, on simulated fleets (about five minutes)
+	$(CARGO) build --release -p foreshift-lab
+	target/release/foreshift-lab train --fleets 10 --hours 6 --targets 24 --out models/live/1
 
 clean: ## remove build products
 	$(CARGO) clean

@@ -79,6 +79,9 @@ impl Route {
 impl Engine {
     /// Evaluates a route's plan; what it changes is decided, recorded and published.
     pub(crate) fn plan_route(&mut self, name: &RouteName, cause: Cause, request_id: Option<&str>) {
+        if self.shared.now == Timestamp::MIN {
+            return; // time has not begun
+        }
         let Some(route) = self.routes.get_mut(name) else { return };
         if route.rests() {
             // Predicted only: it stays at its baseline, and nothing but a person or the configuration changes that.

@@ -5,12 +5,16 @@ use std::collections::BTreeSet;
 
 use foreshift_domain::decision::Cause;
 use foreshift_domain::{RouteName, Timestamp};
+use foreshift_policy::RouteState;
 
 use crate::engine::Engine;
 
 impl Engine {
     /// The clock reaches `now`: looks that are due happen, in order of time. It never goes back.
     pub(crate) fn advance_clock(&mut self, now: Timestamp) {
+        if self.shared.now == Timestamp::MIN && now > Timestamp::MIN {
+            self.begin(now);
+        }
         while let Some((time, route)) = self.shared.looks.first().cloned().filter(|(time, _)| *time <= now) {
             self.shared.looks.remove(&(time, route.clone()));
             self.shared.now = self.shared.now.max(time);
@@ -18,6 +22,18 @@ impl Engine {
             self.plan_route(&route, cause, None);
         }
         self.shared.now = self.shared.now.max(now);
+    }
+
+    /// Time begins: until now nothing could be planned, since a plan is valid until some time.
+    fn begin(&mut self, now: Timestamp) {
+        self.shared.now = now;
+        let names: Vec<RouteName> = self.routes.keys().cloned().collect();
+        for name in &names {
+            if let Some(route) = self.routes.get_mut(name) {
+                route.state = RouteState::new(&route.config, now);
+            }
+            self.plan_route(name, Cause::Start, None);
+        }
     }
 
     /// Event time is complete up to `to`: buckets close and prediction ticks run. The clock is never behind.

@@ -1,6 +1,7 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
 mod replay;
+mod train;
 
 use std::process::ExitCode;
 
@@ -18,12 +19,15 @@ struct Cli {
 enum Command {
     /// Run a signal CSV or a journal through the engine; write predictions, weights and decisions.
     Replay(replay::Args),
+    /// Learn the live model on simulated fleets, and write it as a version of models/.
+    Train(train::Args),
 }
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let done = match command {
         Command::Replay(args) => replay::run(&args),
+        Command::Train(args) => train::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,8 +1,8 @@
 //! `foreshift-lab replay`: a recording through the engine that serves, in event time.
 
-mod driver;
+pub(crate) mod driver;
 mod outputs;
-mod progress;
+pub(crate) mod progress;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,6 +74,7 @@ struct Summary {
     negatives: u64,
     unknowns: u64,
     decisions: u64,
+    alerts: u64,
     seconds: f64,
 }
 
@@ -110,7 +111,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let text = replay.engine.model().to_json()?;
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    print(&replay.summary(started.elapsed().as_secs_f64()), args.output)
+    print(&replay.summary(outputs.alerts, started.elapsed().as_secs_f64()), args.output)
 }
 
 fn print(summary: &Summary, format: Format) -> anyhow::Result<()> {
@@ -120,9 +121,9 @@ fn print(summary: &Summary, format: Format) -> anyhow::Result<()> {
     }
     let Summary { signals, late_signals, rows_refused, routes, targets, .. } = summary;
     println!("{signals} signals ({late_signals} late, {rows_refused} rows refused), {targets} targets on {routes} routes");
-    let Summary { ticks, predictions, incidents, positives, negatives, unknowns, decisions, seconds, .. } = summary;
+    let Summary { ticks, predictions, incidents, positives, negatives, unknowns, decisions, alerts, seconds, .. } = summary;
     println!("{ticks} prediction ticks, {predictions} target-ticks, {incidents} incidents");
     println!("learned from {positives} positive and {negatives} negative rows; {unknowns} labels stayed unknown");
-    println!("{decisions} decisions; {seconds:.1} s, {:.1} us a target-tick", 1e6 * seconds / (*predictions).max(1) as f64);
+    println!("{decisions} decisions, {alerts} alerts; {seconds:.1} s, {:.1} us a target-tick", 1e6 * seconds / (*predictions).max(1) as f64);
     Ok(())
 }

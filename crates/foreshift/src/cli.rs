@@ -83,10 +83,15 @@ mod tests {
 
     #[test]
     fn every_command_that_prints_values_takes_json() {
-        for name in ["check", "plan", "status", "watch", "explain", "pin", "freeze", "verdict"] {
+        for name in [
+            "check", "plan", "status", "watch", "explain", "pin", "freeze", "verdict",
+        ] {
             let cli = Cli::command();
             let command = cli.find_subcommand(name).unwrap();
-            assert!(command.get_arguments().any(|arg| arg.get_short() == Some('o')), "{name}");
+            assert!(
+                command.get_arguments().any(|arg| arg.get_short() == Some('o')),
+                "{name}"
+            );
         }
     }
 

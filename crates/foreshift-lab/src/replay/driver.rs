@@ -7,13 +7,12 @@ use std::time::Duration as Wait;
 use anyhow::{Context, bail};
 use foreshift_domain::fallback::Fallback;
 use foreshift_domain::{Duration, Input, Timestamp};
-use foreshift_engine::Engine;
+use foreshift_engine::{Engine, Output};
 use foreshift_ingest::sequencer::{Outbox, Settings};
 use foreshift_ingest::source::{CsvSource, JournalSource, Source};
 use foreshift_ingest::{ClockMode, Intake};
 
 use super::Summary;
-use super::outputs::Outputs;
 use super::progress::Progress;
 
 /// Items taken at once: enough to amortise the loop, few enough to keep memory flat.
@@ -22,8 +21,13 @@ const BATCH_ITEMS: usize = 8_192;
 /// How many refused rows are shown in full; the rest is counted.
 const REFUSALS_SHOWN: u64 = 5;
 
+/// Takes what the engine says.
+pub(crate) trait Sink {
+    fn take(&mut self, output: &Output) -> anyhow::Result<()>;
+}
+
 /// A source, and how far it has come.
-pub(super) trait Recording: Source {
+pub(crate) trait Recording: Source {
     fn progress(&self) -> Progress;
 }
 
@@ -71,8 +75,8 @@ pub(super) fn recorded_fallback(path: &Path) -> anyhow::Result<Arc<Fallback>> {
 }
 
 /// A replay under way.
-pub(super) struct Replay {
-    pub(super) engine: Engine,
+pub(crate) struct Replay {
+    pub(crate) engine: Engine,
     intake: Intake,
     /// Whether the configuration was given: then those that a journal recorded are left out.
     given: bool,
@@ -80,7 +84,7 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    pub(super) fn new(engine: Engine, fallback: &Fallback, lateness: Duration, max_future: Duration, given: bool) -> Self {
+    pub(crate) fn new(engine: Engine, fallback: &Fallback, lateness: Duration, max_future: Duration, given: bool) -> Self {
         let settings = Settings {
             clock: ClockMode::Event,
             bucket: fallback.timing.bucket,
@@ -92,7 +96,7 @@ impl Replay {
     }
 
     /// Runs to the end of the recording.
-    pub(super) fn run(&mut self, source: &mut dyn Recording, outputs: &mut Outputs) -> anyhow::Result<()> {
+    pub(crate) fn run(&mut self, source: &mut dyn Recording, outputs: &mut dyn Sink) -> anyhow::Result<()> {
         let progress = source.progress();
         let mut outbox = Outbox::default();
         self.drain(outputs)?;
@@ -128,14 +132,14 @@ impl Replay {
         }
     }
 
-    fn drain(&mut self, outputs: &mut Outputs) -> anyhow::Result<()> {
+    fn drain(&mut self, outputs: &mut dyn Sink) -> anyhow::Result<()> {
         while let Some(output) = self.engine.poll_output() {
             outputs.take(&output).context("cannot write the results")?;
         }
         Ok(())
     }
 
-    pub(super) fn summary(&self, seconds: f64) -> Summary {
+    pub(super) fn summary(&self, alerts: u64, seconds: f64) -> Summary {
         let counters = self.engine.counters();
         let published = self.engine.publish();
         Summary {
@@ -151,6 +155,7 @@ impl Replay {
             negatives: counters.negatives,
             unknowns: counters.unknowns,
             decisions: counters.decisions,
+            alerts,
             seconds,
         }
     }

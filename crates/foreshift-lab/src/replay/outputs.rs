@@ -9,9 +9,13 @@ use anyhow::Context;
 use foreshift_domain::fallback::Fallback;
 use foreshift_domain::weights::RouteWeights;
 use foreshift_domain::{RouteName, Timestamp};
-use foreshift_engine::{Output, PredictionTick};
+use foreshift_engine::{Alert, Output, PredictionTick};
 
 use super::Args;
+use super::driver::Sink;
+
+/// How many alerts are shown in full; all are counted.
+const ALERTS_SHOWN: u64 = 5;
 
 type Csv = csv::Writer<BufWriter<File>>;
 
@@ -22,6 +26,8 @@ pub(super) struct Outputs {
     decisions: Option<BufWriter<File>>,
     /// Horizons as they are written.
     horizons: Vec<String>,
+    /// Alerts so far.
+    pub(super) alerts: u64,
     /// Weights as last written: those that did not change are not repeated.
     written: BTreeMap<RouteName, Vec<u32>>,
 }
@@ -41,24 +47,16 @@ impl Outputs {
             weights: weights.transpose()?,
             decisions: args.decisions.as_deref().map(create).transpose()?,
             horizons: fallback.timing.horizons.iter().map(|horizon| seconds(horizon.as_micros())).collect(),
+            alerts: 0,
             written: BTreeMap::new(),
         })
     }
 
-    pub(super) fn take(&mut self, output: &Output) -> anyhow::Result<()> {
-        match output {
-            Output::Predictions(tick) => self.write_predictions(tick)?,
-            Output::Weights(weights) => self.write_weights(weights)?,
-            Output::Decision(decision, _) => {
-                if let Some(writer) = &mut self.decisions {
-                    serde_json::to_writer(&mut *writer, decision.as_ref())?;
-                    writer.write_all(b"\n")?;
-                }
-            }
-            Output::Alert(alert) => eprintln!("alert: {alert}"),
-            Output::Incident(_) | Output::Command(..) => {}
+    fn alert(&mut self, alert: &Alert) {
+        self.alerts += 1;
+        if self.alerts <= ALERTS_SHOWN {
+            eprintln!("alert: {alert}");
         }
-        Ok(())
     }
 
     fn write_predictions(&mut self, tick: &PredictionTick) -> anyhow::Result<()> {
@@ -97,6 +95,24 @@ impl Outputs {
             writer.flush()?;
         }
         self.decisions.as_mut().map_or(Ok(()), Write::flush)?;
+        Ok(())
+    }
+}
+
+impl Sink for Outputs {
+    fn take(&mut self, output: &Output) -> anyhow::Result<()> {
+        match output {
+            Output::Predictions(tick) => self.write_predictions(tick)?,
+            Output::Weights(weights) => self.write_weights(weights)?,
+            Output::Decision(decision, _) => {
+                if let Some(writer) = &mut self.decisions {
+                    serde_json::to_writer(&mut *writer, decision.as_ref())?;
+                    writer.write_all(b"\n")?;
+                }
+            }
+            Output::Alert(alert) => self.alert(alert),
+            Output::Incident(_) | Output::Command(..) => {}
+        }
         Ok(())
     }
 }

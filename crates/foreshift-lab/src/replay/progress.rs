@@ -4,26 +4,26 @@ use foreshift_ingest::source::CsvProgress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// How far a replay has come.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     bar: ProgressBar,
     bytes: Option<CsvProgress>,
 }
 
 impl Progress {
     /// By bytes of the file read.
-    pub(super) fn bytes(bytes: CsvProgress) -> Self {
+    pub(crate) fn bytes(bytes: CsvProgress) -> Self {
         let bar = ProgressBar::new(bytes.total_bytes);
         let style = ProgressStyle::with_template("{bar:40} {percent:>3} % of {total_bytes}, {eta} left");
         Self { bar: style.map_or(bar.clone(), |style| bar.with_style(style)), bytes: Some(bytes) }
     }
 
     /// Without a known end.
-    pub(super) fn spinner() -> Self {
+    pub(crate) fn spinner() -> Self {
         Self { bar: ProgressBar::new_spinner(), bytes: None }
     }
 
     /// Draws what has been reached.
-    pub(super) fn show(&self) {
+    pub(crate) fn show(&self) {
         match &self.bytes {
             Some(bytes) => self.bar.set_position(bytes.read_bytes()),
             None => self.bar.tick(),
@@ -31,12 +31,12 @@ impl Progress {
     }
 
     /// Prints a line beside the bar.
-    pub(super) fn say(&self, line: &str) {
+    pub(crate) fn say(&self, line: &str) {
         self.bar.suspend(|| eprintln!("{line}"));
     }
 
     /// Removes the bar.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -18,7 +18,12 @@ use super::values;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The process configuration
-    #[arg(long, value_name = "FILE", default_value = "foreshift.yaml", env = "FORESHIFT_CONFIG")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "foreshift.yaml",
+        env = "FORESHIFT_CONFIG"
+    )]
     config: PathBuf,
     /// How long to read of each topic
     #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = values::span)]
@@ -40,8 +45,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             kafka::check(process, fallback.as_ref(), args.sample, &mut findings);
         }
     }
-    args.output.print(&findings, |paint| render::findings(&findings, paint))?;
-    Ok(if is_fit(&findings) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    args.output
+        .print(&findings, |paint| render::findings(&findings, paint))?;
+    Ok(if is_fit(&findings) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn is_fit(findings: &[Finding]) -> bool {

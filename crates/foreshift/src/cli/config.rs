@@ -63,9 +63,15 @@ enum Which {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.what {
         What::Schema { file: Which::Process } => emit_json(&foreshift_config::process_schema(), true)?,
-        What::Schema { file: Which::Fallback } => emit_json(&foreshift_config::fallback_schema(), true)?,
+        What::Schema {
+            file: Which::Fallback,
+        } => emit_json(&foreshift_config::fallback_schema(), true)?,
         What::Validate { files, output } => return validate(files, *output),
-        What::Show { origin, files, output } => show(files, *origin, *output)?,
+        What::Show {
+            origin,
+            files,
+            output,
+        } => show(files, *origin, *output)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -110,28 +116,49 @@ impl Verdict {
             Ok(loaded) => (Vec::new(), loaded.warnings.clone()),
             Err(errors) => (errors.errors().to_vec(), Vec::new()),
         };
-        Self { file: path.display().to_string(), valid: errors.is_empty(), errors, warnings }
+        Self {
+            file: path.display().to_string(),
+            valid: errors.is_empty(),
+            errors,
+            warnings,
+        }
     }
 }
 
 fn validate(files: &Files, output: OutputArgs) -> anyhow::Result<ExitCode> {
     let read = files.read();
-    let process = read.process.iter().map(|(path, loaded)| (Verdict::of(path, loaded), loaded.as_ref().err()));
-    let fallback = read.fallback.iter().map(|(path, loaded)| (Verdict::of(path, loaded), loaded.as_ref().err()));
+    let process = read
+        .process
+        .iter()
+        .map(|(path, loaded)| (Verdict::of(path, loaded), loaded.as_ref().err()));
+    let fallback = read
+        .fallback
+        .iter()
+        .map(|(path, loaded)| (Verdict::of(path, loaded), loaded.as_ref().err()));
     let verdicts: Vec<(Verdict, Option<&ConfigErrors>)> = process.chain(fallback).collect();
     let all_valid = verdicts.iter().all(|(verdict, _)| verdict.valid);
     if output.is_json() {
-        emit_json(&verdicts.iter().map(|(verdict, _)| verdict).collect::<Vec<_>>(), true)?;
+        emit_json(
+            &verdicts.iter().map(|(verdict, _)| verdict).collect::<Vec<_>>(),
+            true,
+        )?;
     } else {
         for (verdict, errors) in &verdicts {
             match errors {
                 Some(errors) => eprintln!("{errors}"),
                 None => emit(&format!("{}: valid", verdict.file))?,
             }
-            verdict.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            verdict
+                .warnings
+                .iter()
+                .for_each(|warning| eprintln!("warning: {warning}"));
         }
     }
-    Ok(if all_valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if all_valid {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn show(files: &Files, with_origin: bool, output: OutputArgs) -> anyhow::Result<()> {
@@ -144,7 +171,13 @@ fn show(files: &Files, with_origin: bool, output: OutputArgs) -> anyhow::Result<
         origins.push((path, &loaded.as_ref().map_err(Clone::clone)?.origins));
     }
     if output.is_json() {
-        return emit_json(&origins.iter().flat_map(|(_, origins)| *origins).collect::<Vec<_>>(), true);
+        return emit_json(
+            &origins
+                .iter()
+                .flat_map(|(_, origins)| *origins)
+                .collect::<Vec<_>>(),
+            true,
+        );
     }
     let mut text = String::new();
     for (path, origins) in origins {
@@ -156,8 +189,16 @@ fn show(files: &Files, with_origin: bool, output: OutputArgs) -> anyhow::Result<
 
 /// One value a line, with its origin in a column of its own.
 fn values(origins: &[Origin], with_origin: bool) -> String {
-    let lines: Vec<String> = origins.iter().map(|one| clean(&format!("{}: {}", one.path, one.value))).collect();
-    let widest = lines.iter().map(|line| line.chars().count()).filter(|width| *width <= 60).max().unwrap_or(0);
+    let lines: Vec<String> = origins
+        .iter()
+        .map(|one| clean(&format!("{}: {}", one.path, one.value)))
+        .collect();
+    let widest = lines
+        .iter()
+        .map(|line| line.chars().count())
+        .filter(|width| *width <= 60)
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
     for (line, one) in lines.iter().zip(origins) {
         text.push_str(line);
@@ -181,10 +222,21 @@ mod tests {
     #[test]
     fn values_are_shown_with_where_they_came_from() {
         let origins = [
-            Origin { path: "a".into(), value: 1.into(), from: OriginFrom::Default },
-            Origin { path: "b.c".into(), value: "x".into(), from: OriginFrom::Environment("FORESHIFT__B__C".into()) },
+            Origin {
+                path: "a".into(),
+                value: 1.into(),
+                from: OriginFrom::Default,
+            },
+            Origin {
+                path: "b.c".into(),
+                value: "x".into(),
+                from: OriginFrom::Environment("FORESHIFT__B__C".into()),
+            },
         ];
-        assert_eq!(values(&origins, true), "a: 1      default\nb.c: \"x\"  environment FORESHIFT__B__C\n");
+        assert_eq!(
+            values(&origins, true),
+            "a: 1      default\nb.c: \"x\"  environment FORESHIFT__B__C\n"
+        );
         assert_eq!(values(&origins, false), "a: 1\nb.c: \"x\"\n");
     }
 
@@ -193,7 +245,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let fallback = dir.path().join("fallback.yaml");
         std::fs::write(&fallback, "routes: 7\n").unwrap();
-        let files = Files { process: None, fallback: Some(fallback) };
+        let files = Files {
+            process: None,
+            fallback: Some(fallback),
+        };
         let read = files.read();
         assert!(read.process.is_none());
         let (path, loaded) = read.fallback.unwrap();

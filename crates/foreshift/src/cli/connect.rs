@@ -75,7 +75,12 @@ impl ConnectArgs {
         if self.server != DEFAULT_SERVER {
             add("server", &self.server);
         }
-        let files = [("token-file", &self.token_file), ("ca", &self.ca), ("cert", &self.cert), ("key", &self.key)];
+        let files = [
+            ("token-file", &self.token_file),
+            ("ca", &self.ca),
+            ("cert", &self.cert),
+            ("key", &self.key),
+        ];
         for (name, file) in files {
             if let Some(file) = file {
                 add(name, &file.display().to_string());
@@ -97,10 +102,14 @@ fn read(path: &Path) -> anyhow::Result<String> {
 
 fn token(path: &Path) -> anyhow::Result<String> {
     let text = read(path)?;
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    let line = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#'));
     // A line of the server's own file may be given: the token is its first word.
     let word = line.and_then(|line| line.split_whitespace().next());
-    word.map(str::to_owned).with_context(|| format!("{} holds no token", path.display()))
+    word.map(str::to_owned)
+        .with_context(|| format!("{} holds no token", path.display()))
 }
 
 #[cfg(test)]
@@ -137,7 +146,14 @@ mod tests {
 
     #[test]
     fn an_address_without_a_scheme_is_plain_and_takes_no_certificates() {
-        assert_eq!(parse(&["--server", "h:1"]).settings().unwrap().server, "http://h:1");
-        assert!(parse(&["--server", "http://h:1", "--ca", "x"]).settings().is_err());
+        assert_eq!(
+            parse(&["--server", "h:1"]).settings().unwrap().server,
+            "http://h:1"
+        );
+        assert!(
+            parse(&["--server", "http://h:1", "--ca", "x"])
+                .settings()
+                .is_err()
+        );
     }
 }

@@ -51,7 +51,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         (_, Some(route), ..) => explain_route(args, route)?,
         (_, _, Some(sequence), Some(storage)) => {
             let decision = find_decision(&storage.join("decisions"), sequence)?;
-            args.output.print(&decision, |paint| render::decision(&decision, paint))?;
+            args.output
+                .print(&decision, |paint| render::decision(&decision, paint))?;
         }
         _ => bail!("name a target, --route ROUTE, or --decision SEQUENCE --storage DIR"),
     }
@@ -63,20 +64,34 @@ fn explain_target(args: &Args, target: &str) -> anyhow::Result<()> {
     let (prediction, explanations) = runtime()?.block_on(ask)?;
     let meant = |one: &&Explanation| args.horizon.is_none_or(|horizon| one.horizon == horizon);
     let shown: Vec<&Explanation> = explanations.iter().filter(meant).collect();
-    if let Some(horizon) = args.horizon.filter(|_| shown.is_empty() && !explanations.is_empty()) {
+    if let Some(horizon) = args
+        .horizon
+        .filter(|_| shown.is_empty() && !explanations.is_empty())
+    {
         let known: Vec<String> = explanations.iter().map(|one| one.horizon.to_string()).collect();
-        bail!("nothing is predicted for {horizon}; horizons are {}", known.join(", "));
+        bail!(
+            "nothing is predicted for {horizon}; horizons are {}",
+            known.join(", ")
+        );
     }
     let answer = json!({ "prediction": prediction, "explanations": shown });
     let flags = args.connect.flags();
-    args.output.print(&answer, |paint| render::explanation(&prediction, &shown, args.all, &flags, paint))
+    args.output.print(&answer, |paint| {
+        render::explanation(&prediction, &shown, args.all, &flags, paint)
+    })
 }
 
 fn explain_route(args: &Args, route: &str) -> anyhow::Result<()> {
-    let published = runtime()?.block_on(async { anyhow::Ok(args.connect.connect().await?.status().await?) })?;
-    let weights = published.routes.get(route).with_context(|| format!("no route {route:?} is known"))?;
+    let published =
+        runtime()?.block_on(async { anyhow::Ok(args.connect.connect().await?.status().await?) })?;
+    let weights = published
+        .routes
+        .get(route)
+        .with_context(|| format!("no route {route:?} is known"))?;
     let flags = args.connect.flags();
-    args.output.print(weights.as_ref(), |paint| render::route_in_words(&published, weights, &flags, paint))
+    args.output.print(weights.as_ref(), |paint| {
+        render::route_in_words(&published, weights, &flags, paint)
+    })
 }
 
 /// The decision of that number: the newest file that has it counts.
@@ -90,7 +105,11 @@ fn find_decision(dir: &Path, sequence: u64) -> anyhow::Result<Decision> {
             return Ok(decision);
         }
     }
-    bail!("no decision {sequence} in the {} files of {}; older ones are let go", files.len(), dir.display())
+    bail!(
+        "no decision {sequence} in the {} files of {}; older ones are let go",
+        files.len(),
+        dir.display()
+    )
 }
 
 /// Only the wanted line is read as a decision: a file has hundreds of thousands.
@@ -105,7 +124,9 @@ fn find_in(path: &Path, sequence: u64) -> anyhow::Result<Option<Decision>> {
             return Ok(None);
         }
         if line.starts_with(begins.as_bytes()) {
-            return serde_json::from_slice(&line).map(Some).context("the decision's line is damaged");
+            return serde_json::from_slice(&line)
+                .map(Some)
+                .context("the decision's line is damaged");
         }
     }
 }
@@ -135,7 +156,11 @@ mod tests {
     #[test]
     fn a_decision_that_was_let_go_is_told_as_such() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("decisions-000001-000000000001.jsonl"), "{\"sequence\":1,\n").unwrap();
+        fs::write(
+            dir.path().join("decisions-000001-000000000001.jsonl"),
+            "{\"sequence\":1,\n",
+        )
+        .unwrap();
         let error = find_decision(dir.path(), 12).unwrap_err().to_string();
         assert!(error.contains("no decision 12"), "{error}");
         assert!(format!("{:#}", find_decision(dir.path(), 1).unwrap_err()).contains("damaged"));

@@ -11,7 +11,13 @@ use super::Command;
 #[derive(Args)]
 pub(crate) struct LoggingArgs {
     /// What is logged to stderr, such as `info` or `foreshift=debug,rdkafka=info`
-    #[arg(long, global = true, value_name = "FILTER", env = "FORESHIFT_LOG", help_heading = "Logging")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        env = "FORESHIFT_LOG",
+        help_heading = "Logging"
+    )]
     log: Option<String>,
     /// Log as JSON lines
     #[arg(long, global = true, env = "FORESHIFT_LOG_JSON", help_heading = "Logging")]
@@ -22,13 +28,19 @@ impl LoggingArgs {
     /// Starts logging. A filter that cannot be read is told and replaced by the usual one: a service must not
     /// stay down over how it logs.
     pub(crate) fn start(&self, command: &Command) {
-        let usual = if matches!(command, Command::Run(_)) { "info" } else { "warn" };
+        let usual = if matches!(command, Command::Run(_)) {
+            "info"
+        } else {
+            "warn"
+        };
         let asked = self.log.as_deref().unwrap_or(usual);
         let (filter, refused) = match EnvFilter::try_new(asked) {
             Ok(filter) => (filter, None),
             Err(error) => (EnvFilter::new(usual), Some(error)),
         };
-        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let lines = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr);
         let started = if self.log_json {
             lines.json().try_init()
         } else {

@@ -36,7 +36,10 @@ async fn give(order: &Order) -> anyhow::Result<()> {
         expected_version: order.with.expect_version,
         on_behalf_of: order.with.on_behalf_of.clone(),
     };
-    let done = client.operate(ask).await.map_err(|error| explained(error, &request_id))?;
+    let done = client
+        .operate(ask)
+        .await
+        .map_err(|error| explained(error, &request_id))?;
     let after = look_until_shown(&client, order, &done).await;
     let flags = order.with.connect.flags();
     let receipt = Receipt {
@@ -63,7 +66,8 @@ fn explained(error: ClientError, request_id: &str) -> anyhow::Error {
     let lost = matches!(error, ClientError::Call { .. } | ClientError::Answer { .. });
     let error = anyhow::Error::new(error);
     if lost {
-        let hint = format!("not acknowledged; to try again without doing it twice: --request-id {request_id}");
+        let hint =
+            format!("not acknowledged; to try again without doing it twice: --request-id {request_id}");
         return error.context(hint);
     }
     error.context("the order was refused, nothing changed")

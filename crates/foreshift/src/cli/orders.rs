@@ -43,7 +43,11 @@ pub(crate) struct Order {
 
 impl OrderArgs {
     fn order(&self, action: Action, lasts: Option<Duration>) -> Order {
-        Order { action, expiry: lasts.map(Expiry::In), with: self.clone() }
+        Order {
+            action,
+            expiry: lasts.map(Expiry::In),
+            with: self.clone(),
+        }
     }
 }
 
@@ -55,7 +59,9 @@ fn reason(text: &str) -> Result<String, String> {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example: foreshift pin chat openai=70% anthropic=30% --for 30m --reason 'INC-17 quota'")]
+#[command(
+    after_help = "Example: foreshift pin chat openai=70% anthropic=30% --for 30m --reason 'INC-17 quota'"
+)]
 pub(crate) struct PinArgs {
     /// The route
     route: String,
@@ -72,7 +78,10 @@ pub(crate) struct PinArgs {
 impl PinArgs {
     pub(crate) fn order(&self) -> anyhow::Result<Order> {
         values::whole(&self.weights).map_err(anyhow::Error::msg)?;
-        let action = Action::Pin { route: self.route.as_str().into(), weights: self.weights.clone() };
+        let action = Action::Pin {
+            route: self.route.as_str().into(),
+            weights: self.weights.clone(),
+        };
         Ok(self.with.order(action, Some(self.lasts)))
     }
 }
@@ -87,7 +96,12 @@ pub(crate) struct UnpinArgs {
 
 impl UnpinArgs {
     pub(crate) fn order(&self) -> anyhow::Result<Order> {
-        Ok(self.with.order(Action::Unpin { route: self.route.as_str().into() }, None))
+        Ok(self.with.order(
+            Action::Unpin {
+                route: self.route.as_str().into(),
+            },
+            None,
+        ))
     }
 }
 
@@ -175,15 +189,24 @@ enum BaselineWhat {
 
 impl BaselineArgs {
     pub(crate) fn order(&self) -> anyhow::Result<Order> {
-        let BaselineWhat::Confirm { route, baseline, with } = &self.what;
+        let BaselineWhat::Confirm {
+            route,
+            baseline,
+            with,
+        } = &self.what;
         values::whole(baseline).map_err(anyhow::Error::msg)?;
-        let action = Action::ConfirmBaseline { route: route.as_str().into(), baseline: baseline.clone() };
+        let action = Action::ConfirmBaseline {
+            route: route.as_str().into(),
+            baseline: baseline.clone(),
+        };
         Ok(with.order(action, None))
     }
 }
 
 #[derive(Args)]
-#[command(after_help = "Example: foreshift incident openai --start 20m --end 5m --reason 'INC-17: provider outage'")]
+#[command(
+    after_help = "Example: foreshift incident openai --start 20m --end 5m --reason 'INC-17: provider outage'"
+)]
 pub(crate) struct IncidentArgs {
     /// The target
     target: String,
@@ -205,7 +228,11 @@ impl IncidentArgs {
         if end.is_some_and(|end| end <= start) {
             bail!("the incident ends before it begins");
         }
-        let action = Action::MarkIncident { target: self.target.as_str().into(), start, end };
+        let action = Action::MarkIncident {
+            target: self.target.as_str().into(),
+            start,
+            end,
+        };
         Ok(self.with.order(action, None))
     }
 }
@@ -243,7 +270,10 @@ impl VerdictArgs {
             Judgement::Reviewed => Verdict::Reviewed,
             Judgement::Missed => Verdict::Missed,
         };
-        let action = Action::Verdict { prediction: self.prediction.clone(), verdict };
+        let action = Action::Verdict {
+            prediction: self.prediction.clone(),
+            verdict,
+        };
         Ok(self.with.order(action, None))
     }
 }
@@ -268,9 +298,18 @@ mod tests {
 
     #[test]
     fn a_mode_is_for_one_route_or_for_all_and_never_for_all_by_accident() {
-        let one = Action::SetMode { route: Some("chat".into()), mode: Mode::Auto };
+        let one = Action::SetMode {
+            route: Some("chat".into()),
+            mode: Mode::Auto,
+        };
         assert_eq!(mode("chat auto").unwrap(), one);
-        assert_eq!(mode("--all shadow").unwrap(), Action::SetMode { route: None, mode: Mode::Shadow });
+        assert_eq!(
+            mode("--all shadow").unwrap(),
+            Action::SetMode {
+                route: None,
+                mode: Mode::Shadow
+            }
+        );
         assert!(mode("auto").is_err() && mode("--all chat auto").is_err() && mode("chat fast").is_err());
     }
 

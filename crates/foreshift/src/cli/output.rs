@@ -29,7 +29,11 @@ impl OutputArgs {
     }
 
     /// Prints what was asked for in the form that was asked for.
-    pub(crate) fn print<T: Serialize>(self, value: &T, text: impl FnOnce(Paint) -> String) -> anyhow::Result<()> {
+    pub(crate) fn print<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce(Paint) -> String,
+    ) -> anyhow::Result<()> {
         match self.output {
             Format::Text => emit(&text(paint())),
             Format::Json => emit_json(value, true),
@@ -47,7 +51,10 @@ pub(crate) fn paint() -> Paint {
 pub(crate) fn emit(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     let end = if text.ends_with('\n') { "" } else { "\n" };
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes())).and_then(|()| out.flush());
+    let written = out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(end.as_bytes()))
+        .and_then(|()| out.flush());
     match written {
         // `foreshift status | head` has read enough: that is no failure.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
@@ -57,7 +64,11 @@ pub(crate) fn emit(text: &str) -> anyhow::Result<()> {
 
 /// Writes JSON to stdout, over several lines or on one.
 pub(crate) fn emit_json<T: Serialize>(value: &T, pretty: bool) -> anyhow::Result<()> {
-    let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+    let text = if pretty {
+        serde_json::to_string_pretty(value)
+    } else {
+        serde_json::to_string(value)
+    };
     emit(&text.context("the answer cannot be written as JSON")?)
 }
 

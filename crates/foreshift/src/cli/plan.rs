@@ -27,7 +27,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     fallback: PathBuf,
     /// The process configuration, which names the storage and the configuration in force
-    #[arg(long, value_name = "FILE", default_value = "foreshift.yaml", env = "FORESHIFT_CONFIG")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "foreshift.yaml",
+        env = "FORESHIFT_CONFIG"
+    )]
     config: PathBuf,
     /// The storage directory of `foreshift run`, instead of the one that the process configuration names
     #[arg(long, value_name = "DIR")]
@@ -64,22 +69,44 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         (Some(_), false) => None,
         _ => Some(foreshift_config::load_process(&args.config, std::env::vars())?.value),
     };
-    let storage = args.storage.clone().or_else(|| process.as_ref().map(|process| process.storage.dir.clone()));
+    let storage = args
+        .storage
+        .clone()
+        .or_else(|| process.as_ref().map(|process| process.storage.dir.clone()));
     let file = process.as_ref().map(|process| process.fallback_path.as_path());
     let file = file.map(foreshift_config::load_fallback).transpose();
-    let file = file.context("the fallback configuration in force cannot be read; --storage alone compares with the snapshot")?;
+    let file = file.context(
+        "the fallback configuration in force cannot be read; --storage alone compares with the snapshot",
+    )?;
     let engine = storage.as_deref().map(restored).transpose()?.flatten();
     let old = match (&engine, &file) {
         (Some((engine, _)), _) => Arc::clone(engine.fallback()),
         (None, Some(file)) => Arc::new(file.value.clone()),
-        (None, None) => anyhow::bail!("there is no snapshot to compare with; --config names the configuration in force"),
+        (None, None) => {
+            anyhow::bail!("there is no snapshot to compare with; --config names the configuration in force")
+        }
     };
     // What the file says now is what is in force only while nobody has edited it.
-    let settings = file.as_ref().filter(|file| file.value.digest == old.digest).map(|file| differences(file, &new));
+    let settings = file
+        .as_ref()
+        .filter(|file| file.value.digest == old.digest)
+        .map(|file| differences(file, &new));
     let trial = engine.map(|(engine, commands_since)| try_on(engine, commands_since, &new.value));
-    let view = PlanView { new: &new.value, old: &old, trial: trial.as_ref(), settings: settings.as_deref(), warnings: &new.warnings, refused: refused.as_deref() };
-    args.output.print(&view.answer(), |paint| render::plan(&view, paint))?;
-    Ok(if refused.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let view = PlanView {
+        new: &new.value,
+        old: &old,
+        trial: trial.as_ref(),
+        settings: settings.as_deref(),
+        warnings: &new.warnings,
+        refused: refused.as_deref(),
+    };
+    args.output
+        .print(&view.answer(), |paint| render::plan(&view, paint))?;
+    Ok(if refused.is_some() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// The engine of the newest snapshot, with what was ordered since; `None` where there is none. The lock is left
@@ -88,7 +115,9 @@ fn restored(storage: &Path) -> anyhow::Result<Option<(Engine, usize)>> {
     if !storage.is_dir() {
         return Ok(None);
     }
-    let Some(checkpoint) = CheckpointStore::new(storage).newest()? else { return Ok(None) };
+    let Some(checkpoint) = CheckpointStore::new(storage).newest()? else {
+        return Ok(None);
+    };
     let mut engine = Engine::restore(&Snapshot::from_bytes(&checkpoint.engine)?, 0)?;
     let commands = commands_since(&storage.join("commands.log"))?;
     for command in &commands {
@@ -104,8 +133,12 @@ fn commands_since(log: &Path) -> anyhow::Result<Vec<Command>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", log.display())),
     };
-    let whole = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());
-    let commands = whole.lines().map(|line| serde_json::from_str(line).context("the command log is damaged"));
+    let whole = text
+        .rfind('\n')
+        .map_or("", |end| text.get(..end).unwrap_or_default());
+    let commands = whole
+        .lines()
+        .map(|line| serde_json::from_str(line).context("the command log is damaged"));
     commands.collect()
 }
 
@@ -120,17 +153,28 @@ fn try_on(mut engine: Engine, commands_since: usize, new: &Fallback) -> Trial {
             alerts.push(alert.to_string());
         }
     }
-    Trial { age_us: wall_clock().since(before.now).as_micros(), commands_since, before, after, alerts }
+    Trial {
+        age_us: wall_clock().since(before.now).as_micros(),
+        commands_since,
+        before,
+        after,
+        alerts,
+    }
 }
 
 /// Settings of the one file that are another in the other.
 fn differences(old: &Loaded<Fallback>, new: &Loaded<Fallback>) -> Vec<SettingChange> {
     fn by_path(origins: &[Origin]) -> BTreeMap<&str, &Value> {
-        origins.iter().map(|one| (one.path.as_str(), &one.value)).collect()
+        origins
+            .iter()
+            .map(|one| (one.path.as_str(), &one.value))
+            .collect()
     }
     let (before, after) = (by_path(&old.origins), by_path(&new.origins));
     let paths: std::collections::BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
-    let pairs = paths.into_iter().map(|path| (path, before.get(path).copied(), after.get(path).copied()));
+    let pairs = paths
+        .into_iter()
+        .map(|path| (path, before.get(path).copied(), after.get(path).copied()));
     let changed = pairs.filter(|(_, before, after)| before != after);
     let change = |(path, before, after): (&str, Option<&Value>, Option<&Value>)| SettingChange {
         path: path.to_owned(),
@@ -163,9 +207,18 @@ mod tests {
         let old = file(["60%", "40%"]);
         let engine = Engine::new(3, Arc::new(old.value.clone()), fresh_model(&old.value));
         let snapshot = engine.snapshot().unwrap().to_bytes().unwrap();
-        let checkpoint = Checkpoint { engine: snapshot, intake: vec![], journal_row: 0 };
+        let checkpoint = Checkpoint {
+            engine: snapshot,
+            intake: vec![],
+            journal_row: 0,
+        };
         CheckpointStore::new(dir.path()).write(&checkpoint).unwrap();
-        let files = || fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+        let files = || {
+            fs::read_dir(dir.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .collect::<Vec<_>>()
+        };
         let before = files();
 
         let new = file(["70%", "30%"]);
@@ -190,7 +243,10 @@ mod tests {
     fn settings_that_differ_are_listed_by_path() {
         let changes = differences(&file(["60%", "40%"]), &file(["70%", "30%"]));
         assert_eq!(changes.len(), 2, "{changes:?}");
-        assert!(changes.iter().all(|change| change.path.ends_with("baseline_bp")), "{changes:?}");
+        assert!(
+            changes.iter().all(|change| change.path.ends_with("baseline_bp")),
+            "{changes:?}"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use clap::Parser;
 use foreshift_domain::fallback::Fallback;
 use foreshift_domain::input::Input;
 use foreshift_domain::published::Published;
-use foreshift_domain::Duration;
+use foreshift_domain::{Duration, Timestamp};
 use foreshift_engine::{Engine, Output, fresh_model};
 use foreshift_serve::{CommandRequest, Credentials, Limits, ServeChannels, ServeConfig};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -30,19 +30,40 @@ struct Served {
 }
 
 fn serve() -> Served {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let fallback: Arc<Fallback> = Arc::new(foreshift_config::parse_fallback(FALLBACK, "f").unwrap().value);
-    let mut engine = Engine::new(7, Arc::clone(&fallback), fresh_model(&fallback));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let read = |text: &str| -> Arc<Fallback> {
+        Arc::new(foreshift_config::parse_fallback(text, "f").unwrap().value)
+    };
+    let nothing = read("discover: true\n");
+    let mut engine = Engine::new(7, Arc::clone(&nothing), fresh_model(&nothing));
+    engine.handle(&Input::Clock(Timestamp::from_secs(1_000)));
+    engine.handle(&Input::Fallback(read(FALLBACK)));
     let (publish, published) = watch::channel(Arc::new(engine.publish()));
     let (changed, changes) = broadcast::channel(16);
     let (commands, mut asked) = mpsc::channel::<CommandRequest>(4);
     let (applied, _) = mpsc::channel(4);
     let (_, ready) = watch::channel(true);
-    let channels = ServeChannels { published: published.clone(), changes, commands, applied, ready };
+    let channels = ServeChannels {
+        published: published.clone(),
+        changes,
+        commands,
+        applied,
+        ready,
+    };
     let any = "127.0.0.1:0".parse().unwrap();
-    let config =
-        ServeConfig { listen: any, operator_listen: Some(any), credentials: Credentials::none(), limits: Limits::default() };
-    let serving = runtime.block_on(foreshift_serve::serve(config, channels, std::future::pending())).unwrap();
+    let config = ServeConfig {
+        listen: any,
+        operator_listen: Some(any),
+        credentials: Credentials::none(),
+        limits: Limits::default(),
+    };
+    let serving = runtime
+        .block_on(foreshift_serve::serve(config, channels, std::future::pending()))
+        .unwrap();
     let address = format!("http://{}", serving.addresses.operator);
     runtime.spawn(async move {
         while let Some(request) = asked.recv().await {
@@ -59,13 +80,19 @@ fn serve() -> Served {
             request.reply.send(result.unwrap()).unwrap();
         }
     });
-    Served { address, published, _runtime: runtime }
+    Served {
+        address,
+        published,
+        _runtime: runtime,
+    }
 }
 
 impl Served {
     fn parse(&self, line: &str) -> Command {
         let words = line.split(' ').chain(["--server", &self.address]);
-        Cli::try_parse_from(std::iter::once("foreshift").chain(words)).unwrap().command
+        Cli::try_parse_from(std::iter::once("foreshift").chain(words))
+            .unwrap()
+            .command
     }
 
     fn now(&self) -> Arc<Published> {
@@ -74,25 +101,34 @@ impl Served {
 
     fn weight_bp(&self, target: &str) -> u32 {
         let chat = &self.now().routes["chat"];
-        chat.targets.iter().find(|one| one.target.as_str() == target).unwrap().weight_bp
+        chat.targets
+            .iter()
+            .find(|one| one.target.as_str() == target)
+            .unwrap()
+            .weight_bp
     }
 }
 
 #[test]
 fn a_pin_is_carried_out_repeated_harmlessly_and_ended() {
     let served = serve();
-    let pin = || match served.parse("pin chat openai=20% mistral=80% --for 30m --reason test --request-id r1") {
+    let pin = || match served.parse("pin chat openai=20% mistral=80% --for 30m --reason test --request-id r1")
+    {
         Command::Pin(args) => args.order().and_then(operate::run),
         _ => unreachable!(),
     };
     pin().unwrap();
     assert_eq!(served.weight_bp("mistral"), 8_000);
     let over = served.now().overrides["chat"].pin.clone().unwrap();
-    let left = over.expires_at.since(super::values::wall_clock());
-    assert!(over.reason == "test" && left > Duration::ZERO && left <= Duration::from_secs(1_800), "{over:?}");
+    let expected = Timestamp::from_secs(1_000) + Duration::from_secs(1_800);
+    assert_eq!((over.reason.as_str(), over.expires_at), ("test", expected));
     let decisions = served.now().decisions;
     pin().unwrap();
-    assert_eq!(served.now().decisions, decisions, "the same request id is carried out once");
+    assert_eq!(
+        served.now().decisions,
+        decisions,
+        "the same request id is carried out once"
+    );
     match served.parse("unpin chat --reason test -o json") {
         Command::Unpin(args) => args.order().and_then(operate::run).unwrap(),
         _ => unreachable!(),
@@ -109,8 +145,14 @@ fn an_order_that_is_refused_says_why_and_changes_nothing() {
         _ => unreachable!(),
     };
     let error = format!("{:#}", operate::run(order).unwrap_err());
-    assert!(error.contains("nothing changed") && error.contains("not 7.999"), "{error}");
-    assert_eq!(served.now(), before);
+    assert!(
+        error.contains("nothing changed") && error.contains("not 7.999"),
+        "{error}"
+    );
+    assert_eq!(
+        (&served.now().routes, served.now().decisions),
+        (&before.routes, before.decisions)
+    );
 }
 
 #[test]
@@ -122,7 +164,12 @@ fn status_reads_a_server_and_names_the_routes_it_knows_when_asked_for_another() 
     };
     run("status").unwrap();
     run("status chat -o json").unwrap();
-    assert!(run("status caht").unwrap_err().to_string().contains("known are chat"));
+    assert!(
+        run("status caht")
+            .unwrap_err()
+            .to_string()
+            .contains("known are chat")
+    );
 }
 
 #[test]
@@ -133,10 +180,22 @@ fn a_watch_begins_with_every_route_and_prints_a_version_once() {
         _ => unreachable!(),
     };
     let runtime = super::connect::runtime().unwrap();
-    let (args, mut seen) = (watch("watch -o json"), follow::Seen::new(OutputArgs { output: Format::Json }));
+    let (args, mut seen) = (
+        watch("watch -o json"),
+        follow::Seen::new(OutputArgs { output: Format::Json }),
+    );
     let news = runtime.block_on(async {
-        let client = foreshift_serve::client::Client::connect(args.settings().unwrap()).await.unwrap();
-        client.watch_weights(&[]).await.unwrap().next().await.unwrap().unwrap()
+        let client = foreshift_serve::client::Client::connect(args.settings().unwrap())
+            .await
+            .unwrap();
+        client
+            .watch_weights(&[])
+            .await
+            .unwrap()
+            .next()
+            .await
+            .unwrap()
+            .unwrap()
     });
     assert!(seen.take(news.clone()).unwrap() == 1 && seen.take(news).unwrap() == 0);
 }

@@ -25,11 +25,24 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let fallback = args.fallback.as_deref().map(foreshift_config::load_fallback).transpose()?;
-    let published = runtime()?.block_on(async { anyhow::Ok(args.connect.connect().await?.status().await?) })?;
-    let unknown = args.routes.iter().find(|route| !published.routes.contains_key(route.as_str()));
+    let fallback = args
+        .fallback
+        .as_deref()
+        .map(foreshift_config::load_fallback)
+        .transpose()?;
+    let published =
+        runtime()?.block_on(async { anyhow::Ok(args.connect.connect().await?.status().await?) })?;
+    let unknown = args
+        .routes
+        .iter()
+        .find(|route| !published.routes.contains_key(route.as_str()));
     if let Some(unknown) = unknown {
-        let known: Vec<&str> = published.routes.keys().take(20).map(|route| route.as_str()).collect();
+        let known: Vec<&str> = published
+            .routes
+            .keys()
+            .take(20)
+            .map(|route| route.as_str())
+            .collect();
         anyhow::bail!("no route {unknown:?} is known; known are {}", known.join(", "));
     }
     args.output.print(&published, |paint| {

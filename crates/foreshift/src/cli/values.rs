@@ -28,7 +28,10 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
             "d" => 86_400_000_000,
             _ => return Err(wrong()),
         };
-        let part = number.parse::<i64>().ok().and_then(|number| number.checked_mul(unit_us));
+        let part = number
+            .parse::<i64>()
+            .ok()
+            .and_then(|number| number.checked_mul(unit_us));
         micros = part.and_then(|part| micros.checked_add(part)).ok_or_else(wrong)?;
         rest = tail;
     }
@@ -84,7 +87,9 @@ pub(crate) fn whole(shares: &[(TargetName, u32)]) -> Result<(), String> {
         return Ok(());
     }
     let sum = sum as f64 / 100.0;
-    Err(format!("the shares sum to {sum}%, not to 100%; targets that are left out get 0%"))
+    Err(format!(
+        "the shares sum to {sum}%, not to 100%; targets that are left out get 0%"
+    ))
 }
 
 /// Reads a version: `7.41`.
@@ -123,7 +128,9 @@ impl FromStr for Moment {
             return Ok(Self::At(at));
         }
         span(text).map(Self::Ago).map_err(|_| {
-            format!("expected a time such as 2026-03-01T12:00:00Z, or how long ago, such as 20m; found `{text}`")
+            format!(
+                "expected a time such as 2026-03-01T12:00:00Z, or how long ago, such as 20m; found `{text}`"
+            )
         })
     }
 }
@@ -139,7 +146,9 @@ impl Moment {
 
 /// The machine's clock.
 pub(crate) fn wall_clock() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
@@ -161,7 +170,15 @@ mod tests {
         assert_eq!(share("openai=70%"), Ok(("openai".into(), 7_000)));
         assert_eq!(share("a=b=33.34%"), Ok(("a=b".into(), 3_334)));
         assert_eq!(share("openai=25bp"), Ok(("openai".into(), 25)));
-        for wrong in ["openai", "openai=", "=70%", "openai=70", "openai=101%", "openai=1.234%", "openai=-1%"] {
+        for wrong in [
+            "openai",
+            "openai=",
+            "=70%",
+            "openai=70",
+            "openai=101%",
+            "openai=1.234%",
+            "openai=-1%",
+        ] {
             assert!(share(wrong).is_err(), "{wrong}");
         }
     }
@@ -170,15 +187,28 @@ mod tests {
     fn shares_must_make_a_whole_and_name_a_target_once() {
         assert!(whole(&[("a".into(), 7_000), ("b".into(), 3_000)]).is_ok());
         assert!(whole(&[("a".into(), 7_000)]).unwrap_err().contains("70%"));
-        assert!(whole(&[("a".into(), 5_000), ("a".into(), 5_000)]).unwrap_err().contains("twice"));
+        assert!(
+            whole(&[("a".into(), 5_000), ("a".into(), 5_000)])
+                .unwrap_err()
+                .contains("twice")
+        );
     }
 
     #[test]
     fn versions_and_moments_parse_back() {
-        assert_eq!(version("7.41"), Ok(Version { epoch: 7, sequence: 41 }));
+        assert_eq!(
+            version("7.41"),
+            Ok(Version {
+                epoch: 7,
+                sequence: 41
+            })
+        );
         assert!(version("7").is_err() && version("7.x").is_err());
         let now = Timestamp::from_secs(1_000);
-        assert_eq!("10m".parse::<Moment>().unwrap().before(now), Timestamp::from_secs(400));
+        assert_eq!(
+            "10m".parse::<Moment>().unwrap().before(now),
+            Timestamp::from_secs(400)
+        );
         let at = "1970-01-01T00:00:07Z".parse::<Moment>().unwrap();
         assert_eq!(at.before(now), Timestamp::from_secs(7));
     }

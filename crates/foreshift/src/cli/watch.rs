@@ -109,7 +109,10 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn new(output: OutputArgs) -> Self {
-        Self { known: BTreeMap::new(), output }
+        Self {
+            known: BTreeMap::new(),
+            output,
+        }
     }
 
     /// Prints what is new; says how many lines that were.

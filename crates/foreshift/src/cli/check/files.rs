@@ -14,12 +14,18 @@ use crate::run::built_in_model;
 /// Both files, where they can be used.
 pub(super) fn check(config: &Path, findings: &mut Vec<Finding>) -> (Option<ProcessConfig>, Option<Fallback>) {
     let loaded = foreshift_config::load_process(config, std::env::vars());
-    let Some(process) = told(config, loaded, findings) else { return (None, None) };
+    let Some(process) = told(config, loaded, findings) else {
+        return (None, None);
+    };
     let path = process.fallback_path.as_path();
     let fallback = told(path, foreshift_config::load_fallback(path), findings);
     if let Some(fallback) = &fallback {
         if let Err(why) = foreshift_config::refuse_for_live(fallback) {
-            findings.push(Finding::fail(path.display().to_string(), why, "remove discover.confirm_baselines"));
+            findings.push(Finding::fail(
+                path.display().to_string(),
+                why,
+                "remove discover.confirm_baselines",
+            ));
         }
         routes(fallback, findings);
         model(process.model_path.as_deref(), fallback, findings);
@@ -32,14 +38,27 @@ fn told<T>(path: &Path, loaded: Result<Loaded<T>, ConfigErrors>, findings: &mut 
     match loaded {
         Ok(loaded) => {
             findings.push(Finding::ok(&about, "is valid"));
-            findings.extend(loaded.warnings.iter().map(|warning| Finding::warn(&about, warning, "")));
+            findings.extend(
+                loaded
+                    .warnings
+                    .iter()
+                    .map(|warning| Finding::warn(&about, warning, "")),
+            );
             Some(loaded.value)
         }
         Err(errors) => {
             let found = errors.errors().iter().map(|error| {
                 let line = error.line().map_or(String::new(), |line| format!(":{line}"));
-                let at = if error.path.is_empty() { String::new() } else { format!("{}: ", error.path) };
-                Finding::fail(format!("{about}{line}"), format!("{at}{}", error.message), &error.hint)
+                let at = if error.path.is_empty() {
+                    String::new()
+                } else {
+                    format!("{}: ", error.path)
+                };
+                Finding::fail(
+                    format!("{about}{line}"),
+                    format!("{at}{}", error.message),
+                    &error.hint,
+                )
             });
             findings.extend(found);
             None
@@ -62,21 +81,35 @@ fn routes(fallback: &Fallback, findings: &mut Vec<Finding>) {
             let message = "has one target: there is nowhere to move traffic to";
             findings.push(Finding::warn(&about, message, "add a secondary with a capacity"));
         }
-        for target in route.targets.iter().filter(|target| target.role == Role::Secondary) {
+        for target in route
+            .targets
+            .iter()
+            .filter(|target| target.role == Role::Secondary)
+        {
             let config = fallback.target(&target.target);
             if config.is_some_and(|config| config.capacity.is_some()) {
                 declared += 1;
                 continue;
             }
-            let message = format!("secondary {} declares no capacity: a shift could drown it", target.target);
-            findings.push(Finding::fail(&about, message, "set targets[].capacity, such as `500 rps`"));
+            let message = format!(
+                "secondary {} declares no capacity: a shift could drown it",
+                target.target
+            );
+            findings.push(Finding::fail(
+                &about,
+                message,
+                "set targets[].capacity, such as `500 rps`",
+            ));
         }
         if route.settings.mode == Mode::Auto {
             findings.push(Finding::ok(&about, "mode auto: it acts by itself"));
         }
     }
     if declared > 0 {
-        findings.push(Finding::ok("capacities", format!("{declared} secondaries declare theirs")));
+        findings.push(Finding::ok(
+            "capacities",
+            format!("{declared} secondaries declare theirs"),
+        ));
     }
 }
 
@@ -123,21 +156,43 @@ mod tests {
     fn every_mistake_of_a_file_is_a_finding_of_its_own() {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("foreshift.yaml");
-        fs::write(&config, "kafka:\n  brokers: [k:9092]\n  broker: x\ntime: {clocks: wall}\n").unwrap();
+        fs::write(
+            &config,
+            "kafka:\n  brokers: [k:9092]\n  broker: x\ntime: {clocks: wall}\n",
+        )
+        .unwrap();
         let mut findings = Vec::new();
         let (process, fallback) = check(&config, &mut findings);
         assert!(process.is_none() && fallback.is_none());
-        assert_eq!(findings.iter().filter(|finding| finding.level == Level::Fail).count(), 2, "{findings:?}");
-        assert!(findings.iter().all(|finding| !finding.hint.is_empty()), "{findings:?}");
+        assert_eq!(
+            findings
+                .iter()
+                .filter(|finding| finding.level == Level::Fail)
+                .count(),
+            2,
+            "{findings:?}"
+        );
+        assert!(
+            findings.iter().all(|finding| !finding.hint.is_empty()),
+            "{findings:?}"
+        );
     }
 
     #[test]
     fn what_only_a_replay_may_do_fails_the_check() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("foreshift.yaml"), "kafka: {brokers: [k:9092]}\n").unwrap();
-        fs::write(dir.path().join("fallback.yaml"), "discover: {confirm_baselines: true}\n").unwrap();
+        fs::write(
+            dir.path().join("fallback.yaml"),
+            "discover: {confirm_baselines: true}\n",
+        )
+        .unwrap();
         let mut findings = Vec::new();
         check(&dir.path().join("foreshift.yaml"), &mut findings);
-        assert!(findings.iter().any(|finding| finding.level == Level::Fail && finding.hint.contains("confirm")));
+        assert!(
+            findings
+                .iter()
+                .any(|finding| finding.level == Level::Fail && finding.hint.contains("confirm"))
+        );
     }
 }

@@ -7,7 +7,9 @@ use foreshift_config::{KafkaConfig, ProcessConfig, SignalKind, TopicConfig, Topi
 use foreshift_domain::fallback::Fallback;
 use foreshift_ingest::decode::envoy::EnvoyKeys;
 use foreshift_ingest::decode::{BadRecord, Decoder, Format};
-use foreshift_ingest::source::{KafkaSettings, KafkaSource, Membership, Positions, Source, SourceError, StartAt, TopicSettings};
+use foreshift_ingest::source::{
+    KafkaSettings, KafkaSource, Membership, Positions, Source, SourceError, StartAt, TopicSettings,
+};
 
 use super::mapping::Sampled;
 use super::places::full;
@@ -40,21 +42,31 @@ pub(super) fn check(
         Ok(decoder) => decoder,
         Err(error) => return findings.push(Finding::fail("decoder", full(&error), "please report this")),
     };
-    let reader = Reader { kafka, decoder, sample: Duration::from_secs_f64(sample.as_secs_f64()) };
+    let reader = Reader {
+        kafka,
+        decoder,
+        sample: Duration::from_secs_f64(sample.as_secs_f64()),
+    };
     let mut sampled = fallback.map(|fallback| Sampled::new(process, fallback));
     let mut answered = false;
     for topic in &kafka.topics {
         match reader.read(topic, sampled.as_mut()) {
             Ok(found) => {
                 if !answered {
-                    findings.push(Finding::ok("kafka", format!("{} answer", kafka.brokers.join(", "))));
+                    findings.push(Finding::ok(
+                        "kafka",
+                        format!("{} answer", kafka.brokers.join(", ")),
+                    ));
                 }
                 answered = true;
                 found.tell(topic, findings);
             }
             Err(error @ SourceError::NoTopic { .. }) => {
                 answered = true;
-                let hint = format!("create it, or correct kafka.topics; what writes to it? (format {:?})", topic.format);
+                let hint = format!(
+                    "create it, or correct kafka.topics; what writes to it? (format {:?})",
+                    topic.format
+                );
                 findings.push(Finding::fail(format!("topic {}", topic.name), full(&error), hint));
             }
             Err(error) if answered => {
@@ -94,12 +106,19 @@ struct Found {
 
 impl Reader<'_> {
     fn settings(&self, name: &str, format: Format) -> KafkaSettings {
-        let properties = self.kafka.properties.iter().map(|(name, value)| (name.to_owned(), value));
+        let properties = self
+            .kafka
+            .properties
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value));
         let mut properties: BTreeMap<String, String> = properties.collect();
         properties.insert("client.id".to_owned(), format!("{}-check", self.kafka.client_id));
         KafkaSettings {
             brokers: self.kafka.brokers.join(","),
-            topics: vec![TopicSettings { name: name.to_owned(), format }],
+            topics: vec![TopicSettings {
+                name: name.to_owned(),
+                format,
+            }],
             // Never a member of the group: a check must not move a partition away from who reads it.
             membership: Membership::Assign,
             start: StartAt::Newest,
@@ -117,14 +136,26 @@ impl Reader<'_> {
     }
 
     /// Reads what is there up to the ends as they were, as long as the sample lasts.
-    fn read_newest(&self, source: &mut KafkaSource, mut sampled: Option<&mut Sampled>) -> Result<Found, SourceError> {
+    fn read_newest(
+        &self,
+        source: &mut KafkaSource,
+        mut sampled: Option<&mut Sampled>,
+    ) -> Result<Found, SourceError> {
         let ends = source.positions();
         let each = (SAMPLE_RECORDS / i64::try_from(ends.len().max(1)).unwrap_or(i64::MAX)).max(1);
-        let begin = ends.iter().map(|(key, end)| (key.clone(), end.saturating_sub(each).max(0)));
+        let begin = ends
+            .iter()
+            .map(|(key, end)| (key.clone(), end.saturating_sub(each).max(0)));
         source.seek(&begin.collect())?;
-        let mut found = Found { partitions: ends.len(), ..Found::default() };
+        let mut found = Found {
+            partitions: ends.len(),
+            ..Found::default()
+        };
         let until = Instant::now() + self.sample;
-        let is_short = |now: &Positions| ends.iter().any(|(key, end)| now.get(key).is_some_and(|at| at < end));
+        let is_short = |now: &Positions| {
+            ends.iter()
+                .any(|(key, end)| now.get(key).is_some_and(|at| at < end))
+        };
         while is_short(&source.positions()) && Instant::now() < until {
             let batch = source.poll(POLL_ITEMS, POLL_TIMEOUT)?;
             for bad in batch.runs.iter().flat_map(|run| &run.refused) {
@@ -145,16 +176,29 @@ impl Reader<'_> {
     /// Topics that are written: a producer may be allowed to create them, so a missing one is no failure.
     fn written_topics(&self, findings: &mut Vec<Finding>) {
         let output = &self.kafka.output;
-        let written = [&self.kafka.dead_letter, &output.weights, &output.predictions, &output.audit];
+        let written = [
+            &self.kafka.dead_letter,
+            &output.weights,
+            &output.predictions,
+            &output.audit,
+        ];
         for name in written.into_iter().flatten() {
-            let opened = KafkaSource::open(self.settings(name, Format::Auto), self.decoder.clone(), &Positions::new());
+            let opened = KafkaSource::open(
+                self.settings(name, Format::Auto),
+                self.decoder.clone(),
+                &Positions::new(),
+            );
             let about = format!("topic {name}");
             findings.push(match opened {
                 Ok(source) => {
                     source.close(CLOSE_DEADLINE);
                     Finding::ok(about, "is there to be written")
                 }
-                Err(error) => Finding::warn(about, full(&error), "create it, unless the brokers create topics by themselves"),
+                Err(error) => Finding::warn(
+                    about,
+                    full(&error),
+                    "create it, unless the brokers create topics by themselves",
+                ),
             });
         }
     }
@@ -168,7 +212,10 @@ impl Found {
             let hint = "is anything written to it? a collector may not be running yet";
             return findings.push(Finding::warn(about, format!("{partitions}, no records"), hint));
         }
-        let mut told = format!("{partitions}, {} records read, {} items decoded", self.records, self.items);
+        let mut told = format!(
+            "{partitions}, {} records read, {} items decoded",
+            self.records, self.items
+        );
         if self.ignored > 0 {
             told.push_str(&format!(", {} say nothing that is asked for", self.ignored));
         }
@@ -221,7 +268,9 @@ mod tests {
             "kafka:\n  brokers: [\"{brokers}\"]\n  dead_letter: null\n  topics:\n    \
              - {{name: signals, format: native_json}}\n    - {{name: missing, format: native_json}}\n"
         );
-        foreshift_config::parse_process(&text, "f", std::path::Path::new(""), std::iter::empty()).unwrap().value
+        foreshift_config::parse_process(&text, "f", std::path::Path::new(""), std::iter::empty())
+            .unwrap()
+            .value
     }
 
     fn fallback() -> Fallback {
@@ -242,9 +291,15 @@ mod tests {
         producer.flush(Duration::from_secs(10)).unwrap();
         let mut findings = Vec::new();
         let sample = foreshift_domain::Duration::from_secs(10);
-        check(&process(&kafka.brokers()), Some(&fallback()), sample, &mut findings);
+        check(
+            &process(&kafka.brokers()),
+            Some(&fallback()),
+            sample,
+            &mut findings,
+        );
         let has = |level: Level, about: &str, word: &str| {
-            let is = |one: &Finding| one.level == level && one.about.contains(about) && one.message.contains(word);
+            let is =
+                |one: &Finding| one.level == level && one.about.contains(about) && one.message.contains(word);
             assert!(findings.iter().any(is), "{about} {word}: {findings:#?}");
         };
         has(Level::Warn, "topic signals", "1 cannot be decoded");
@@ -255,9 +310,19 @@ mod tests {
 
     #[test]
     fn formats_of_the_configuration_are_those_of_the_decoder() {
-        let topic = |name: &str, format, kind| TopicConfig { name: name.into(), format, kind };
-        assert_eq!(format_of(&topic("otlp_logs", TopicFormat::OtlpJson, None)), Format::OtlpLogsJson);
-        assert_eq!(format_of(&topic("x", TopicFormat::OtlpProto, Some(SignalKind::Traces))), Format::OtlpSpansProto);
+        let topic = |name: &str, format, kind| TopicConfig {
+            name: name.into(),
+            format,
+            kind,
+        };
+        assert_eq!(
+            format_of(&topic("otlp_logs", TopicFormat::OtlpJson, None)),
+            Format::OtlpLogsJson
+        );
+        assert_eq!(
+            format_of(&topic("x", TopicFormat::OtlpProto, Some(SignalKind::Traces))),
+            Format::OtlpSpansProto
+        );
         assert_eq!(format_of(&topic("x", TopicFormat::Auto, None)), Format::Auto);
     }
 }

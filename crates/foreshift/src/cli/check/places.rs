@@ -21,9 +21,16 @@ pub(super) fn check(process: &ProcessConfig, findings: &mut Vec<Finding>) {
     credentials(process, findings);
     let is_running = storage(&process.storage.dir, findings);
     let listen = &process.listen;
-    let mut listeners = vec![("listen.grpc", listen.grpc.address), ("listen.operator", listen.operator.address)];
+    let mut listeners = vec![
+        ("listen.grpc", listen.grpc.address),
+        ("listen.operator", listen.operator.address),
+    ];
     listeners.extend(listen.http.as_ref().map(|http| ("listen.http", http.address)));
-    findings.extend(listeners.into_iter().map(|(name, address)| listener(name, address, is_running)));
+    findings.extend(
+        listeners
+            .into_iter()
+            .map(|(name, address)| listener(name, address, is_running)),
+    );
 }
 
 fn credentials(process: &ProcessConfig, findings: &mut Vec<Finding>) {
@@ -33,11 +40,21 @@ fn credentials(process: &ProcessConfig, findings: &mut Vec<Finding>) {
         key: tls.key_file.clone(),
         client_ca: tls.client_ca_file.clone(),
     });
-    let files = CredentialFiles { peers: listen.peers_file.clone(), tls };
+    let files = CredentialFiles {
+        peers: listen.peers_file.clone(),
+        tls,
+    };
     findings.push(match Credentials::load(&files) {
         Ok(credentials) if credentials.are_configured() => Finding::ok("credentials", "peers are named"),
-        Ok(_) => Finding::ok("credentials", "none: whoever reaches a listener may use it (loopback only by default)"),
-        Err(error) => Finding::fail("credentials", full(&error), "see listen.peers_file and listen.tls"),
+        Ok(_) => Finding::ok(
+            "credentials",
+            "none: whoever reaches a listener may use it (loopback only by default)",
+        ),
+        Err(error) => Finding::fail(
+            "credentials",
+            full(&error),
+            "see listen.peers_file and listen.tls",
+        ),
     });
 }
 
@@ -60,7 +77,10 @@ fn listener(name: &str, address: SocketAddr, is_running: bool) -> Finding {
     match TcpListener::bind(address) {
         Ok(_) => Finding::ok(name, format!("{address} is free")),
         Err(error) if error.kind() == ErrorKind::AddrInUse => match (is_running, greets(name, address)) {
-            (true, true) => Finding::ok(name, format!("{address} is served, and the storage is in use: it runs")),
+            (true, true) => Finding::ok(
+                name,
+                format!("{address} is served, and the storage is in use: it runs"),
+            ),
             (true, false) => Finding::warn(
                 name,
                 format!("{address} is taken and does not answer, though a process uses the storage"),
@@ -106,7 +126,11 @@ fn storage(dir: &Path, findings: &mut Vec<Finding>) -> bool {
             Ok(()) => Finding::ok(about, "does not exist yet and can be created"),
             Err(error) => {
                 let hint = "create it and give it to the user that runs foreshift, or set storage.dir";
-                Finding::fail(about, format!("does not exist and cannot be created: {error}"), hint)
+                Finding::fail(
+                    about,
+                    format!("does not exist and cannot be created: {error}"),
+                    hint,
+                )
             }
         });
         return false;
@@ -118,7 +142,11 @@ fn storage(dir: &Path, findings: &mut Vec<Finding>) -> bool {
     }
     let lock = File::open(dir.join("lock"));
     let is_running = lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)));
-    let state = if is_running { "is in use by a running process" } else { "can be written" };
+    let state = if is_running {
+        "is in use by a running process"
+    } else {
+        "can be written"
+    };
     findings.push(Finding::ok(&about, state));
     findings.push(snapshot(dir, &about));
     is_running
@@ -129,7 +157,8 @@ fn snapshot(dir: &Path, about: &str) -> Finding {
     match CheckpointStore::new(dir).newest() {
         Ok(None) => Finding::ok(about, "holds no snapshot: a start begins without history"),
         Ok(Some(checkpoint)) => {
-            let engine = Snapshot::from_bytes(&checkpoint.engine).and_then(|snapshot| Engine::restore(&snapshot, 0));
+            let engine =
+                Snapshot::from_bytes(&checkpoint.engine).and_then(|snapshot| Engine::restore(&snapshot, 0));
             match engine {
                 Ok(engine) => {
                     let old = age(wall_clock().since(engine.now()));
@@ -184,6 +213,10 @@ mod tests {
         assert!(storage(dir.path(), &mut findings));
         drop(held);
         assert!(!storage(dir.path(), &mut findings));
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing but the lock file is left");
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "nothing but the lock file is left"
+        );
     }
 }

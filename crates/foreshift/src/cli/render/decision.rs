@@ -13,7 +13,11 @@ use super::words::{
 
 /// A decision in words.
 pub(crate) fn decision(decision: &Decision, paint: Paint) -> String {
-    let title = format!("decision {} on {}", decision.sequence, clean(decision.route.as_str()));
+    let title = format!(
+        "decision {} on {}",
+        decision.sequence,
+        clean(decision.route.as_str())
+    );
     let mut text = format!(
         "{}  version {}, {}, mode {}\n{}\nMade because of: {}.\n",
         paint.bold(&title),
@@ -32,10 +36,18 @@ pub(crate) fn decision(decision: &Decision, paint: Paint) -> String {
         ("decision before", short(&decision.previous)),
     ];
     if decision.propensity < 1.0 {
-        facts.push(("propensity", format!("{:.3} (part of a hold-out)", decision.propensity)));
+        facts.push((
+            "propensity",
+            format!("{:.3} (part of a hold-out)", decision.propensity),
+        ));
     }
     facts.extend(decision.request_id.as_deref().map(|id| ("request id", clean(id))));
-    facts.extend(decision.digest().ok().map(|digest| ("sha-256 of this", short(&digest))));
+    facts.extend(
+        decision
+            .digest()
+            .ok()
+            .map(|digest| ("sha-256 of this", short(&digest))),
+    );
     for (name, fact) in facts {
         text.push_str(&format!("  {name:<16}  {fact}\n"));
     }
@@ -85,7 +97,10 @@ fn rules(decision: &Decision, paint: Paint) -> String {
     }
     let mut text = String::from("Rules of the envelope that bound it:\n");
     for clause in &decision.clauses {
-        let on = clause.target.as_ref().map_or(String::new(), |target| format!(" on {}", clean(target.as_str())));
+        let on = clause
+            .target
+            .as_ref()
+            .map_or(String::new(), |target| format!(" on {}", clean(target.as_str())));
         let held = match clause.held_back_bp {
             0 => String::new(),
             bp => format!(", {} held back", percent_bp(bp.min(FULL_BP))),

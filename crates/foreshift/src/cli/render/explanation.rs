@@ -24,13 +24,20 @@ pub(crate) fn explanation(
     let target = clean(prediction.id.target.as_str());
     let mut text = format!("{} at {}\n", paint.bold(&target), clock(prediction.id.tick));
     for risk in &prediction.risks {
-        let chance = paint.ink(risk_ink(risk.probability), &format!("{:>6}", percent(risk.probability)));
+        let chance = paint.ink(
+            risk_ink(risk.probability),
+            &format!("{:>6}", percent(risk.probability)),
+        );
         text.push_str(&format!("{chance}  an incident begins within {}\n", risk.horizon));
     }
     if prediction.in_incident {
         text.push_str("It is in an incident now: these are chances of the next one, and are not scored.\n");
     }
-    text.push_str(&format!("model {}, prediction {}\n", clean(&prediction.model.to_string()), clean(&prediction.id.to_string())));
+    text.push_str(&format!(
+        "model {}, prediction {}\n",
+        clean(&prediction.model.to_string()),
+        clean(&prediction.id.to_string())
+    ));
     if explanations.is_empty() {
         text.push_str("\nNo explanation is kept: only the targets at the highest risk are explained.\n");
     }
@@ -39,7 +46,10 @@ pub(crate) fn explanation(
         text.push_str(&horizon(one, all, paint));
     }
     let id = quoted(&prediction.id.to_string());
-    let verdict = command_line(&format!("verdict {id} confirmed|false-alarm|expected|reviewed"), flags);
+    let verdict = command_line(
+        &format!("verdict {id} confirmed|false-alarm|expected|reviewed"),
+        flags,
+    );
     text.push_str(&format!("\nWas it right? {verdict}\n"));
     text
 }
@@ -49,23 +59,52 @@ fn horizon(explained: &Explanation, all: bool, paint: Paint) -> String {
     let title = format!("why {chance} within {}", explained.horizon);
     let mut table = Table::new(
         2,
-        &[("WHAT", Align::Left), ("VALUE", Align::Right), ("LOG-ODDS", Align::Right), ("", Align::Left)],
+        &[
+            ("WHAT", Align::Left),
+            ("VALUE", Align::Right),
+            ("LOG-ODDS", Align::Right),
+            ("", Align::Left),
+        ],
     );
     let most = if all { usize::MAX } else { MAX_CONTRIBUTIONS };
-    let largest = explained.contributions.iter().map(|one| one.logit.abs()).fold(0.0, f64::max);
-    table.row(["base".into(), "".into(), signed(explained.base).into(), "before any feature is looked at".into()]);
+    let largest = explained
+        .contributions
+        .iter()
+        .map(|one| one.logit.abs())
+        .fold(0.0, f64::max);
+    table.row([
+        "base".into(),
+        "".into(),
+        signed(explained.base).into(),
+        "before any feature is looked at".into(),
+    ]);
     for one in explained.contributions.iter().take(most) {
         let ink = if one.logit > 0.0 { Ink::Bad } else { Ink::Good };
         let bar = Cell::new(bar(one.logit, largest)).ink(ink);
-        table.row([one.feature.as_str().into(), value(one).into(), signed(one.logit).into(), bar]);
+        table.row([
+            one.feature.as_str().into(),
+            value(one).into(),
+            signed(one.logit).into(),
+            bar,
+        ]);
     }
     let rest = explained.contributions.get(most..).unwrap_or_default();
     if !rest.is_empty() {
         let sum: f64 = rest.iter().map(|one| one.logit).sum();
-        table.row([format!("{} more", rest.len()).into(), "".into(), signed(sum).into(), "".into()]);
+        table.row([
+            format!("{} more", rest.len()).into(),
+            "".into(),
+            signed(sum).into(),
+            "".into(),
+        ]);
     }
     let total = format!("= {chance}");
-    table.row([Cell::new("sum").ink(Ink::Bold), "".into(), Cell::new(signed(explained.logit)).ink(Ink::Bold), total.into()]);
+    table.row([
+        Cell::new("sum").ink(Ink::Bold),
+        "".into(),
+        Cell::new(signed(explained.logit)).ink(Ink::Bold),
+        total.into(),
+    ]);
     format!("{}\n{}", paint.bold(&title), table.render(paint))
 }
 
@@ -97,13 +136,17 @@ fn signed(logit: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use foreshift_domain::{Duration, Timestamp};
     use foreshift_domain::prediction::{ModelVersion, PredictionId, Risk};
+    use foreshift_domain::{Duration, Timestamp};
 
     use super::*;
 
     fn contribution(feature: &str, value: Option<f64>, logit: f64) -> Contribution {
-        Contribution { feature: feature.to_owned(), value, logit }
+        Contribution {
+            feature: feature.to_owned(),
+            value,
+            logit,
+        }
     }
 
     #[test]
@@ -115,25 +158,55 @@ mod tests {
             contribution("hazard_prior", None, 0.5),
         ];
         contributions.extend((0..12).map(|i| contribution(&format!("f{i}"), Some(1.0), 0.01)));
-        let explained = Explanation { horizon, probability: 0.62, logit: 0.49, base: -1.13, contributions };
+        let explained = Explanation {
+            horizon,
+            probability: 0.62,
+            logit: 0.49,
+            base: -1.13,
+            contributions,
+        };
         let prediction = Prediction {
-            id: PredictionId { target: "openai".into(), tick: Timestamp::from_secs(60) },
-            risks: vec![Risk { horizon, probability: 0.62 }],
-            model: ModelVersion { name: "m@1".into(), rows_learned: 7 },
+            id: PredictionId {
+                target: "openai".into(),
+                tick: Timestamp::from_secs(60),
+            },
+            risks: vec![Risk {
+                horizon,
+                probability: 0.62,
+            }],
+            model: ModelVersion {
+                name: "m@1".into(),
+                rows_learned: 7,
+            },
             in_incident: false,
         };
         let text = explanation(&prediction, &[&explained], false, "", Paint::new(false));
         assert!(text.contains("   62%  an incident begins within 2m"), "{text}");
-        assert!(text.contains("error_ratio_30s     0.12     +2.00  ++++++++++++++++++++\n"), "{text}");
-        assert!(text.contains("latency_slope    missing     -1.00  ----------\n"), "{text}");
+        assert!(
+            text.contains("error_ratio_30s     0.12     +2.00  ++++++++++++++++++++\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("latency_slope    missing     -1.00  ----------\n"),
+            "{text}"
+        );
         assert!(text.contains("3 more                       +0.03"), "{text}");
-        assert!(text.contains("sum                          +0.49  = 62%"), "{text}");
-        assert!(text.contains("foreshift verdict openai@60000 confirmed"), "{text}");
+        assert!(
+            text.contains("sum                          +0.49  = 62%"),
+            "{text}"
+        );
+        assert!(
+            text.contains("foreshift verdict openai@60000 confirmed"),
+            "{text}"
+        );
     }
 
     #[test]
     fn values_keep_what_matters() {
         let shown = |number: f64| value(&contribution("x", Some(number), 0.0));
-        assert_eq!([shown(0.12), shown(3.0), shown(0.0), shown(2.5e9)], ["0.12", "3", "0", "2.50e9"]);
+        assert_eq!(
+            [shown(0.12), shown(3.0), shown(0.0), shown(2.5e9)],
+            ["0.12", "3", "0", "2.50e9"]
+        );
     }
 }

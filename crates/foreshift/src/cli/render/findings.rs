@@ -30,15 +30,38 @@ pub(crate) struct Finding {
 
 impl Finding {
     pub(crate) fn ok(about: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { level: Level::Ok, about: about.into(), message: message.into(), hint: String::new() }
+        Self {
+            level: Level::Ok,
+            about: about.into(),
+            message: message.into(),
+            hint: String::new(),
+        }
     }
 
-    pub(crate) fn warn(about: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { level: Level::Warn, about: about.into(), message: message.into(), hint: hint.into() }
+    pub(crate) fn warn(
+        about: impl Into<String>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            level: Level::Warn,
+            about: about.into(),
+            message: message.into(),
+            hint: hint.into(),
+        }
     }
 
-    pub(crate) fn fail(about: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { level: Level::Fail, about: about.into(), message: message.into(), hint: hint.into() }
+    pub(crate) fn fail(
+        about: impl Into<String>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            level: Level::Fail,
+            about: about.into(),
+            message: message.into(),
+            hint: hint.into(),
+        }
     }
 }
 
@@ -53,7 +76,11 @@ pub(crate) fn findings(all: &[Finding], paint: Paint) -> String {
         };
         let mut lines = finding.message.lines();
         let first = clean(lines.next().unwrap_or_default());
-        text.push_str(&format!("{}  {}: {first}\n", paint.ink(ink, word), clean(&finding.about)));
+        text.push_str(&format!(
+            "{}  {}: {first}\n",
+            paint.ink(ink, word),
+            clean(&finding.about)
+        ));
         for line in lines {
             text.push_str(&format!("      {}\n", clean(line.trim_start())));
         }

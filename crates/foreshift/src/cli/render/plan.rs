@@ -41,7 +41,10 @@ struct RouteChange<'a> {
 impl PlanView<'_> {
     /// For programs.
     pub(crate) fn answer(&self) -> Value {
-        let routes = self.route_changes().into_iter().map(|change| json!({ "route": change.route, "changes": change.lines }));
+        let routes = self
+            .route_changes()
+            .into_iter()
+            .map(|change| json!({ "route": change.route, "changes": change.lines }));
         let (added, removed) = self.targets();
         json!({
             "digest": self.new.digest,
@@ -57,15 +60,33 @@ impl PlanView<'_> {
 
     fn targets(&self) -> (Vec<&TargetName>, Vec<&TargetName>) {
         let missing = |of: &Fallback, name: &TargetName| of.target(name).is_none();
-        let added = self.new.targets.iter().map(|one| &one.name).filter(|name| missing(self.old, name));
-        let removed = self.old.targets.iter().map(|one| &one.name).filter(|name| missing(self.new, name));
+        let added = self
+            .new
+            .targets
+            .iter()
+            .map(|one| &one.name)
+            .filter(|name| missing(self.old, name));
+        let removed = self
+            .old
+            .targets
+            .iter()
+            .map(|one| &one.name)
+            .filter(|name| missing(self.new, name));
         (added.collect(), removed.collect())
     }
 
     fn route_changes(&self) -> Vec<RouteChange<'_>> {
-        let configured = self.old.routes.iter().chain(&self.new.routes).map(|route| &route.name);
+        let configured = self
+            .old
+            .routes
+            .iter()
+            .chain(&self.new.routes)
+            .map(|route| &route.name);
         let names: BTreeSet<&RouteName> = configured.collect();
-        let changes = names.into_iter().map(|route| RouteChange { route, lines: self.lines_of(route) });
+        let changes = names.into_iter().map(|route| RouteChange {
+            route,
+            lines: self.lines_of(route),
+        });
         changes.filter(|change| !change.lines.is_empty()).collect()
     }
 
@@ -79,23 +100,39 @@ impl PlanView<'_> {
             }
             (Some(old), Some(new)) => configured(old, new),
         };
-        lines.extend(self.trial.into_iter().flat_map(|trial| weights(&trial.before, &trial.after, name)));
+        lines.extend(
+            self.trial
+                .into_iter()
+                .flat_map(|trial| weights(&trial.before, &trial.after, name)),
+        );
         lines
     }
 }
 
 fn baseline(route: &RouteConfig) -> String {
     let shares = route.targets.iter();
-    shares.map(|one| format!("{} {}", clean(one.target.as_str()), percent_bp(one.baseline_bp))).collect::<Vec<_>>().join(", ")
+    shares
+        .map(|one| format!("{} {}", clean(one.target.as_str()), percent_bp(one.baseline_bp)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Mode, targets and baseline, as they are configured.
 fn configured(old: &RouteConfig, new: &RouteConfig) -> Vec<String> {
     let mut lines = Vec::new();
     if old.settings.mode != new.settings.mode {
-        lines.push(format!("mode {} → {}", mode_word(old.settings.mode), mode_word(new.settings.mode)));
+        lines.push(format!(
+            "mode {} → {}",
+            mode_word(old.settings.mode),
+            mode_word(new.settings.mode)
+        ));
     }
-    let was = |name: &TargetName| old.targets.iter().find(|one| one.target == *name).map(|one| one.baseline_bp);
+    let was = |name: &TargetName| {
+        old.targets
+            .iter()
+            .find(|one| one.target == *name)
+            .map(|one| one.baseline_bp)
+    };
     for target in &new.targets {
         let name = clean(target.target.as_str());
         let share = percent_bp(target.baseline_bp);
@@ -107,22 +144,36 @@ fn configured(old: &RouteConfig, new: &RouteConfig) -> Vec<String> {
             Some(_) => {}
         }
     }
-    let gone = old.targets.iter().filter(|one| new.targets.iter().all(|other| other.target != one.target));
+    let gone = old
+        .targets
+        .iter()
+        .filter(|one| new.targets.iter().all(|other| other.target != one.target));
     lines.extend(gone.map(|one| format!("target {} is removed", clean(one.target.as_str()))));
     lines
 }
 
 /// What gateways would be told at once, and what the plan would be.
 fn weights(before: &Published, after: &Published, route: &RouteName) -> Vec<String> {
-    let (Some(old), Some(new)) = (before.routes.get(route), after.routes.get(route)) else { return Vec::new() };
+    let (Some(old), Some(new)) = (before.routes.get(route), after.routes.get(route)) else {
+        return Vec::new();
+    };
     let mut lines = Vec::new();
     for target in &new.targets {
-        let Some(was) = old.targets.iter().find(|one| one.target == target.target) else { continue };
+        let Some(was) = old.targets.iter().find(|one| one.target == target.target) else {
+            continue;
+        };
         let name = clean(target.target.as_str());
-        let pairs = [("now", was.weight_bp, target.weight_bp), ("planned", was.planned_bp, target.planned_bp)];
+        let pairs = [
+            ("now", was.weight_bp, target.weight_bp),
+            ("planned", was.planned_bp, target.planned_bp),
+        ];
         for (what, was, is) in pairs {
             if was != is {
-                lines.push(format!("weight of {name}, {what}: {} → {}", percent_bp(was), percent_bp(is)));
+                lines.push(format!(
+                    "weight of {name}, {what}: {} → {}",
+                    percent_bp(was),
+                    percent_bp(is)
+                ));
             }
         }
     }
@@ -144,14 +195,19 @@ pub(crate) fn plan(view: &PlanView<'_>, paint: Paint) -> String {
                 0 => String::new(),
                 count => format!(", with {count} operator commands since"),
             };
-            line(&paint.ink(ink, &format!("compared with the newest snapshot, {} old{since}", age(age_of))));
+            line(&paint.ink(
+                ink,
+                &format!("compared with the newest snapshot, {} old{since}", age(age_of)),
+            ));
         }
         None => line("there is no snapshot: only the files are compared, weights are not known"),
     }
     if let Some(refused) = view.refused {
         line(&paint.ink(Ink::Bad, &format!("a running process would refuse it: {refused}")));
     }
-    view.warnings.iter().for_each(|warning| line(&paint.ink(Ink::Warn, &format!("warning: {}", clean(warning)))));
+    view.warnings
+        .iter()
+        .for_each(|warning| line(&paint.ink(Ink::Warn, &format!("warning: {}", clean(warning)))));
     for alert in view.trial.into_iter().flat_map(|trial| &trial.alerts) {
         line(&paint.ink(Ink::Warn, &format!("it would say: {}", clean(alert))));
     }
@@ -159,13 +215,20 @@ pub(crate) fn plan(view: &PlanView<'_>, paint: Paint) -> String {
     let routes = view.route_changes();
     for change in routes.iter().take(MAX_LISTED) {
         line(&paint.bold(&clean(change.route.as_str())));
-        change.lines.iter().for_each(|change| line(&format!("  {change}")));
+        change
+            .lines
+            .iter()
+            .for_each(|change| line(&format!("  {change}")));
     }
     more(routes.len(), "routes", &mut line);
     let (added, removed) = view.targets();
     for (what, targets) in [("targets added", added), ("targets removed", removed)] {
         if !targets.is_empty() {
-            let names: Vec<String> = targets.iter().take(MAX_LISTED).map(|name| clean(name.as_str())).collect();
+            let names: Vec<String> = targets
+                .iter()
+                .take(MAX_LISTED)
+                .map(|name| clean(name.as_str()))
+                .collect();
             line(&format!("{what}: {}", names.join(", ")));
             more(targets.len(), "targets", &mut line);
         }
@@ -174,7 +237,10 @@ pub(crate) fn plan(view: &PlanView<'_>, paint: Paint) -> String {
         Some([]) => line("no setting differs"),
         Some(settings) => {
             line(&paint.bold("settings"));
-            settings.iter().take(MAX_LISTED).for_each(|change| line(&format!("  {}", setting(change))));
+            settings
+                .iter()
+                .take(MAX_LISTED)
+                .for_each(|change| line(&format!("  {}", setting(change))));
             more(settings.len(), "settings", &mut line);
         }
         None => line("single settings are not compared: the file that is in force is not at hand"),
@@ -185,14 +251,26 @@ pub(crate) fn plan(view: &PlanView<'_>, paint: Paint) -> String {
 
 fn more(count: usize, what: &str, line: &mut impl FnMut(&str)) {
     if count > MAX_LISTED {
-        line(&format!("  and {} more {what}; -o json has all", count - MAX_LISTED));
+        line(&format!(
+            "  and {} more {what}; -o json has all",
+            count - MAX_LISTED
+        ));
     }
 }
 
 fn setting(change: &SettingChange) -> String {
-    let shown = |value: &Option<Value>| value.as_ref().map_or("not there".to_owned(), |value| match value {
-        Value::String(text) => clean(text),
-        other => clean(&other.to_string()),
-    });
-    format!("{}: {} → {}", clean(&change.path), shown(&change.before), shown(&change.after))
+    let shown = |value: &Option<Value>| {
+        value
+            .as_ref()
+            .map_or("not there".to_owned(), |value| match value {
+                Value::String(text) => clean(text),
+                other => clean(&other.to_string()),
+            })
+    };
+    format!(
+        "{}: {} → {}",
+        clean(&change.path),
+        shown(&change.before),
+        shown(&change.after)
+    )
 }

@@ -30,7 +30,9 @@ impl Receipt<'_> {
     pub(crate) fn render(&self, paint: Paint) -> String {
         let mut lines = vec![format!("{} {}", paint.ink(Ink::Good, "done:"), self.what())];
         if self.done.repeated {
-            lines.push("      it had been carried out before under this request id; nothing changed now".to_owned());
+            lines.push(
+                "      it had been carried out before under this request id; nothing changed now".to_owned(),
+            );
         }
         lines.extend(self.weights_line());
         if let Some(version) = self.done.version {
@@ -38,7 +40,11 @@ impl Receipt<'_> {
         }
         lines.push(format!("  request id  {}", clean(self.request_id)));
         for (at, command) in undo(self).iter().enumerate() {
-            let label = if at == 0 { "  undo        " } else { "              " };
+            let label = if at == 0 {
+                "  undo        "
+            } else {
+                "              "
+            };
             lines.push(format!("{label}{}", paint.bold(command)));
         }
         lines.join("\n")
@@ -49,23 +55,42 @@ impl Receipt<'_> {
         let routes = |name: &Option<RouteName>| name.as_ref().map_or("all routes".to_owned(), route);
         match self.action {
             Action::Pin { route: name, .. } => {
-                format!("{} is pinned{}", route(name), self.until(|over| over.pin.as_ref()))
+                format!(
+                    "{} is pinned{}",
+                    route(name),
+                    self.until(|over| over.pin.as_ref())
+                )
             }
             Action::Unpin { route: name } => format!("{} is planned again", route(name)),
             Action::Freeze { route: name } => {
-                format!("{} frozen{}", are(&routes(name), name), self.until(|over| over.freeze.as_ref()))
+                format!(
+                    "{} frozen{}",
+                    are(&routes(name), name),
+                    self.until(|over| over.freeze.as_ref())
+                )
             }
             Action::Unfreeze { route: name } => format!("{} no longer frozen", are(&routes(name), name)),
             Action::SetMode { route: name, mode } => {
                 let meaning = mode_meaning(*mode);
-                format!("{} in mode {}: {meaning}", are(&routes(name), name), mode_word(*mode))
+                format!(
+                    "{} in mode {}: {meaning}",
+                    are(&routes(name), name),
+                    mode_word(*mode)
+                )
             }
             Action::ConfirmBaseline { route: name, .. } => {
-                format!("the baseline of {} is confirmed; it may leave shadow now", route(name))
+                format!(
+                    "the baseline of {} is confirmed; it may leave shadow now",
+                    route(name)
+                )
             }
             Action::MarkIncident { target, start, end } => {
                 let end = end.map_or("now and on".to_owned(), clock);
-                format!("{} was in an incident from {} to {end}", clean(target.as_str()), clock(*start))
+                format!(
+                    "{} was in an incident from {} to {end}",
+                    clean(target.as_str()),
+                    clock(*start)
+                )
             }
             Action::Verdict { prediction, .. } => {
                 format!("the verdict on {} is recorded", clean(&prediction.to_string()))
@@ -75,13 +100,19 @@ impl Receipt<'_> {
 
     /// Until when the override lasts that was ordered.
     fn until(&self, of_route: impl Fn(&RouteOverride) -> Option<&Override>) -> String {
-        let Some(after) = self.after else { return String::new() };
+        let Some(after) = self.after else {
+            return String::new();
+        };
         let over = match self.action.route() {
             Some(route) => after.overrides.get(route).and_then(of_route),
             None => after.fleet_freeze.as_ref(),
         };
         over.map_or(String::new(), |over| {
-            format!(" until {} ({})", clock(over.expires_at), age(over.expires_at.since(after.now)))
+            format!(
+                " until {} ({})",
+                clock(over.expires_at),
+                age(over.expires_at.since(after.now))
+            )
         })
     }
 
@@ -94,7 +125,11 @@ impl Receipt<'_> {
             None => format!("  weights     {}", shares_now(now)),
         };
         let waits = now.reason != Reason::Pinned && matches!(self.action, Action::Pin { .. });
-        Some(if waits { format!("{line}  (not shown yet)") } else { line })
+        Some(if waits {
+            format!("{line}  (not shown yet)")
+        } else {
+            line
+        })
     }
 }
 
@@ -103,14 +138,23 @@ fn are(subject: &str, route: &Option<RouteName>) -> String {
 }
 
 fn shares_now(weights: &RouteWeights) -> String {
-    let targets = weights.targets.iter().map(|target| (&target.target, target.weight_bp));
-    targets.map(|(name, bp)| format!("{} {}", clean(name.as_str()), percent_bp(bp))).collect::<Vec<_>>().join(", ")
+    let targets = weights
+        .targets
+        .iter()
+        .map(|target| (&target.target, target.weight_bp));
+    targets
+        .map(|(name, bp)| format!("{} {}", clean(name.as_str()), percent_bp(bp)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Shares as `pin` and `baseline confirm` take them.
 fn shares<'a>(of: impl IntoIterator<Item = (&'a TargetName, u32)>) -> String {
     let words = of.into_iter().filter(|(_, bp)| *bp > 0);
-    words.map(|(target, bp)| quoted(&format!("{target}={}", percent_bp(bp)))).collect::<Vec<_>>().join(" ")
+    words
+        .map(|(target, bp)| quoted(&format!("{target}={}", percent_bp(bp))))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A command as it is typed, with a reason to fill in and the flags that reach the same server.
@@ -129,19 +173,37 @@ pub(crate) fn undo(receipt: &Receipt<'_>) -> Vec<String> {
         Action::Unpin { route } => {
             let pin = over_before(route).and_then(|over| over.pin.as_ref());
             let weights = receipt.before.and_then(|before| before.routes.get(route));
-            let (Some(pin), Some(weights), Some(before)) = (pin, weights, receipt.before) else { return Vec::new() };
-            let shares = shares(weights.targets.iter().map(|target| (&target.target, target.weight_bp)));
-            vec![command(format!("pin {} {shares} --for {}", word(route), left(pin, before)))]
+            let (Some(pin), Some(weights), Some(before)) = (pin, weights, receipt.before) else {
+                return Vec::new();
+            };
+            let shares = shares(
+                weights
+                    .targets
+                    .iter()
+                    .map(|target| (&target.target, target.weight_bp)),
+            );
+            vec![command(format!(
+                "pin {} {shares} --for {}",
+                word(route),
+                left(pin, before)
+            ))]
         }
         Action::Freeze { route: Some(route) } => vec![command(format!("unfreeze {}", word(route)))],
         Action::Freeze { route: None } => vec![command("unfreeze".to_owned())],
         Action::Unfreeze { route } => {
-            let Some(before) = receipt.before else { return Vec::new() };
+            let Some(before) = receipt.before else {
+                return Vec::new();
+            };
             let (over, word) = match route {
-                Some(route) => (over_before(route).and_then(|over| over.freeze.as_ref()), format!(" {}", word(route))),
+                Some(route) => (
+                    over_before(route).and_then(|over| over.freeze.as_ref()),
+                    format!(" {}", word(route)),
+                ),
                 None => (before.fleet_freeze.as_ref(), String::new()),
             };
-            over.map(|over| command(format!("freeze{word} --for {}", left(over, before)))).into_iter().collect()
+            over.map(|over| command(format!("freeze{word} --for {}", left(over, before))))
+                .into_iter()
+                .collect()
         }
         Action::SetMode { route, mode } => modes_before(receipt, route.as_ref(), *mode)
             .into_iter()
@@ -153,7 +215,11 @@ pub(crate) fn undo(receipt: &Receipt<'_>) -> Vec<String> {
     }
 }
 
-fn modes_before<'a>(receipt: &Receipt<'a>, only: Option<&RouteName>, new: Mode) -> Vec<(&'a RouteName, Mode)> {
+fn modes_before<'a>(
+    receipt: &Receipt<'a>,
+    only: Option<&RouteName>,
+    new: Mode,
+) -> Vec<(&'a RouteName, Mode)> {
     let routes = receipt.before.into_iter().flat_map(|before| &before.routes);
     let meant = routes.filter(|(name, weights)| only.is_none_or(|only| only == *name) && weights.mode != new);
     meant.map(|(name, weights)| (name, weights.mode)).collect()

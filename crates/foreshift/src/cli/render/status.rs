@@ -49,8 +49,17 @@ pub(crate) fn status(view: &StatusView<'_>) -> String {
         (std::cmp::Reverse(moved.max(would)), weights.route.clone())
     });
     let most = if view.all { usize::MAX } else { MAX_ROUTES };
-    let mut sections = vec![view.head(), view.age_of_data(), routes::overview(view, &routes, most)];
-    sections.extend(routes.iter().take(most).filter_map(|weights| routes::detail(view, weights)));
+    let mut sections = vec![
+        view.head(),
+        view.age_of_data(),
+        routes::overview(view, &routes, most),
+    ];
+    sections.extend(
+        routes
+            .iter()
+            .take(most)
+            .filter_map(|weights| routes::detail(view, weights)),
+    );
     sections.extend(people::overrides(view));
     sections.extend(people::gateways(view, &routes));
     sections.extend(people::notes(view));
@@ -61,7 +70,11 @@ pub(crate) fn status(view: &StatusView<'_>) -> String {
 impl StatusView<'_> {
     fn head(&self) -> String {
         let published = self.published;
-        let model = published.routes.values().map(|weights| weights.model.to_string()).next();
+        let model = published
+            .routes
+            .values()
+            .map(|weights| weights.model.to_string())
+            .next();
         let model = model.map_or(String::new(), |model| format!("  model {}", clean(&model)));
         let line = format!(
             "epoch {}  clock {}  decisions {}{model}",
@@ -79,10 +92,17 @@ impl StatusView<'_> {
         }
         let lag = published.now.since(published.watermark).max(Duration::ZERO);
         let mut line = format!("events are in up to {} behind the clock", age(lag));
-        let stalest = self.published.targets.iter().min_by_key(|(_, state)| state.last_seen);
+        let stalest = self
+            .published
+            .targets
+            .iter()
+            .min_by_key(|(_, state)| state.last_seen);
         if let Some((name, state)) = stalest {
             let silent = heard(published, state);
-            line.push_str(&format!("; silent for longest: {} ({silent})", clean(name.as_str())));
+            line.push_str(&format!(
+                "; silent for longest: {} ({silent})",
+                clean(name.as_str())
+            ));
         }
         let ink = if lag > FAR_BEHIND { Ink::Warn } else { Ink::Good };
         let mut text = format!("{}  {line}\n", self.label("DATA", ink));
@@ -94,14 +114,21 @@ impl StatusView<'_> {
             );
             text.push_str(&format!("         {}\n", self.paint.ink(Ink::Warn, &line)));
         }
-        text.push_str(&format!("{}  {}\n", self.label("TARGETS", Ink::Plain), self.targets_line()));
+        text.push_str(&format!(
+            "{}  {}\n",
+            self.label("TARGETS", Ink::Plain),
+            self.targets_line()
+        ));
         text
     }
 
     fn targets_line(&self) -> String {
         let targets = &self.published.targets;
         let of = |health: Option<Health>| targets.values().filter(|state| state.health == health).count();
-        let ill = targets.values().filter(|state| state.incident_since.is_some()).count();
+        let ill = targets
+            .values()
+            .filter(|state| state.incident_since.is_some())
+            .count();
         let counts = [
             (of(Some(Health::Up)), "up", Ink::Plain),
             (of(Some(Health::Degraded)), "degraded", Ink::Warn),
@@ -109,16 +136,25 @@ impl StatusView<'_> {
             (of(None), "unknown", Ink::Plain),
             (ill, "in an incident", Ink::Bad),
         ];
-        let counts = counts.iter().filter(|(count, word, _)| *count > 0 || *word == "up");
+        let counts = counts
+            .iter()
+            .filter(|(count, word, _)| *count > 0 || *word == "up");
         let words = counts.map(|(count, word, ink)| self.paint.ink(*ink, &format!("{count} {word}")));
-        format!("{} known: {}", targets.len(), words.collect::<Vec<_>>().join(", "))
+        format!(
+            "{} known: {}",
+            targets.len(),
+            words.collect::<Vec<_>>().join(", ")
+        )
     }
 
     fn how_to_stop(&self, routes: &[&RouteWeights]) -> String {
         let frozen = self.published.fleet_freeze.is_some();
         let mut lines = Vec::new();
         let mut line = |what: &str, order: &str| {
-            lines.push(format!("  {what:<32}{}\n", self.paint.bold(&command_line(order, self.flags))));
+            lines.push(format!(
+                "  {what:<32}{}\n",
+                self.paint.bold(&command_line(order, self.flags))
+            ));
         };
         if frozen {
             line("end the freeze of all routes", "unfreeze");

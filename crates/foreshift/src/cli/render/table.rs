@@ -25,7 +25,10 @@ pub(crate) struct Cell {
 
 impl Cell {
     pub(crate) fn new(text: impl AsRef<str>) -> Self {
-        Self { text: clean(text.as_ref()), ink: Ink::Plain }
+        Self {
+            text: clean(text.as_ref()),
+            ink: Ink::Plain,
+        }
     }
 
     pub(crate) fn ink(mut self, ink: Ink) -> Self {
@@ -49,7 +52,11 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(indent: usize, head: &[(&'static str, Align)]) -> Self {
-        Self { head: head.to_vec(), rows: Vec::new(), indent }
+        Self {
+            head: head.to_vec(),
+            rows: Vec::new(),
+            indent,
+        }
     }
 
     pub(crate) fn row<const N: usize>(&mut self, cells: [Cell; N]) {
@@ -59,7 +66,11 @@ impl Table {
     pub(crate) fn render(&self, paint: Paint) -> String {
         let widths = self.widths();
         let mut text = String::new();
-        let head: Vec<Cell> = self.head.iter().map(|(name, _)| Cell::new(name).ink(Ink::Dim)).collect();
+        let head: Vec<Cell> = self
+            .head
+            .iter()
+            .map(|(name, _)| Cell::new(name).ink(Ink::Dim))
+            .collect();
         for row in std::iter::once(&head).chain(&self.rows) {
             let mut line = " ".repeat(self.indent);
             for (at, ((cell, width), (_, align))) in row.iter().zip(&widths).zip(&self.head).enumerate() {
@@ -91,7 +102,9 @@ impl Table {
         let room = MAX_COLUMNS.saturating_sub(self.indent + GAP.len() * widths.len().saturating_sub(1));
         let mut over = widths.iter().sum::<usize>().saturating_sub(room);
         while over > 0 {
-            let Some(widest) = widths.iter_mut().max().filter(|widest| **widest > MIN_SHRUNK) else { break };
+            let Some(widest) = widths.iter_mut().max().filter(|widest| **widest > MIN_SHRUNK) else {
+                break;
+            };
             *widest -= 1;
             over -= 1;
         }
@@ -117,8 +130,15 @@ mod tests {
     fn columns_line_up_whatever_the_colours() {
         let mut table = Table::new(1, &[("NAME", Align::Left), ("SHARE", Align::Right)]);
         table.row(["openai".into(), Cell::new("7%").ink(Ink::Bad)]);
-        assert_eq!(table.render(Paint::new(false)), " NAME    SHARE\n openai     7%\n");
-        assert!(table.render(Paint::new(true)).contains("   \u{1b}[31m7%\u{1b}[0m\n"));
+        assert_eq!(
+            table.render(Paint::new(false)),
+            " NAME    SHARE\n openai     7%\n"
+        );
+        assert!(
+            table
+                .render(Paint::new(true))
+                .contains("   \u{1b}[31m7%\u{1b}[0m\n")
+        );
     }
 
     #[test]
@@ -126,7 +146,10 @@ mod tests {
         let mut table = Table::new(2, &[("NAME", Align::Left), ("WHY", Align::Left)]);
         table.row(["n".repeat(300).into(), "short".into()]);
         let text = table.render(Paint::new(false));
-        assert!(text.lines().all(|line| line.chars().count() <= MAX_COLUMNS), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= MAX_COLUMNS),
+            "{text}"
+        );
         assert!(text.contains("…  short"), "{text}");
     }
 

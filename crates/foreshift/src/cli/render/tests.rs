@@ -25,24 +25,37 @@ fn target(name: &str, shares: [u32; 3], risk: f64) -> TargetWeight {
     let [baseline_bp, weight_bp, planned_bp] = shares;
     TargetWeight {
         target: name.into(),
-        role: if baseline_bp > 0 { Role::Primary } else { Role::Secondary },
+        role: if baseline_bp > 0 {
+            Role::Primary
+        } else {
+            Role::Secondary
+        },
         baseline_bp,
         weight_bp,
         planned_bp,
         health: Some(Health::Up),
-        risks: vec![Risk { horizon: Duration::from_secs(120), probability: risk }],
+        risks: vec![Risk {
+            horizon: Duration::from_secs(120),
+            probability: risk,
+        }],
     }
 }
 
 fn weights(route: &str, mode: Mode, reason: Reason, targets: Vec<TargetWeight>) -> RouteWeights {
     RouteWeights {
         route: route.into(),
-        version: Version { epoch: 7, sequence: 41 },
+        version: Version {
+            epoch: 7,
+            sequence: 41,
+        },
         mode,
         targets,
         reason,
         decision: 41,
-        model: ModelVersion { name: "live@1".into(), rows_learned: 12 },
+        model: ModelVersion {
+            name: "live@1".into(),
+            rows_learned: 12,
+        },
         decided_at: seconds_ago(5),
         valid_until: NOW + Duration::from_secs(60),
         baseline_confirmed: true,
@@ -67,8 +80,14 @@ fn state(rate_rps: f64, seen: i64) -> Arc<TargetState> {
 
 /// A route in shadow on which a shift is wanted, one in auto at rest.
 fn published() -> Published {
-    let chat = vec![target("openai", [10_000, 10_000, 6_500], 0.62), target("mistral", [0, 0, 3_500], 0.01)];
-    let search = vec![target("eu", [5_000, 5_000, 5_000], 0.02), target("us", [5_000, 5_000, 5_000], 0.0)];
+    let chat = vec![
+        target("openai", [10_000, 10_000, 6_500], 0.62),
+        target("mistral", [0, 0, 3_500], 0.01),
+    ];
+    let search = vec![
+        target("eu", [5_000, 5_000, 5_000], 0.02),
+        target("us", [5_000, 5_000, 5_000], 0.0),
+    ];
     let routes = [
         weights("chat", Mode::Shadow, Reason::PredictedRisk, chat),
         weights("search", Mode::Auto, Reason::Baseline, search),
@@ -77,7 +96,10 @@ fn published() -> Published {
         epoch: 7,
         now: NOW,
         watermark: seconds_ago(5),
-        routes: routes.into_iter().map(|weights| (weights.route.clone(), Arc::new(weights))).collect(),
+        routes: routes
+            .into_iter()
+            .map(|weights| (weights.route.clone(), Arc::new(weights)))
+            .collect(),
         targets: BTreeMap::from([
             ("openai".into(), state(120.0, 1)),
             ("mistral".into(), state(0.0, 42)),
@@ -89,9 +111,21 @@ fn published() -> Published {
     }
 }
 
-fn screen(published: &Published, fallback: Option<&foreshift_domain::fallback::Fallback>, paint: Paint) -> String {
+fn screen(
+    published: &Published,
+    fallback: Option<&foreshift_domain::fallback::Fallback>,
+    paint: Paint,
+) -> String {
     let flags = " --server http://f:1";
-    status(&StatusView { published, wall: NOW, fallback, only: &[], all: false, flags, paint })
+    status(&StatusView {
+        published,
+        wall: NOW,
+        fallback,
+        only: &[],
+        all: false,
+        flags,
+        paint,
+    })
 }
 
 #[test]
@@ -132,7 +166,11 @@ fn colours_change_no_words() {
     assert!(coloured.contains("\u{1b}[31m62% in 2m\u{1b}[0m"));
     let mut plain = String::new();
     for (at, part) in coloured.split('\u{1b}').enumerate() {
-        plain.push_str(if at == 0 { part } else { part.split_once('m').unwrap().1 });
+        plain.push_str(if at == 0 {
+            part
+        } else {
+            part.split_once('m').unwrap().1
+        });
     }
     assert_eq!(plain, screen(&published(), None, Paint::new(false)));
 }
@@ -148,7 +186,10 @@ routes:
 ";
     let fallback = foreshift_config::parse_fallback(text, "f").unwrap().value;
     let text = screen(&published(), Some(&fallback), Paint::new(false));
-    assert!(text.contains("mistral would take 35% more: 42/s of the 80/s it may be given (52%)"), "{text}");
+    assert!(
+        text.contains("mistral would take 35% more: 42/s of the 80/s it may be given (52%)"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -161,16 +202,26 @@ fn overrides_gateways_and_what_needs_a_look_are_shown() {
         expires_at: NOW + Duration::from_secs(1_500),
     };
     published.fleet_freeze = Some(over("INC-17"));
-    let pinned = RouteOverride { pin: Some(over("quota")), freeze: None, mode: Some(Mode::Auto) };
+    let pinned = RouteOverride {
+        pin: Some(over("quota")),
+        freeze: None,
+        mode: Some(Mode::Auto),
+    };
     published.overrides.insert("chat".into(), pinned);
     let said = |sequence: u64, error: Option<&str>| AppliedVersion {
         version: Version { epoch: 7, sequence },
         time: seconds_ago(3),
         error: error.map(str::to_owned),
     };
-    let gateways =
-        [("edge-1", said(41, None)), ("edge-2", said(40, None)), ("edge-3", said(41, Some("no such cluster")))];
-    let gateways = gateways.into_iter().map(|(name, said)| (name.into(), said)).collect();
+    let gateways = [
+        ("edge-1", said(41, None)),
+        ("edge-2", said(40, None)),
+        ("edge-3", said(41, Some("no such cluster"))),
+    ];
+    let gateways = gateways
+        .into_iter()
+        .map(|(name, said)| (name.into(), said))
+        .collect();
     published.applied.insert("chat".into(), gateways);
     published.counters.insert("unmapped".into(), 17);
     let text = screen(&published, None, Paint::new(false));
@@ -191,8 +242,18 @@ fn overrides_gateways_and_what_needs_a_look_are_shown() {
 
 #[test]
 fn a_watch_line_marks_what_changed() {
-    let before = weights("chat", Mode::Auto, Reason::Baseline, vec![target("a", [10_000, 10_000, 10_000], 0.0)]);
-    let now = weights("chat", Mode::Auto, Reason::HardDown, vec![target("a", [10_000, 2_550, 2_550], 0.0)]);
+    let before = weights(
+        "chat",
+        Mode::Auto,
+        Reason::Baseline,
+        vec![target("a", [10_000, 10_000, 10_000], 0.0)],
+    );
+    let now = weights(
+        "chat",
+        Mode::Auto,
+        Reason::HardDown,
+        vec![target("a", [10_000, 2_550, 2_550], 0.0)],
+    );
     assert_eq!(
         changed_line(&now, Some(&before), Paint::new(false)),
         "1970-01-12T13:46:35Z  chat  7.41  auto  a=25.5%  target down"
@@ -204,12 +265,39 @@ fn a_watch_line_marks_what_changed() {
 fn a_receipt_names_the_exact_command_that_undoes_it() {
     let before = published();
     let mut after = published();
-    let pinned = vec![target("openai", [10_000, 4_000, 4_000], 0.62), target("mistral", [0, 6_000, 6_000], 0.01)];
-    after.routes.insert("chat".into(), Arc::new(weights("chat", Mode::Shadow, Reason::Pinned, pinned)));
-    let over = Override { actor: "ana".into(), reason: "x".into(), since: NOW, expires_at: NOW + Duration::HOUR };
-    after.overrides.insert("chat".into(), RouteOverride { pin: Some(over), freeze: None, mode: None });
-    let pin = Action::Pin { route: "chat".into(), weights: vec![] };
-    let done = CommandDone { version: Some(Version { epoch: 7, sequence: 42 }), repeated: false };
+    let pinned = vec![
+        target("openai", [10_000, 4_000, 4_000], 0.62),
+        target("mistral", [0, 6_000, 6_000], 0.01),
+    ];
+    after.routes.insert(
+        "chat".into(),
+        Arc::new(weights("chat", Mode::Shadow, Reason::Pinned, pinned)),
+    );
+    let over = Override {
+        actor: "ana".into(),
+        reason: "x".into(),
+        since: NOW,
+        expires_at: NOW + Duration::HOUR,
+    };
+    after.overrides.insert(
+        "chat".into(),
+        RouteOverride {
+            pin: Some(over),
+            freeze: None,
+            mode: None,
+        },
+    );
+    let pin = Action::Pin {
+        route: "chat".into(),
+        weights: vec![],
+    };
+    let done = CommandDone {
+        version: Some(Version {
+            epoch: 7,
+            sequence: 42,
+        }),
+        repeated: false,
+    };
     let receipt = |action, before, after| Receipt {
         action,
         request_id: "r1",
@@ -229,15 +317,24 @@ fn a_receipt_names_the_exact_command_that_undoes_it() {
         undo(&receipt(&unpin, &after, &before)),
         ["foreshift pin chat openai=40% mistral=60% --for 60m --reason '...'"]
     );
-    let mode = Action::SetMode { route: None, mode: Mode::Shadow };
-    assert_eq!(undo(&receipt(&mode, &before, &after)), ["foreshift mode search auto --reason '...'"]);
+    let mode = Action::SetMode {
+        route: None,
+        mode: Mode::Shadow,
+    };
+    assert_eq!(
+        undo(&receipt(&mode, &before, &after)),
+        ["foreshift mode search auto --reason '...'"]
+    );
 }
 
 #[test]
 fn a_decision_names_the_rules_that_bound_it() {
     let one = Decision {
         sequence: 41,
-        version: Version { epoch: 7, sequence: 41 },
+        version: Version {
+            epoch: 7,
+            sequence: 41,
+        },
         time: NOW,
         route: "chat".into(),
         mode: Mode::Auto,
@@ -254,7 +351,12 @@ fn a_decision_names_the_rules_that_bound_it() {
             planned_bp: 6_500,
             weight_bp: 6_500,
         }],
-        clauses: vec![Clause { rule: 2, name: "capacity".into(), target: Some("mistral".into()), held_back_bp: 6_000 }],
+        clauses: vec![Clause {
+            rule: 2,
+            name: "capacity".into(),
+            target: Some("mistral".into()),
+            held_back_bp: 6_000,
+        }],
         propensity: 1.0,
         model: ModelVersion::default(),
         fallback: Digest::default(),
@@ -263,8 +365,14 @@ fn a_decision_names_the_rules_that_bound_it() {
         previous: Digest::default(),
     };
     let text = decision(&one, Paint::new(false));
-    assert!(text.contains("rule 2 capacity on mistral, 60% held back\n       No target is given more"), "{text}");
-    assert!(text.contains("openai  up      62% alarm     1s      100%        5%      65%        65%"), "{text}");
+    assert!(
+        text.contains("rule 2 capacity on mistral, 60% held back\n       No target is given more"),
+        "{text}"
+    );
+    assert!(
+        text.contains("openai  up      62% alarm     1s      100%        5%      65%        65%"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -272,5 +380,8 @@ fn a_route_is_told_in_words() {
     let published = published();
     let text = route_in_words(&published, &published.routes["chat"], "", Paint::new(false));
     assert!(text.contains("chat is in mode shadow"), "{text}");
-    assert!(text.contains("openai is up, fails within 2m with 62%; has 100%, the plan is 65%"), "{text}");
+    assert!(
+        text.contains("openai is up, fails within 2m with 62%; has 100%, the plan is 65%"),
+        "{text}"
+    );
 }

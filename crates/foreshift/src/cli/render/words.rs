@@ -10,7 +10,9 @@ use super::paint::Ink;
 
 /// Replaces what could steer a terminal: names come from telemetry.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
 }
 
 /// The text as one word of a shell.
@@ -79,7 +81,11 @@ pub(crate) fn risk_ink(probability: f64) -> Ink {
 
 /// Requests a second, rounded to what matters.
 pub(crate) fn rate(rps: f64) -> String {
-    if rps >= 10.0 || rps == 0.0 { format!("{rps:.0}/s") } else { format!("{rps:.1}/s") }
+    if rps >= 10.0 || rps == 0.0 {
+        format!("{rps:.0}/s")
+    } else {
+        format!("{rps:.1}/s")
+    }
 }
 
 pub(crate) fn mode_word(mode: Mode) -> &'static str {
@@ -137,10 +143,14 @@ pub(crate) fn reason_word(reason: Reason) -> (&'static str, Ink) {
 pub(crate) fn reason_sentence(reason: Reason) -> &'static str {
     match reason {
         Reason::Baseline => "Nothing calls for a shift: the plan is the baseline.",
-        Reason::PredictedRisk => "A target is predicted to fail: the plan moves part of its traffic away in time.",
+        Reason::PredictedRisk => {
+            "A target is predicted to fail: the plan moves part of its traffic away in time."
+        }
         Reason::Degraded => "A target is degraded: the plan moves part of its traffic away.",
         Reason::HardDown => "A target is down: the plan takes its traffic away.",
-        Reason::Restore => "What called for the shift is over: weights go back to the baseline, step by step.",
+        Reason::Restore => {
+            "What called for the shift is over: weights go back to the baseline, step by step."
+        }
         Reason::Pinned => "A person fixed the weights.",
         Reason::Frozen => "The route is frozen, by a person or because it changed direction too often.",
         Reason::StaleHold => "Telemetry is stale: weights are held, since silence is not failure.",
@@ -167,11 +177,20 @@ mod tests {
 
     #[test]
     fn numbers_are_as_long_as_they_say_something() {
-        assert_eq!([percent_bp(6_500), percent_bp(1_250), percent_bp(5)], ["65%", "12.5%", "0.05%"]);
-        assert_eq!([percent(0.62), percent(0.0123), percent(0.00001), percent(0.0)], ["62%", "1.2%", "<0.1%", "0%"]);
+        assert_eq!(
+            [percent_bp(6_500), percent_bp(1_250), percent_bp(5)],
+            ["65%", "12.5%", "0.05%"]
+        );
+        assert_eq!(
+            [percent(0.62), percent(0.0123), percent(0.00001), percent(0.0)],
+            ["62%", "1.2%", "<0.1%", "0%"]
+        );
         assert_eq!(percent(f64::NAN), "?");
         assert_eq!(age(Duration::from_micros(850_000)), "850ms");
-        assert_eq!([age(Duration::from_secs(200)), age(Duration::from_secs(7_500))], ["3m 20s", "2h 5m"]);
+        assert_eq!(
+            [age(Duration::from_secs(200)), age(Duration::from_secs(7_500))],
+            ["3m 20s", "2h 5m"]
+        );
         assert_eq!(age(Duration::from_secs(-5)), "0ms");
     }
 

@@ -18,11 +18,23 @@ const MAX_NAMES: usize = 5;
 
 /// Counters that say that something is wrong, and what it means.
 const TELLING: [(&str, &str); 6] = [
-    ("unmapped", "signals named no known target: `foreshift check` shows the names"),
-    ("late_signals", "signals came after their bucket was closed: is time.lateness too short?"),
+    (
+        "unmapped",
+        "signals named no known target: `foreshift check` shows the names",
+    ),
+    (
+        "late_signals",
+        "signals came after their bucket was closed: is time.lateness too short?",
+    ),
     ("invalid_signals", "signals held numbers that are not finite"),
-    ("refused_targets", "signals were about targets beyond fleet.max_targets: is a label running away?"),
-    ("failed_predictions", "predictions were no numbers: the reactive rules alone proposed there"),
+    (
+        "refused_targets",
+        "signals were about targets beyond fleet.max_targets: is a label running away?",
+    ),
+    (
+        "failed_predictions",
+        "predictions were no numbers: the reactive rules alone proposed there",
+    ),
     ("commands_refused", "commands were refused"),
 ];
 
@@ -30,11 +42,26 @@ const TELLING: [(&str, &str); 6] = [
 pub(super) fn overrides(view: &StatusView<'_>) -> Option<String> {
     let published = view.published;
     let left = Align::Left;
-    let mut table = Table::new(0, &[("OVERRIDE", left), ("ROUTE", left), ("WHO", left), ("ENDS IN", left), ("WHY", left)]);
+    let mut table = Table::new(
+        0,
+        &[
+            ("OVERRIDE", left),
+            ("ROUTE", left),
+            ("WHO", left),
+            ("ENDS IN", left),
+            ("WHY", left),
+        ],
+    );
     let mut rows = 0;
     let mut row = |what: &str, route: &str, over: &Override| {
         let ends = age(over.expires_at.since(published.now));
-        table.row([Cell::new(what).ink(Ink::Bold), route.into(), over.actor.as_str().into(), ends.into(), over.reason.as_str().into()]);
+        table.row([
+            Cell::new(what).ink(Ink::Bold),
+            route.into(),
+            over.actor.as_str().into(),
+            ends.into(),
+            over.reason.as_str().into(),
+        ]);
         rows += 1;
     };
     if let Some(freeze) = &published.fleet_freeze {
@@ -52,7 +79,13 @@ pub(super) fn overrides(view: &StatusView<'_>) -> Option<String> {
         if let Some(mode) = over.mode {
             let what = format!("mode {}", mode_word(mode));
             let ends = "until set again";
-            table.row([Cell::new(what).ink(Ink::Bold), route.as_str().into(), "-".into(), ends.into(), "-".into()]);
+            table.row([
+                Cell::new(what).ink(Ink::Bold),
+                route.as_str().into(),
+                "-".into(),
+                ends.into(),
+                "-".into(),
+            ]);
             rows += 1;
         }
     }
@@ -73,10 +106,22 @@ pub(super) fn gateways(view: &StatusView<'_>, routes: &[&RouteWeights]) -> Optio
         applied.error.is_none() && applied.version >= weights.version
     };
     let total = said.len();
-    let in_step = said.iter().filter(|(_, weights, applied)| is_in_step(weights, applied)).count();
-    said.sort_by_key(|(gateway, weights, applied)| (is_in_step(weights, applied), *gateway, weights.route.clone()));
+    let in_step = said
+        .iter()
+        .filter(|(_, weights, applied)| is_in_step(weights, applied))
+        .count();
+    said.sort_by_key(|(gateway, weights, applied)| {
+        (is_in_step(weights, applied), *gateway, weights.route.clone())
+    });
     let left = Align::Left;
-    let head = [("GATEWAY", left), ("ROUTE", left), ("INTENDED", left), ("APPLIED", left), ("SAID", left), ("", left)];
+    let head = [
+        ("GATEWAY", left),
+        ("ROUTE", left),
+        ("INTENDED", left),
+        ("APPLIED", left),
+        ("SAID", left),
+        ("", left),
+    ];
     let mut table = Table::new(0, &head);
     let most = if view.all { usize::MAX } else { MAX_GATEWAYS };
     for (gateway, weights, applied) in said.iter().take(most) {
@@ -97,7 +142,10 @@ pub(super) fn gateways(view: &StatusView<'_>, routes: &[&RouteWeights]) -> Optio
     }
     let mut text = table.render(view.paint);
     if total > most {
-        text.push_str(&format!("and {} more; {in_step} of {total} are in step\n", total - most));
+        text.push_str(&format!(
+            "and {} more; {in_step} of {total} are in step\n",
+            total - most
+        ));
     }
     Some(text)
 }
@@ -107,7 +155,10 @@ pub(super) fn notes(view: &StatusView<'_>) -> Option<String> {
     let published = view.published;
     let mut notes = Vec::new();
     let routes = |reason: Reason| {
-        let names = published.routes.values().filter(|weights| weights.reason == reason);
+        let names = published
+            .routes
+            .values()
+            .filter(|weights| weights.reason == reason);
         names.map(|weights| weights.route.as_str()).collect::<Vec<_>>()
     };
     let mut about = |ink: Ink, what: &str, names: Vec<&str>| {
@@ -118,11 +169,29 @@ pub(super) fn notes(view: &StatusView<'_>) -> Option<String> {
     about(Ink::Bad, "no target is well on", routes(Reason::NoTarget));
     let stale = [routes(Reason::StaleHold), routes(Reason::StaleDecay)].concat();
     about(Ink::Warn, "telemetry is stale on", stale);
-    let ill = published.targets.iter().filter(|(_, state)| state.incident_since.is_some());
-    about(Ink::Bad, "in an incident", ill.map(|(name, _)| name.as_str()).collect());
-    let silent = published.targets.iter().filter(|(_, state)| state.last_seen == Timestamp::MIN);
-    about(Ink::Warn, "never heard of", silent.map(|(name, _)| name.as_str()).collect());
-    let refused = published.applied.values().flatten().filter(|(_, applied)| applied.error.is_some());
+    let ill = published
+        .targets
+        .iter()
+        .filter(|(_, state)| state.incident_since.is_some());
+    about(
+        Ink::Bad,
+        "in an incident",
+        ill.map(|(name, _)| name.as_str()).collect(),
+    );
+    let silent = published
+        .targets
+        .iter()
+        .filter(|(_, state)| state.last_seen == Timestamp::MIN);
+    about(
+        Ink::Warn,
+        "never heard of",
+        silent.map(|(name, _)| name.as_str()).collect(),
+    );
+    let refused = published
+        .applied
+        .values()
+        .flatten()
+        .filter(|(_, applied)| applied.error.is_some());
     let mut refused: Vec<&str> = refused.map(|(gateway, _)| gateway.as_str()).collect();
     refused.dedup();
     about(Ink::Bad, "gateways that refuse their weights", refused);

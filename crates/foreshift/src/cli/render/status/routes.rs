@@ -9,7 +9,8 @@ use super::{StatusView, heard};
 use crate::cli::render::paint::Ink;
 use crate::cli::render::table::{Align, Cell, Table};
 use crate::cli::render::words::{
-    clean, health_word, mode_word, percent, percent_bp, rate, reason_sentence, reason_word, risk_ink, role_word,
+    clean, health_word, mode_word, percent, percent_bp, rate, reason_sentence, reason_word, risk_ink,
+    role_word,
 };
 
 /// The most targets shown of one route; those whose share moves, or at the highest risk, come first.
@@ -17,16 +18,27 @@ const MAX_TARGETS: usize = 12;
 
 /// How much of the route is away from its baseline.
 pub(super) fn moved_bp(weights: &RouteWeights) -> u32 {
-    weights.targets.iter().map(|target| target.weight_bp.saturating_sub(target.baseline_bp)).sum()
+    weights
+        .targets
+        .iter()
+        .map(|target| target.weight_bp.saturating_sub(target.baseline_bp))
+        .sum()
 }
 
 /// How much of the route would move if the plan were applied.
 pub(super) fn would_move_bp(weights: &RouteWeights) -> u32 {
-    weights.targets.iter().map(|target| target.planned_bp.saturating_sub(target.weight_bp)).sum()
+    weights
+        .targets
+        .iter()
+        .map(|target| target.planned_bp.saturating_sub(target.weight_bp))
+        .sum()
 }
 
 fn worst(target: &TargetWeight) -> Option<&Risk> {
-    target.risks.iter().max_by(|a, b| a.probability.total_cmp(&b.probability))
+    target
+        .risks
+        .iter()
+        .max_by(|a, b| a.probability.total_cmp(&b.probability))
 }
 
 /// One line for each route.
@@ -53,10 +65,18 @@ pub(super) fn overview(view: &StatusView<'_>, routes: &[&RouteWeights], most: us
             0 => Cell::new("-").ink(Ink::Dim),
             bp => Cell::new(percent_bp(bp)).ink(ink),
         };
-        let top = weights.targets.iter().filter_map(|target| Some((target, worst(target)?)));
+        let top = weights
+            .targets
+            .iter()
+            .filter_map(|target| Some((target, worst(target)?)));
         let top = top.max_by(|a, b| a.1.probability.total_cmp(&b.1.probability));
         let risk = top.map_or(Cell::new("-").ink(Ink::Dim), |(target, risk)| {
-            let text = format!("{} in {}: {}", percent(risk.probability), risk.horizon, target.target);
+            let text = format!(
+                "{} in {}: {}",
+                percent(risk.probability),
+                risk.horizon,
+                target.target
+            );
             Cell::new(text).ink(risk_ink(risk.probability))
         });
         let (why, ink) = reason_word(weights.reason);
@@ -89,9 +109,15 @@ pub(super) fn detail(view: &StatusView<'_>, weights: &RouteWeights) -> Option<St
         return None;
     }
     let title = format!("{} ({})", clean(weights.route.as_str()), mode_word(weights.mode));
-    let mut text = format!("{}  {}\n", view.paint.bold(&title), reason_sentence(weights.reason));
+    let mut text = format!(
+        "{}  {}\n",
+        view.paint.bold(&title),
+        reason_sentence(weights.reason)
+    );
     if !weights.baseline_confirmed {
-        text.push_str("  its baseline was discovered: it stays in shadow until `foreshift baseline confirm`\n");
+        text.push_str(
+            "  its baseline was discovered: it stays in shadow until `foreshift baseline confirm`\n",
+        );
     }
     text.push_str(&targets(view, weights));
     for line in cost(view, weights) {
@@ -119,7 +145,8 @@ fn targets(view: &StatusView<'_>, weights: &RouteWeights) -> String {
     if shown.len() > most {
         shown.sort_by(|a, b| {
             let key = |target: &TargetWeight| {
-                let moves = target.weight_bp.abs_diff(target.baseline_bp) + target.planned_bp.abs_diff(target.weight_bp);
+                let moves = target.weight_bp.abs_diff(target.baseline_bp)
+                    + target.planned_bp.abs_diff(target.weight_bp);
                 (moves, worst(target).map_or(0.0, |risk| risk.probability))
             };
             let ((a, a_risk), (b, b_risk)) = (key(a), key(b));
@@ -130,7 +157,8 @@ fn targets(view: &StatusView<'_>, weights: &RouteWeights) -> String {
         let state = view.published.targets.get(&target.target);
         let (health, ink) = health_word(target.health);
         let risk = worst(target).map_or(Cell::new("-"), |risk| {
-            Cell::new(format!("{} in {}", percent(risk.probability), risk.horizon)).ink(risk_ink(risk.probability))
+            Cell::new(format!("{} in {}", percent(risk.probability), risk.horizon))
+                .ink(risk_ink(risk.probability))
         });
         let share = |bp: u32, than: u32| {
             Cell::new(percent_bp(bp)).ink(if bp == than { Ink::Plain } else { Ink::Warn })
@@ -145,12 +173,17 @@ fn targets(view: &StatusView<'_>, weights: &RouteWeights) -> String {
             share(target.weight_bp, target.baseline_bp),
             share(target.planned_bp, target.weight_bp),
             rps.map_or("-".to_owned(), rate).into(),
-            state.map_or("never".to_owned(), |state| heard(view.published, state)).into(),
+            state
+                .map_or("never".to_owned(), |state| heard(view.published, state))
+                .into(),
         ]);
     }
     let mut text = table.render(view.paint);
     if shown.len() > most {
-        text.push_str(&format!("  and {} more targets; --all shows them\n", shown.len() - most));
+        text.push_str(&format!(
+            "  and {} more targets; --all shows them\n",
+            shown.len() - most
+        ));
     }
     text
 }
@@ -158,11 +191,18 @@ fn targets(view: &StatusView<'_>, weights: &RouteWeights) -> String {
 /// What the shift costs: what moves, to whom, and how much room there is.
 fn cost(view: &StatusView<'_>, weights: &RouteWeights) -> Vec<String> {
     let (acts, would) = (moved_bp(weights), would_move_bp(weights));
-    let (bp, verb) = if would > 0 { (would, "would move") } else { (acts, "is moved away from the baseline") };
+    let (bp, verb) = if would > 0 {
+        (would, "would move")
+    } else {
+        (acts, "is moved away from the baseline")
+    };
     if bp == 0 {
         return Vec::new();
     }
-    let rates = weights.targets.iter().filter_map(|target| view.published.targets.get(&target.target)?.rate_rps);
+    let rates = weights
+        .targets
+        .iter()
+        .filter_map(|target| view.published.targets.get(&target.target)?.rate_rps);
     let rates: Vec<f64> = rates.collect();
     let total_rps = (!rates.is_empty()).then(|| rates.iter().sum::<f64>());
     let of = |bp: u32| total_rps.map(|total| total * f64::from(bp) / f64::from(FULL_BP));
@@ -175,14 +215,23 @@ fn cost(view: &StatusView<'_>, weights: &RouteWeights) -> Vec<String> {
             (target.baseline_bp, target.weight_bp)
         };
         if to > from {
-            lines.push(format!("      {}", room(view, target, to - from, of(to - from), would > 0)));
+            lines.push(format!(
+                "      {}",
+                room(view, target, to - from, of(to - from), would > 0)
+            ));
         }
     }
     lines
 }
 
 /// How much a receiving target takes, and how much it can take.
-fn room(view: &StatusView<'_>, target: &TargetWeight, bp: u32, added_rps: Option<f64>, is_to_come: bool) -> String {
+fn room(
+    view: &StatusView<'_>,
+    target: &TargetWeight,
+    bp: u32,
+    added_rps: Option<f64>,
+    is_to_come: bool,
+) -> String {
     let name = clean(target.target.as_str());
     let verb = if is_to_come { "would take" } else { "takes" };
     let takes = format!("{name} {verb} {} more", percent_bp(bp));
@@ -192,20 +241,36 @@ fn room(view: &StatusView<'_>, target: &TargetWeight, bp: u32, added_rps: Option
     let Some(capacity) = fallback.target(&target.target).and_then(|config| config.capacity) else {
         return format!("{takes}; it declares no capacity, so its room is learned from what it served");
     };
-    let headroom = fallback.routes.iter().find(|route| route.targets.iter().any(|of| of.target == target.target));
+    let headroom = fallback
+        .routes
+        .iter()
+        .find(|route| route.targets.iter().any(|of| of.target == target.target));
     let headroom = headroom.map_or(1.0, |route| route.settings.limits.headroom);
     let limit = capacity.amount * headroom;
-    let rps = view.published.targets.get(&target.target).and_then(|state| state.rate_rps);
+    let rps = view
+        .published
+        .targets
+        .get(&target.target)
+        .and_then(|state| state.rate_rps);
     match (capacity.unit, rps, added_rps) {
         (CapacityUnit::RequestsPerSecond, Some(now), Some(added)) => {
             let after = if is_to_come { now + added } else { now };
             let used = percent(after / limit.max(f64::MIN_POSITIVE));
-            format!("{takes}: {} of the {} it may be given ({used})", rate(after), rate(limit))
+            format!(
+                "{takes}: {} of the {} it may be given ({used})",
+                rate(after),
+                rate(limit)
+            )
         }
         (CapacityUnit::RequestsPerSecond, ..) => {
-            format!("{takes}; it may be given {}, signals carry no counts", rate(limit))
+            format!(
+                "{takes}; it may be given {}, signals carry no counts",
+                rate(limit)
+            )
         }
-        (CapacityUnit::ConcurrentRequests, ..) => format!("{takes}; it may be given {limit:.0} requests at once"),
+        (CapacityUnit::ConcurrentRequests, ..) => {
+            format!("{takes}; it may be given {limit:.0} requests at once")
+        }
         (CapacityUnit::TokensPerMinute, ..) => format!("{takes}; it may be given {limit:.0} tokens a minute"),
     }
 }

@@ -1,0 +1,139 @@
+//! `foreshift-lab train`: learns the live model on simulated fleets, through the engine that serves.
+//!
+//! Each fleet is a world of its own: histories and per-target biases do not cross over, shared weights do.
+//! The last fleet is only looked at: its figures, on targets and faults never seen, go beside the model.
+
+mod evaluation;
+mod simulated;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args as ClapArgs;
+use foreshift_domain::Duration;
+use foreshift_domain::fallback::{Fallback, Mode};
+use foreshift_engine::Engine;
+use foreshift_predict::Model;
+use foreshift_sim::FleetSpec;
+use serde::Serialize;
+
+use crate::replay::driver::Replay;
+use evaluation::{Evaluation, Watcher};
+use simulated::Simulated;
+
+/// Arguments of `foreshift-lab train`.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Seed of the first fleet; further ones count up. The one after the last is held out.
+    #[arg(long, default_value_t = 100)]
+    seed: u64,
+    /// How many fleets to learn from.
+    #[arg(long, default_value_t = 6)]
+    fleets: u64,
+    /// Hours of each fleet.
+    #[arg(long, default_value_t = 4)]
+    hours: u32,
+    /// Targets of each fleet.
+    #[arg(long, default_value_t = 16)]
+    targets: usize,
+    /// The model's name; the version is the directory's.
+    #[arg(long, default_value = "live")]
+    name: String,
+    /// Where to write `model.json`, `manifest.json`, `metrics.json` and `CARD.md`.
+    #[arg(long, value_name = "DIR", default_value = "models/live/1")]
+    out: PathBuf,
+}
+
+/// Where a model comes from, as `manifest.json`.
+#[derive(Serialize)]
+struct Manifest<'a> {
+    name: &'a str,
+    trained_on: &'static str,
+    seeds: Vec<u64>,
+    held_out_seed: u64,
+    hours: u32,
+    targets: usize,
+    horizons_s: Vec<f64>,
+    feature_schema: String,
+    rows_learned: u64,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let mut model: Option<Model> = None;
+    for seed in args.seed..args.seed + args.fleets {
+        let (learned, evaluation) = one_fleet(args, seed, model.take(), true)?;
+        eprintln!("fleet {seed}: {evaluation}");
+        model = Some(learned);
+    }
+    let model = model.context("no fleet to learn from: --fleets must be at least 1")?;
+    let rows_learned = model.version().rows_learned;
+    let name = format!("{}@{}", args.name, args.out.file_name().and_then(|name| name.to_str()).unwrap_or("1"));
+    let model = model.released(&name);
+    let held_out = args.seed + args.fleets;
+    let (_, evaluation) = one_fleet(args, held_out, Some(model.clone()), false)?;
+    eprintln!("fleet {held_out}, held out: {evaluation}");
+    let manifest = Manifest {
+        name: &name,
+        trained_on: "simulated fleets of foreshift-sim",
+        seeds: (args.seed..held_out).collect(),
+        held_out_seed: held_out,
+        hours: args.hours,
+        targets: args.targets,
+        horizons_s: model.horizons().iter().map(|horizon| horizon.as_secs_f64()).collect(),
+        feature_schema: model.schema().to_string(),
+        rows_learned,
+    };
+    write(&args.out, "model.json", &model.to_json()?)?;
+    write(&args.out, "manifest.json", &serde_json::to_string_pretty(&manifest)?)?;
+    write(&args.out, "metrics.json", &serde_json::to_string_pretty(&evaluation)?)?;
+    write(&args.out, "CARD.md", &card(args, &manifest, &evaluation))
+}
+
+/// One fleet through the engine; `learns` says whether the model may change.
+fn one_fleet(args: &Args, seed: u64, model: Option<Model>, learns: bool) -> anyhow::Result<(Model, Evaluation)> {
+    let recording = FleetSpec { seed, hours: args.hours, targets: args.targets }.recording();
+    let fallback = Arc::new(observing(&recording.fallback_yaml(), learns)?);
+    let model = model.unwrap_or_else(|| foreshift_engine::fresh_model(&fallback));
+    let engine = Engine::new(1, Arc::clone(&fallback), model);
+    let mut source = Simulated::new(&recording)?;
+    let mut watcher = Watcher::new(&fallback, &recording);
+    let mut replay = Replay::new(engine, &fallback, Duration::ZERO, Duration::DAY, true);
+    replay.run(&mut source, &mut watcher)?;
+    Ok((replay.engine.model().clone(), watcher.finish()))
+}
+
+/// The fleet's configuration, with weights left alone: the recorded world does not answer to them.
+fn observing(yaml: &str, learns: bool) -> anyhow::Result<Fallback> {
+    let mut fallback = foreshift_config::parse_fallback(yaml, "fleet.yaml")?.value;
+    fallback.learning.online = learns;
+    fallback.routes.iter_mut().for_each(|route| route.settings.mode = Mode::Off);
+    Ok(fallback)
+}
+
+fn card(args: &Args, manifest: &Manifest<'_>, evaluation: &Evaluation) -> String {
+    format!(
+        "# {}\n\n\
+        An online logistic model (FTRL-proximal) with a hazard prior, for ticks of a second and horizons of 30 s, 2 min and\n\
+        10 min. It goes on learning from what it sees.\n\n\
+        **Trained on simulation**: {} fleets of {} targets over {} hours each, seeds {} to {}, made by `foreshift-sim`. It has\n\
+        seen no real outage. Its features are relative to each target's own history, so that it says something on the first\n\
+        day; trust it after it has been right in shadow.\n\n\
+        Held-out fleet (seed {}), targets and faults never seen, no learning:\n\n{}\n\
+        Made by `make train-live`.\n",
+        manifest.name,
+        args.fleets,
+        args.targets,
+        args.hours,
+        args.seed,
+        args.seed + args.fleets - 1,
+        manifest.held_out_seed,
+        evaluation.table(),
+    )
+}
+
+fn write(dir: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let path = dir.join(name);
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
