@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use foreshift_domain::decision::Cause;
 use foreshift_domain::fallback::{
-    Criticality, Fallback, Limits, Mode, Role, RouteConfig, RouteSettings, RouteTarget, Slo, TargetConfig, Triggers,
+    Criticality, Fallback, Limits, Mode, Role, RouteConfig, RouteSettings, RouteTarget, Slo, TargetConfig,
+    Triggers,
 };
 use foreshift_domain::weights::FULL_BP;
 use foreshift_domain::{Duration, RouteName};
@@ -20,8 +21,13 @@ impl Engine {
         let before = std::mem::replace(&mut self.shared.fallback, Arc::clone(fallback));
         self.check_model();
         if before.timing.horizons != fallback.timing.horizons || before.timing.tick != fallback.timing.tick {
-            self.targets.values_mut().for_each(|target| target.pending.clear());
-            self.shared.next_tick = self.shared.next_tick.map(|tick| tick.floor_to(fallback.timing.tick) + fallback.timing.tick);
+            self.targets
+                .values_mut()
+                .for_each(|target| target.pending.clear());
+            self.shared.next_tick = self
+                .shared
+                .next_tick
+                .map(|tick| tick.floor_to(fallback.timing.tick) + fallback.timing.tick);
         }
         self.adopt_configured(&before);
     }
@@ -30,11 +36,18 @@ impl Engine {
     pub(crate) fn adopt_configured(&mut self, before: &Fallback) {
         let fallback = Arc::clone(&self.shared.fallback);
         for target in &fallback.targets {
-            let routes = fallback.routes.iter().filter(|route| route.targets.iter().any(|t| t.target == target.name));
-            let (names, settings): (Vec<_>, Vec<_>) = routes.map(|route| (route.name.clone(), &route.settings)).unzip();
+            let routes = fallback
+                .routes
+                .iter()
+                .filter(|route| route.targets.iter().any(|t| t.target == target.name));
+            let (names, settings): (Vec<_>, Vec<_>) =
+                routes.map(|route| (route.name.clone(), &route.settings)).unzip();
             self.add_target(target.clone(), names, demands(&settings), false);
         }
-        let gone = before.routes.iter().filter(|route| fallback.route(&route.name).is_none());
+        let gone = before
+            .routes
+            .iter()
+            .filter(|route| fallback.route(&route.name).is_none());
         for route in gone {
             self.routes.shift_remove(&route.name);
             self.shared.applied.remove(&route.name);
@@ -60,13 +73,26 @@ impl Engine {
         if !self.routes.contains_key(&route) {
             let limit = self.shared.fallback.fleet.max_routes;
             if self.routes.len() >= limit as usize {
-                self.alert(Alert::TooManyRoutes { route: route.clone(), limit });
+                self.alert(Alert::TooManyRoutes {
+                    route: route.clone(),
+                    limit,
+                });
                 self.shared.counters.refused_targets += 1;
                 return None;
             }
-            let confirmed = self.shared.fallback.discover.as_ref().is_some_and(|discover| discover.confirm_baselines);
-            let empty = RouteConfig { name: route.clone(), targets: Vec::new(), settings: settings.clone() };
-            self.routes.insert(route.clone(), Route::new(empty, true, confirmed, self.shared.now));
+            let confirmed = self
+                .shared
+                .fallback
+                .discover
+                .as_ref()
+                .is_some_and(|discover| discover.confirm_baselines);
+            let empty = RouteConfig {
+                name: route.clone(),
+                targets: Vec::new(),
+                settings: settings.clone(),
+            };
+            self.routes
+                .insert(route.clone(), Route::new(empty, true, confirmed, self.shared.now));
         }
         let name = config.name.clone();
         let known = self.routes.get_mut(&route)?;
@@ -74,7 +100,11 @@ impl Engine {
             self.add_target(config, vec![route.clone()], demands(&[&settings]), true);
             let known = self.routes.get_mut(&route)?;
             let mut wider = known.config.clone();
-            wider.targets.push(RouteTarget { target: name.clone(), role: Role::Primary, baseline_bp: 0 });
+            wider.targets.push(RouteTarget {
+                target: name.clone(),
+                role: Role::Primary,
+                baseline_bp: 0,
+            });
             spread_evenly(&mut wider.targets);
             known.reshape(wider, self.shared.now);
             self.plan_route(&route, Cause::Start, None);
@@ -86,7 +116,12 @@ impl Engine {
     }
 
     fn discovered_settings(&self, route: &RouteName) -> RouteSettings {
-        let rules = self.shared.fallback.discover.iter().flat_map(|discover| &discover.rules);
+        let rules = self
+            .shared
+            .fallback
+            .discover
+            .iter()
+            .flat_map(|discover| &discover.rules);
         let rule = rules.into_iter().find(|rule| rule.matches(route));
         rule.map_or_else(watch_only, |rule| rule.settings.clone())
     }
@@ -102,18 +137,28 @@ fn spread_evenly(targets: &mut [RouteTarget]) {
 
 /// What routes ask of a target together: the strictest of their SLOs, the longest of their windows.
 fn demands(settings: &[&RouteSettings]) -> Demands {
-    let Some((first, rest)) = settings.split_first() else { return demands(&[&watch_only()]) };
-    let slo = rest.iter().map(|settings| &settings.slo).fold(first.slo.clone(), |strict, slo| Slo {
-        error_ratio: strict.error_ratio.min(slo.error_ratio),
-        latency_p99: match (strict.latency_p99, slo.latency_p99) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        },
-        window: strict.window.min(slo.window),
-        min_requests: strict.min_requests.min(slo.min_requests),
-    });
-    let windows = settings.iter().map(|settings| settings.slo.window.max(settings.triggers.window));
-    Demands { slo, look_back: windows.max().unwrap_or_default().max(LOAD_WINDOW) }
+    let Some((first, rest)) = settings.split_first() else {
+        return demands(&[&watch_only()]);
+    };
+    let slo = rest
+        .iter()
+        .map(|settings| &settings.slo)
+        .fold(first.slo.clone(), |strict, slo| Slo {
+            error_ratio: strict.error_ratio.min(slo.error_ratio),
+            latency_p99: match (strict.latency_p99, slo.latency_p99) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            },
+            window: strict.window.min(slo.window),
+            min_requests: strict.min_requests.min(slo.min_requests),
+        });
+    let windows = settings
+        .iter()
+        .map(|settings| settings.slo.window.max(settings.triggers.window));
+    Demands {
+        slo,
+        look_back: windows.max().unwrap_or_default().max(LOAD_WINDOW),
+    }
 }
 
 /// Settings of routes that are followed and predicted, and never steered.
@@ -122,7 +167,12 @@ fn watch_only() -> RouteSettings {
     RouteSettings {
         criticality: Criticality::Low,
         mode: Mode::Off,
-        slo: Slo { error_ratio: 0.5, latency_p99: None, window, min_requests: 10 },
+        slo: Slo {
+            error_ratio: 0.5,
+            latency_p99: None,
+            window,
+            min_requests: 10,
+        },
         triggers: Triggers {
             risk: None,
             consecutive_errors: 5,

@@ -25,7 +25,11 @@ pub(crate) struct RecentRequests(VecDeque<(String, Option<Version>)>);
 
 impl RecentRequests {
     fn find(&self, request_id: &str) -> Option<Option<Version>> {
-        self.0.iter().rev().find(|(id, _)| id == request_id).map(|(_, version)| *version)
+        self.0
+            .iter()
+            .rev()
+            .find(|(id, _)| id == request_id)
+            .map(|(_, version)| *version)
     }
 
     fn remember(&mut self, request_id: &str, version: Option<Version>) {
@@ -40,7 +44,10 @@ impl Engine {
     pub(crate) fn on_command(&mut self, command: &Command) {
         self.advance_clock(command.issued_at);
         let verdict = match self.shared.requests.find(&command.request_id) {
-            Some(version) => Ok(CommandDone { version, repeated: true }),
+            Some(version) => Ok(CommandDone {
+                version,
+                repeated: true,
+            }),
             None => self.carry_out(command),
         };
         match &verdict {
@@ -51,8 +58,12 @@ impl Engine {
             Ok(_) => {}
             Err(_) => self.shared.counters.commands_refused += 1,
         }
-        let result = CommandResult { request_id: command.request_id.clone(), verdict };
-        self.outputs.push_back(Output::Command(Arc::new(command.clone()), result));
+        let result = CommandResult {
+            request_id: command.request_id.clone(),
+            verdict,
+        };
+        self.outputs
+            .push_back(Output::Command(Arc::new(command.clone()), result));
     }
 
     fn carry_out(&mut self, command: &Command) -> Result<CommandDone, CommandRefused> {
@@ -80,7 +91,9 @@ impl Engine {
             Action::Verdict { prediction, .. } => {
                 self.known_target(&prediction.target)?;
                 if prediction.tick > self.shared.now {
-                    return Err(CommandRefused::UnknownPrediction { prediction: prediction.clone() });
+                    return Err(CommandRefused::UnknownPrediction {
+                        prediction: prediction.clone(),
+                    });
                 }
             }
         }
@@ -88,7 +101,10 @@ impl Engine {
             self.plan_route(&route, Cause::Command, Some(&command.request_id));
         }
         let version = command.action.route().and_then(|route| self.version_of(route));
-        Ok(CommandDone { version, repeated: false })
+        Ok(CommandDone {
+            version,
+            repeated: false,
+        })
     }
 
     /// Routes whose weights an action may change at once.
@@ -107,7 +123,11 @@ impl Engine {
             return Ok(());
         };
         let actual = self.version_of(route).unwrap_or_default();
-        if actual == expected { Ok(()) } else { Err(CommandRefused::VersionConflict { expected, actual }) }
+        if actual == expected {
+            Ok(())
+        } else {
+            Err(CommandRefused::VersionConflict { expected, actual })
+        }
     }
 
     fn pin(
@@ -119,7 +139,10 @@ impl Engine {
         let by = self.override_by(command)?;
         let known = self.known(route)?;
         check_weights(route, known, weights)?;
-        known.overrides.pin = Some(Pin { weights: weights.to_vec(), by });
+        known.overrides.pin = Some(Pin {
+            weights: weights.to_vec(),
+            by,
+        });
         Ok(())
     }
 
@@ -138,7 +161,9 @@ impl Engine {
     }
 
     fn unfreeze(&mut self, route: Option<&RouteName>) -> Result<(), CommandRefused> {
-        let nothing = || CommandRefused::NothingToEnd { what: "freeze".into() };
+        let nothing = || CommandRefused::NothingToEnd {
+            what: "freeze".into(),
+        };
         match route {
             Some(route) => {
                 let known = self.known(route)?;
@@ -161,20 +186,30 @@ impl Engine {
                 known.overrides.mode = Some(mode);
             }
             None => {
-                let confirmed = self.routes.values_mut().filter(|known| known.confirmed || mode <= Mode::Shadow);
+                let confirmed = self
+                    .routes
+                    .values_mut()
+                    .filter(|known| known.confirmed || mode <= Mode::Shadow);
                 confirmed.for_each(|known| known.overrides.mode = Some(mode));
             }
         }
         Ok(())
     }
 
-    fn confirm_baseline(&mut self, route: &RouteName, baseline: &[(TargetName, u32)]) -> Result<(), CommandRefused> {
+    fn confirm_baseline(
+        &mut self,
+        route: &RouteName,
+        baseline: &[(TargetName, u32)],
+    ) -> Result<(), CommandRefused> {
         let now = self.shared.now;
         let known = self.known(route)?;
         check_weights(route, known, baseline)?;
         let mut config = known.config.clone();
         for target in &mut config.targets {
-            target.baseline_bp = baseline.iter().find(|(name, _)| *name == target.target).map_or(0, |(_, bp)| *bp);
+            target.baseline_bp = baseline
+                .iter()
+                .find(|(name, _)| *name == target.target)
+                .map_or(0, |(_, bp)| *bp);
         }
         known.confirmed = true;
         known.reshape(config, now);
@@ -182,7 +217,9 @@ impl Engine {
     }
 
     fn override_by(&self, command: &Command) -> Result<Override, CommandRefused> {
-        let expires_at = command.expires_at.filter(|at| *at > command.issued_at && *at > self.shared.now);
+        let expires_at = command
+            .expires_at
+            .filter(|at| *at > command.issued_at && *at > self.shared.now);
         Ok(Override {
             actor: command.actor.clone(),
             reason: command.reason.clone(),
@@ -192,29 +229,48 @@ impl Engine {
     }
 
     fn known(&mut self, route: &RouteName) -> Result<&mut Route, CommandRefused> {
-        self.routes.get_mut(route).ok_or_else(|| CommandRefused::UnknownRoute { route: route.clone() })
+        self.routes
+            .get_mut(route)
+            .ok_or_else(|| CommandRefused::UnknownRoute { route: route.clone() })
     }
 
     fn known_target(&self, target: &TargetName) -> Result<(), CommandRefused> {
-        let refused = || CommandRefused::UnknownTarget { target: target.clone(), route: None };
-        self.targets.contains_key(target).then_some(()).ok_or_else(refused)
+        let refused = || CommandRefused::UnknownTarget {
+            target: target.clone(),
+            route: None,
+        };
+        self.targets
+            .contains_key(target)
+            .then_some(())
+            .ok_or_else(refused)
     }
 
     fn version_of(&self, route: &RouteName) -> Option<Version> {
-        self.routes.get(route)?.published.as_ref().map(|weights| weights.version)
+        self.routes
+            .get(route)?
+            .published
+            .as_ref()
+            .map(|weights| weights.version)
     }
 }
 
-fn check_weights(name: &RouteName, route: &Route, weights: &[(TargetName, u32)]) -> Result<(), CommandRefused> {
+fn check_weights(
+    name: &RouteName,
+    route: &Route,
+    weights: &[(TargetName, u32)],
+) -> Result<(), CommandRefused> {
     let sum_bp = weights.iter().map(|(_, bp)| u64::from(*bp)).sum();
     if sum_bp != u64::from(FULL_BP) {
         return Err(CommandRefused::WrongSum { sum_bp });
     }
-    let stranger = weights.iter().find(|(name, _)| !route.config.targets.iter().any(|target| target.target == *name));
+    let stranger = weights
+        .iter()
+        .find(|(name, _)| !route.config.targets.iter().any(|target| target.target == *name));
     match stranger {
-        Some((target, _)) => {
-            Err(CommandRefused::UnknownTarget { target: target.clone(), route: Some(name.clone()) })
-        }
+        Some((target, _)) => Err(CommandRefused::UnknownTarget {
+            target: target.clone(),
+            route: Some(name.clone()),
+        }),
         None => Ok(()),
     }
 }

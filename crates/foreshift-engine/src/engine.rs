@@ -6,7 +6,9 @@ use std::sync::Arc;
 use foreshift_domain::fallback::Fallback;
 use foreshift_domain::input::Input;
 use foreshift_domain::published::{AppliedVersion, Override};
-use foreshift_domain::{Applied, Digest, GatewayName, ModelHealth, ModelUpdate, RouteName, TargetName, Timestamp};
+use foreshift_domain::{
+    Applied, Digest, GatewayName, ModelHealth, ModelUpdate, RouteName, TargetName, Timestamp,
+};
 use foreshift_policy::{AlarmCount, FleetState};
 use foreshift_predict::Model;
 use indexmap::IndexMap;
@@ -174,7 +176,10 @@ impl Engine {
         if let Err(reason) = self.shared.model.check_against(schema, &fallback.timing.horizons) {
             let name = self.shared.model.version().name;
             self.shared.model = fresh_model(&fallback);
-            self.alert(Alert::ModelRefused { name, reason: reason.to_string() });
+            self.alert(Alert::ModelRefused {
+                name,
+                reason: reason.to_string(),
+            });
         }
     }
 
@@ -185,12 +190,19 @@ impl Engine {
             .and_then(|model| model.check_against(schema, horizons).map(|()| model));
         match checked {
             Ok(model) => self.shared.model = model,
-            Err(reason) => self.alert(Alert::ModelRefused { name: update.name.clone(), reason: reason.to_string() }),
+            Err(reason) => self.alert(Alert::ModelRefused {
+                name: update.name.clone(),
+                reason: reason.to_string(),
+            }),
         }
     }
 
     fn on_model_health(&mut self, health: &ModelHealth) {
-        let fault = if health.usable { String::new() } else { health.reason.clone() };
+        let fault = if health.usable {
+            String::new()
+        } else {
+            health.reason.clone()
+        };
         if fault != self.shared.model_fault {
             self.shared.model_fault.clone_from(&fault);
             if !health.usable {
@@ -205,8 +217,20 @@ impl Engine {
         }
         let gateways = self.shared.applied.entry(applied.route.clone()).or_default();
         if gateways.len() < MAX_GATEWAYS || gateways.contains_key(&applied.gateway) {
-            let Applied { time, version, ref error, .. } = *applied;
-            gateways.insert(applied.gateway.clone(), AppliedVersion { version, time, error: error.clone() });
+            let Applied {
+                time,
+                version,
+                ref error,
+                ..
+            } = *applied;
+            gateways.insert(
+                applied.gateway.clone(),
+                AppliedVersion {
+                    version,
+                    time,
+                    error: error.clone(),
+                },
+            );
         }
     }
 }

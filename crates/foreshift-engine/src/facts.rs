@@ -26,12 +26,23 @@ pub(crate) struct Facts {
 impl Engine {
     /// Judges a target on a route by the reactive rules; says whether the verdict changed.
     pub(crate) fn judge(&mut self, target: &TargetName, route: &RouteName) -> bool {
-        let Some(known) = self.routes.get_mut(route) else { return false };
-        let Some(at) = known.config.targets.iter().position(|configured| configured.target == *target) else {
+        let Some(known) = self.routes.get_mut(route) else {
             return false;
         };
-        let Some(state) = self.targets.get_mut(target) else { return false };
-        let (Some(reactive), Some(view)) = (known.reactive.get_mut(at), known.views.get_mut(at)) else { return false };
+        let Some(at) = known
+            .config
+            .targets
+            .iter()
+            .position(|configured| configured.target == *target)
+        else {
+            return false;
+        };
+        let Some(state) = self.targets.get_mut(target) else {
+            return false;
+        };
+        let (Some(reactive), Some(view)) = (known.reactive.get_mut(at), known.views.get_mut(at)) else {
+            return false;
+        };
         let triggers = &known.config.settings.triggers;
         let timing = &self.shared.fallback.timing;
         let recent = state.features.recent(timing, triggers.window, self.shared.now);
@@ -44,17 +55,28 @@ impl Engine {
             last_seen: recent.last_seen,
             last_success: recent.last_success,
         };
-        let verdict = foreshift_policy::judge(reactive, &evidence, triggers, timing.staleness, self.shared.now);
+        let verdict =
+            foreshift_policy::judge(reactive, &evidence, triggers, timing.staleness, self.shared.now);
         let changed = (verdict.health, verdict.hard) != (view.health, view.hard);
         *view = verdict;
-        state.watched = known.views.get(at).is_some_and(|view| view.health != Some(Health::Up));
+        state.watched = known
+            .views
+            .get(at)
+            .is_some_and(|view| view.health != Some(Health::Up));
         changed
     }
 
     /// Judges all targets of a route.
     pub(crate) fn judge_route(&mut self, route: &RouteName) {
-        let Some(known) = self.routes.get(route) else { return };
-        let targets: Vec<_> = known.config.targets.iter().map(|target| target.target.clone()).collect();
+        let Some(known) = self.routes.get(route) else {
+            return;
+        };
+        let targets: Vec<_> = known
+            .config
+            .targets
+            .iter()
+            .map(|target| target.target.clone())
+            .collect();
         for target in targets {
             self.judge(&target, route);
         }
@@ -62,30 +84,56 @@ impl Engine {
 
     /// What a plan of this route needs to know.
     pub(crate) fn facts(&self, route: &Route) -> Facts {
-        let loads: Vec<Option<Load>> =
-            route.config.targets.iter().map(|target| self.targets.get(&target.target).map(|t| self.load(t))).collect();
+        let loads: Vec<Option<Load>> = route
+            .config
+            .targets
+            .iter()
+            .map(|target| self.targets.get(&target.target).map(|t| self.load(t)))
+            .collect();
         let counted: Vec<_> = loads.iter().flatten().filter(|load| load.counted).collect();
-        let demand = counted.iter().map(|load| load.rate_rps * load.share_here).sum::<f64>();
+        let demand = counted
+            .iter()
+            .map(|load| load.rate_rps * load.share_here)
+            .sum::<f64>();
         let demand = (!counted.is_empty()).then_some(demand);
         let head = route.config.settings.triggers.risk.as_ref().and_then(|risk| {
-            self.shared.fallback.timing.horizons.iter().position(|horizon| *horizon == risk.horizon)
+            self.shared
+                .fallback
+                .timing
+                .horizons
+                .iter()
+                .position(|horizon| *horizon == risk.horizon)
         });
         let pairs = route.config.targets.iter().zip(&route.views).zip(&loads);
-        let targets = pairs.map(|((configured, view), load)| match self.targets.get(&configured.target) {
-            Some(target) => self.target_facts(target, *view, load.as_ref(), head),
-            None => unknown(*view),
-        });
-        let newest = |target: &RouteTarget| self.targets.get(&target.target).and_then(|target| target.prediction);
+        let targets = pairs.map(
+            |((configured, view), load)| match self.targets.get(&configured.target) {
+                Some(target) => self.target_facts(target, *view, load.as_ref(), head),
+                None => unknown(*view),
+            },
+        );
+        let newest = |target: &RouteTarget| {
+            self.targets
+                .get(&target.target)
+                .and_then(|target| target.prediction)
+        };
         let predictions = route.config.targets.iter().filter_map(newest);
         Facts {
             targets: targets.collect(),
             demand,
             predicted_at: predictions.clone().map(|prediction| prediction.tick).min(),
-            model_failed: predictions.clone().any(|prediction| prediction.probabilities.is_none()),
+            model_failed: predictions
+                .clone()
+                .any(|prediction| prediction.probabilities.is_none()),
         }
     }
 
-    fn target_facts(&self, target: &Target, health: HealthView, load: Option<&Load>, head: Option<usize>) -> TargetFacts {
+    fn target_facts(
+        &self,
+        target: &Target,
+        health: HealthView,
+        load: Option<&Load>,
+        head: Option<usize>,
+    ) -> TargetFacts {
         let age = self.telemetry_age(target);
         let risk = head.and_then(|head| self.current_risk(target, head));
         TargetFacts {
@@ -95,7 +143,11 @@ impl Engine {
             stale: age.is_none_or(|age| age > self.shared.fallback.timing.staleness),
             capacity: self.capacity_rps(target, load),
             load_elsewhere: load.map_or(0.0, |load| load.rate_rps * (1.0 - load.share_here)),
-            sync: target.config.sync.as_ref().map_or(Sync::NotRequired, |sync| self.sync(target, sync)),
+            sync: target
+                .config
+                .sync
+                .as_ref()
+                .map_or(Sync::NotRequired, |sync| self.sync(target, sync)),
             domain: target.domain_group,
         }
     }
@@ -133,7 +185,9 @@ impl Engine {
     /// A target's load, and the part of it that is of its first route. Signals do not always say which route a
     /// request was of: a target of several routes is taken to serve them evenly.
     fn load(&self, target: &Target) -> Load {
-        let recent = target.features.recent(&self.shared.fallback.timing, LOAD_WINDOW, self.shared.now);
+        let recent = target
+            .features
+            .recent(&self.shared.fallback.timing, LOAD_WINDOW, self.shared.now);
         let outcomes = target.features.counters().outcomes;
         Load {
             counted: outcomes.total() > 0,

@@ -87,11 +87,18 @@ impl Groups {
 
     /// Folds what began until the tick, and computes what members share, before they look.
     pub(crate) fn prepare(&mut self, timing: &Timing, tick: Timestamp) {
-        self.groups.iter_mut().for_each(|group| group.prepare(timing, tick));
+        self.groups
+            .iter_mut()
+            .for_each(|group| group.prepare(timing, tick));
         self.fleet.settle(tick);
     }
 
-    fn each(&mut self, route: GroupIndex, domain: Option<GroupIndex>, mut apply: impl FnMut(&mut GroupFeatures)) {
+    fn each(
+        &mut self,
+        route: GroupIndex,
+        domain: Option<GroupIndex>,
+        mut apply: impl FnMut(&mut GroupFeatures),
+    ) {
         for index in [Some(route), domain].into_iter().flatten() {
             if let Some(group) = self.groups.get_mut(index as usize) {
                 apply(group);

@@ -31,7 +31,10 @@ impl IncidentDetector {
 
     /// Whether a row at `tick` is masked: in an incident, or in the cool-down after one.
     pub(crate) fn masks(&self, tick: Timestamp, cooldown: Duration) -> bool {
-        self.since.is_some() || self.ended.is_some_and(|ended| cooldown.is_positive() && tick < ended + cooldown)
+        self.since.is_some()
+            || self
+                .ended
+                .is_some_and(|ended| cooldown.is_positive() && tick < ended + cooldown)
     }
 
     /// Takes a closed bucket; `changed` receives the beginnings and ends it brought, in order of time.

@@ -72,12 +72,24 @@ impl Pending {
         if self.rows.len() >= MAX_PENDING {
             self.rows.pop_front();
         }
-        self.rows.push_back(Row { tick, example, open, treated, evidence });
+        self.rows.push_back(Row {
+            tick,
+            example,
+            open,
+            treated,
+            evidence,
+        });
     }
 
     /// An incident began: rows that look at it are positive. Rows within the guard are given up, and so are all
     /// when the incident was `planned`: nothing could have shown it.
-    pub(crate) fn onset(&mut self, at: Timestamp, planned: bool, target: &mut TargetModel, with: &mut Learner<'_>) {
+    pub(crate) fn onset(
+        &mut self,
+        at: Timestamp,
+        planned: bool,
+        target: &mut TargetModel,
+        with: &mut Learner<'_>,
+    ) {
         for row in &mut self.rows {
             for (head, horizon) in with.timing.horizons.iter().enumerate() {
                 if row.open & (1 << head) == 0 || at <= row.tick || at > row.tick + *horizon {
@@ -95,7 +107,13 @@ impl Pending {
     }
 
     /// Event time reached `now`: rows whose horizon has passed are negative, if anything was seen.
-    pub(crate) fn mature(&mut self, now: Timestamp, seen: Seen, target: &mut TargetModel, with: &mut Learner<'_>) {
+    pub(crate) fn mature(
+        &mut self,
+        now: Timestamp,
+        seen: Seen,
+        target: &mut TargetModel,
+        with: &mut Learner<'_>,
+    ) {
         for row in &mut self.rows {
             for (head, horizon) in with.timing.horizons.iter().enumerate() {
                 if row.open & (1 << head) == 0 || row.tick + *horizon > now {
@@ -120,7 +138,14 @@ impl Pending {
 }
 
 impl Learner<'_> {
-    fn learn(&mut self, head: usize, horizon: Duration, target: &mut TargetModel, example: &Example, positive: bool) {
+    fn learn(
+        &mut self,
+        head: usize,
+        horizon: Duration,
+        target: &mut TargetModel,
+        example: &Example,
+        positive: bool,
+    ) {
         let weight = row_share(self.timing, horizon) / share_kept(self.timing, self.learning, horizon);
         self.model.learn(head, target, example, positive, weight);
         if positive {

@@ -53,10 +53,17 @@ impl Engine {
     /// Ends overrides that have expired; says whether the route's any did.
     pub(crate) fn expire_overrides(&mut self, route: &RouteName) -> bool {
         let now = self.shared.now;
-        let fleet = self.shared.fleet_freeze.as_ref().is_some_and(|freeze| freeze.expires_at <= now);
+        let fleet = self
+            .shared
+            .fleet_freeze
+            .as_ref()
+            .is_some_and(|freeze| freeze.expires_at <= now);
         if fleet {
             self.shared.fleet_freeze = None;
         }
-        self.routes.get_mut(route).is_some_and(|route| route.overrides.expire(now)) || fleet
+        self.routes
+            .get_mut(route)
+            .is_some_and(|route| route.overrides.expire(now))
+            || fleet
     }
 }

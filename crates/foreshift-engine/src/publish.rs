@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use foreshift_domain::Timestamp;
 use foreshift_domain::prediction::{Explanation, Prediction, PredictionId, Risk};
 use foreshift_domain::published::{Published, TargetState};
-use foreshift_domain::Timestamp;
 
 use crate::engine::Engine;
 use crate::facts::LOAD_WINDOW;
@@ -19,10 +19,16 @@ impl Engine {
     pub fn publish(&self) -> Published {
         let explained = self.explained_above();
         let targets = self.targets.iter();
-        let targets = targets.map(|(name, target)| (name.clone(), Arc::new(self.target_state(target, explained))));
-        let weights = self.routes.iter().filter_map(|(name, route)| Some((name.clone(), route.published.clone()?)));
-        let overrides =
-            self.routes.iter().filter_map(|(name, route)| Some((name.clone(), route.overrides.published()?)));
+        let targets =
+            targets.map(|(name, target)| (name.clone(), Arc::new(self.target_state(target, explained))));
+        let weights = self
+            .routes
+            .iter()
+            .filter_map(|(name, route)| Some((name.clone(), route.published.clone()?)));
+        let overrides = self
+            .routes
+            .iter()
+            .filter_map(|(name, route)| Some((name.clone(), route.overrides.published()?)));
         Published {
             epoch: self.epoch,
             now: self.shared.now,
@@ -76,9 +82,15 @@ impl Engine {
         let last = target.prediction?;
         let probabilities = last.probabilities?;
         let horizons = self.shared.fallback.timing.horizons.iter();
-        let risks = horizons.zip(probabilities).map(|(horizon, probability)| Risk { horizon: *horizon, probability });
+        let risks = horizons.zip(probabilities).map(|(horizon, probability)| Risk {
+            horizon: *horizon,
+            probability,
+        });
         Some(Prediction {
-            id: PredictionId { target: target.config.name.clone(), tick: last.tick },
+            id: PredictionId {
+                target: target.config.name.clone(),
+                tick: last.tick,
+            },
             risks: risks.collect(),
             model: self.shared.model.version(),
             in_incident: last.in_incident,
@@ -87,12 +99,18 @@ impl Engine {
 
     /// Why the model says what it says of a target now, for each horizon.
     fn explain(&self, target: &Target) -> Vec<Explanation> {
-        let Some(tick) = target.prediction.map(|last| last.tick).filter(|tick| *tick > Timestamp::MIN) else {
+        let Some(tick) = target
+            .prediction
+            .map(|last| last.tick)
+            .filter(|tick| *tick > Timestamp::MIN)
+        else {
             return Vec::new();
         };
         let row = self.feature_row(target, tick);
         let heads = 0..self.shared.fallback.timing.horizons.len();
-        heads.map(|head| self.shared.model.explain(head, &target.learned, tick, &row)).collect()
+        heads
+            .map(|head| self.shared.model.explain(head, &target.learned, tick, &row))
+            .collect()
     }
 }
 

@@ -49,7 +49,11 @@ impl Route {
     /// The mode in force: a person's over the configured one, and at most shadow until the baseline is confirmed.
     pub(crate) fn mode(&self) -> Mode {
         let mode = self.overrides.mode.unwrap_or(self.config.settings.mode);
-        if self.confirmed { mode } else { mode.min(Mode::Shadow) }
+        if self.confirmed {
+            mode
+        } else {
+            mode.min(Mode::Shadow)
+        }
     }
 
     /// Whether it is predicted only: no plan moves it.
@@ -59,10 +63,24 @@ impl Route {
 
     /// Takes another configuration: what is known of targets that stay is kept.
     pub(crate) fn reshape(&mut self, config: RouteConfig, now: Timestamp) {
-        let place = |name: &TargetName| self.config.targets.iter().position(|target| target.target == *name);
-        let kept: Vec<_> = config.targets.iter().map(|target| place(&target.target)).collect();
-        let reactive = kept.iter().map(|at| at.and_then(|at| self.reactive.get(at).cloned()).unwrap_or_default());
-        let views = kept.iter().map(|at| at.and_then(|at| self.views.get(at).copied()).unwrap_or_default());
+        let place = |name: &TargetName| {
+            self.config
+                .targets
+                .iter()
+                .position(|target| target.target == *name)
+        };
+        let kept: Vec<_> = config
+            .targets
+            .iter()
+            .map(|target| place(&target.target))
+            .collect();
+        let reactive = kept.iter().map(|at| {
+            at.and_then(|at| self.reactive.get(at).cloned())
+                .unwrap_or_default()
+        });
+        let views = kept
+            .iter()
+            .map(|at| at.and_then(|at| self.views.get(at).copied()).unwrap_or_default());
         (self.reactive, self.views) = (reactive.collect(), views.collect());
         self.state.reshape(&self.config, &config, now);
         self.config = config;
@@ -71,8 +89,19 @@ impl Route {
     /// A pin's weights in the order of the targets.
     fn pinned(&self) -> Option<Vec<u32>> {
         let pin = self.overrides.pin.as_ref()?;
-        let weight = |name: &TargetName| pin.weights.iter().find(|(pinned, _)| pinned == name).map_or(0, |(_, bp)| *bp);
-        Some(self.config.targets.iter().map(|target| weight(&target.target)).collect())
+        let weight = |name: &TargetName| {
+            pin.weights
+                .iter()
+                .find(|(pinned, _)| pinned == name)
+                .map_or(0, |(_, bp)| *bp)
+        };
+        Some(
+            self.config
+                .targets
+                .iter()
+                .map(|target| weight(&target.target))
+                .collect(),
+        )
     }
 }
 
@@ -82,22 +111,36 @@ impl Engine {
         if self.shared.now == Timestamp::MIN {
             return; // time has not begun
         }
-        let Some(route) = self.routes.get_mut(name) else { return };
+        let Some(route) = self.routes.get_mut(name) else {
+            return;
+        };
         if route.rests() {
             // Predicted only: it stays at its baseline, and nothing but a person or the configuration changes that.
-            if route.published.is_some() && !matches!(cause, Cause::Start | Cause::Config | Cause::Command | Cause::Expiry) {
+            if route.published.is_some()
+                && !matches!(
+                    cause,
+                    Cause::Start | Cause::Config | Cause::Command | Cause::Expiry
+                )
+            {
                 return;
             }
             route.state = RouteState::new(&route.config, self.shared.now);
         }
         self.judge_route(name);
-        let Some(route) = self.routes.get(name) else { return };
+        let Some(route) = self.routes.get(name) else {
+            return;
+        };
         let mode = route.mode();
         self.shared.counters.plans += 1;
         let facts = self.facts(route);
         let limits = &self.shared.fallback.fleet;
-        let fleet = self.shared.fleet.view(name, self.shared.now, limits, self.shared.alarms);
-        let Some(route) = self.routes.get_mut(name) else { return };
+        let fleet = self
+            .shared
+            .fleet
+            .view(name, self.shared.now, limits, self.shared.alarms);
+        let Some(route) = self.routes.get_mut(name) else {
+            return;
+        };
         let pin = route.pinned();
         let input = PlanInput {
             now: self.shared.now,
@@ -113,10 +156,15 @@ impl Engine {
         };
         let plan = foreshift_policy::plan(&mut route.state, &input);
         if plan.begins_predictive_shift {
-            self.shared.fleet.record(name, self.shared.now, &self.shared.fallback.fleet);
+            self.shared
+                .fleet
+                .record(name, self.shared.now, &self.shared.fallback.fleet);
         }
         self.schedule_look(name, &plan, &facts.targets);
-        if mode != Mode::Off && plan.reason == Reason::NoTarget && !self.last_reason_was(name, Reason::NoTarget) {
+        if mode != Mode::Off
+            && plan.reason == Reason::NoTarget
+            && !self.last_reason_was(name, Reason::NoTarget)
+        {
             self.alert(Alert::NoTarget { route: name.clone() });
         }
         self.decide(name, &plan, &facts.targets, cause, request_id);
@@ -131,9 +179,14 @@ impl Engine {
     fn schedule_look(&mut self, name: &RouteName, plan: &Plan, facts: &[TargetFacts]) {
         let now = self.shared.now;
         let staleness = self.shared.fallback.timing.staleness;
-        let fresh = facts.iter().filter(|fact| !fact.stale).filter_map(|fact| fact.telemetry_age);
+        let fresh = facts
+            .iter()
+            .filter(|fact| !fact.stale)
+            .filter_map(|fact| fact.telemetry_age);
         let stale_at = fresh.map(|age| now - age + staleness).min();
-        let Some(route) = self.routes.get_mut(name) else { return };
+        let Some(route) = self.routes.get_mut(name) else {
+            return;
+        };
         let planned = [plan.next_look, stale_at].map(|look| look.filter(|_| !route.rests()));
         let looks = planned.into_iter().chain([route.overrides.next_expiry()]);
         let look = looks.flatten().filter(|look| *look > now).min();
@@ -151,15 +204,27 @@ impl Engine {
         }
     }
 
-    fn decide(&mut self, name: &RouteName, plan: &Plan, facts: &[TargetFacts], cause: Cause, request_id: Option<&str>) {
-        let Some(route) = self.routes.get(name) else { return };
+    fn decide(
+        &mut self,
+        name: &RouteName,
+        plan: &Plan,
+        facts: &[TargetFacts],
+        cause: Cause,
+        request_id: Option<&str>,
+    ) {
+        let Some(route) = self.routes.get(name) else {
+            return;
+        };
         if request_id.is_none() && !changes(route, plan, self.shared.now) {
             return;
         }
         let sequence = self.shared.decisions + 1;
         let decision = Decision {
             sequence,
-            version: Version { epoch: self.epoch, sequence },
+            version: Version {
+                epoch: self.epoch,
+                sequence,
+            },
             time: self.shared.now,
             route: name.clone(),
             mode: route.mode(),
@@ -180,20 +245,25 @@ impl Engine {
         self.shared.previous = digest;
         self.shared.counters.decisions += 1;
         let weights = Arc::new(self.route_weights(route, &decision));
-        self.outputs.push_back(Output::Decision(Arc::new(decision), digest));
+        self.outputs
+            .push_back(Output::Decision(Arc::new(decision), digest));
         self.publish_weights(name, weights);
     }
 
     fn route_weights(&self, route: &Route, decision: &Decision) -> RouteWeights {
-        let targets = decision.targets.iter().zip(&route.config.targets).map(|(decided, configured)| TargetWeight {
-            target: decided.target.clone(),
-            role: configured.role,
-            baseline_bp: decided.baseline_bp,
-            weight_bp: decided.weight_bp,
-            planned_bp: decided.planned_bp,
-            health: decided.health,
-            risks: self.risks(&decided.target),
-        });
+        let targets = decision
+            .targets
+            .iter()
+            .zip(&route.config.targets)
+            .map(|(decided, configured)| TargetWeight {
+                target: decided.target.clone(),
+                role: configured.role,
+                baseline_bp: decided.baseline_bp,
+                weight_bp: decided.weight_bp,
+                planned_bp: decided.planned_bp,
+                health: decided.health,
+                risks: self.risks(&decided.target),
+            });
         RouteWeights {
             route: decision.route.clone(),
             version: decision.version,
@@ -209,19 +279,33 @@ impl Engine {
     }
 
     fn risks(&self, target: &TargetName) -> Vec<Risk> {
-        let probabilities = self.targets.get(target).and_then(|target| target.prediction?.probabilities);
+        let probabilities = self
+            .targets
+            .get(target)
+            .and_then(|target| target.prediction?.probabilities);
         let horizons = self.shared.fallback.timing.horizons.iter();
-        let risks = probabilities.map(|all| horizons.zip(all).map(|(h, p)| Risk { horizon: *h, probability: p }).collect());
+        let risks = probabilities.map(|all| {
+            horizons
+                .zip(all)
+                .map(|(h, p)| Risk {
+                    horizon: *h,
+                    probability: p,
+                })
+                .collect()
+        });
         risks.unwrap_or_default()
     }
 
     fn publish_weights(&mut self, name: &RouteName, weights: Arc<RouteWeights>) {
         for weight in &weights.targets {
-            let Some(target) = self.targets.get_mut(&weight.target) else { continue };
+            let Some(target) = self.targets.get_mut(&weight.target) else {
+                continue;
+            };
             if target.routes.first() != Some(name) {
                 continue;
             }
-            let share = (weight.baseline_bp > 0).then(|| f64::from(weight.weight_bp) / f64::from(weight.baseline_bp));
+            let share =
+                (weight.baseline_bp > 0).then(|| f64::from(weight.weight_bp) / f64::from(weight.baseline_bp));
             if target.weight_share.is_some() && target.weight_share != share {
                 target.shifted_at = Some(self.shared.now);
             }
@@ -237,7 +321,9 @@ impl Engine {
     pub(crate) fn republish(&mut self) {
         let names: Vec<_> = self.routes.keys().cloned().collect();
         for name in names {
-            let Some(route) = self.routes.get(&name) else { continue };
+            let Some(route) = self.routes.get(&name) else {
+                continue;
+            };
             let Some(before) = &route.published else { continue };
             let mut weights = RouteWeights::clone(before);
             weights.version.epoch = self.epoch;
@@ -265,12 +351,30 @@ fn decision_targets(route: &Route, plan: &Plan, facts: &[TargetFacts]) -> Vec<De
 
 /// Whether a plan is worth a decision: it changes what gateways or people see, or the validity runs out.
 fn changes(route: &Route, plan: &Plan, now: Timestamp) -> bool {
-    let Some(before) = &route.published else { return true };
+    let Some(before) = &route.published else {
+        return true;
+    };
     let moved = before.targets.len() != plan.weights.len()
-        || before.targets.iter().zip(&plan.weights).any(|(target, weight)| target.weight_bp != *weight)
-        || before.targets.iter().zip(&plan.planned).any(|(target, planned)| target.planned_bp != *planned)
-        || before.targets.iter().zip(&route.config.targets).any(|(a, b)| a.baseline_bp != b.baseline_bp || a.target != b.target)
-        || before.targets.iter().zip(&route.views).any(|(target, view)| target.health != view.health);
+        || before
+            .targets
+            .iter()
+            .zip(&plan.weights)
+            .any(|(target, weight)| target.weight_bp != *weight)
+        || before
+            .targets
+            .iter()
+            .zip(&plan.planned)
+            .any(|(target, planned)| target.planned_bp != *planned)
+        || before
+            .targets
+            .iter()
+            .zip(&route.config.targets)
+            .any(|(a, b)| a.baseline_bp != b.baseline_bp || a.target != b.target)
+        || before
+            .targets
+            .iter()
+            .zip(&route.views)
+            .any(|(target, view)| target.health != view.health);
     let told = before.reason != plan.reason || before.mode != route.mode();
     let half_life = before.valid_until.since(before.decided_at).as_micros() / 2;
     let worn = plan.valid_until > before.valid_until && now.since(before.decided_at).as_micros() >= half_life;

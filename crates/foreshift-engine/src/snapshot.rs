@@ -46,8 +46,14 @@ impl Engine {
     /// # Errors
     /// When the state cannot be encoded.
     pub fn snapshot(&self) -> Result<Snapshot, SnapshotError> {
-        let targets = self.targets.iter().map(|(name, target)| Ok((name.clone(), encode(target, name.as_str())?)));
-        let routes = self.routes.iter().map(|(name, route)| Ok((name.clone(), encode(route, name.as_str())?)));
+        let targets = self
+            .targets
+            .iter()
+            .map(|(name, target)| Ok((name.clone(), encode(target, name.as_str())?)));
+        let routes = self
+            .routes
+            .iter()
+            .map(|(name, route)| Ok((name.clone(), encode(route, name.as_str())?)));
         Ok(Snapshot {
             format: FORMAT,
             shared: encode(&self.shared, "shared section")?,
@@ -63,7 +69,9 @@ impl Engine {
     /// When the snapshot is of another format or damaged.
     pub fn restore(snapshot: &Snapshot, epoch: u64) -> Result<Self, SnapshotError> {
         if snapshot.format != FORMAT {
-            return Err(SnapshotError::Format { found: snapshot.format });
+            return Err(SnapshotError::Format {
+                found: snapshot.format,
+            });
         }
         let shared: Shared = decode(&snapshot.shared, "shared section")?;
         let mut targets = Targets::default();
@@ -74,7 +82,13 @@ impl Engine {
         for (name, bytes) in &snapshot.routes {
             routes.insert(name.clone(), decode(bytes, name.as_str())?);
         }
-        let mut engine = Self { epoch, shared, targets, routes, outputs: VecDeque::new() };
+        let mut engine = Self {
+            epoch,
+            shared,
+            targets,
+            routes,
+            outputs: VecDeque::new(),
+        };
         engine.republish();
         Ok(engine)
     }
@@ -99,9 +113,15 @@ impl Snapshot {
 }
 
 fn encode<T: Serialize>(value: &T, section: &str) -> Result<Vec<u8>, SnapshotError> {
-    postcard::to_stdvec(value).map_err(|source| SnapshotError::Codec { section: section.to_owned(), source })
+    postcard::to_stdvec(value).map_err(|source| SnapshotError::Codec {
+        section: section.to_owned(),
+        source,
+    })
 }
 
 fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8], section: &str) -> Result<T, SnapshotError> {
-    postcard::from_bytes(bytes).map_err(|source| SnapshotError::Codec { section: section.to_owned(), source })
+    postcard::from_bytes(bytes).map_err(|source| SnapshotError::Codec {
+        section: section.to_owned(),
+        source,
+    })
 }

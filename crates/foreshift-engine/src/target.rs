@@ -87,20 +87,32 @@ impl Target {
 
     /// Evidence seen in all: requests that say something, and signals of health.
     pub(crate) fn evidence(&self) -> u64 {
-        self.features.counters().outcomes.evidence().saturating_add(self.health_signals)
+        self.features
+            .counters()
+            .outcomes
+            .evidence()
+            .saturating_add(self.health_signals)
     }
 }
 
 impl Engine {
     pub(crate) fn on_signal(&mut self, signal: &Signal) {
         self.shared.counters.signals += 1;
-        let Some(index) = self.target_index(&signal.target, signal.route.as_ref(), signal.endpoint.as_ref()) else {
+        let Some(index) = self.target_index(&signal.target, signal.route.as_ref(), signal.endpoint.as_ref())
+        else {
             return;
         };
-        let Some((name, target)) = self.targets.get_index_mut(index) else { return };
+        let Some((name, target)) = self.targets.get_index_mut(index) else {
+            return;
+        };
         let timing = &self.shared.fallback.timing;
         if !target.heard {
-            target.hear(signal.time, self.shared.watermark, timing, &mut self.shared.groups);
+            target.hear(
+                signal.time,
+                self.shared.watermark,
+                timing,
+                &mut self.shared.groups,
+            );
         }
         match target.features.observe(timing, signal) {
             Folded::Open => {}
@@ -139,8 +151,12 @@ impl Engine {
 
     pub(crate) fn on_log(&mut self, event: &LogEvent) {
         self.shared.counters.log_events += 1;
-        let Some(index) = self.target_index(&event.target, None, None) else { return };
-        let Some((name, target)) = self.targets.get_index_mut(index) else { return };
+        let Some(index) = self.target_index(&event.target, None, None) else {
+            return;
+        };
+        let Some((name, target)) = self.targets.get_index_mut(index) else {
+            return;
+        };
         let timing = &self.shared.fallback.timing;
         if !target.heard {
             target.hear(event.time, self.shared.watermark, timing, &mut self.shared.groups);
@@ -182,7 +198,10 @@ impl Engine {
         let limit = self.shared.fallback.fleet.max_targets;
         if self.targets.len() >= limit as usize {
             if self.shared.counters.refused_targets == 0 {
-                self.alert(Alert::TooManyTargets { target: name.clone(), limit });
+                self.alert(Alert::TooManyTargets {
+                    target: name.clone(),
+                    limit,
+                });
             }
             self.shared.counters.refused_targets += 1;
             return None;
@@ -203,13 +222,31 @@ impl Engine {
     }
 
     /// A target that must be known from now on, with the routes it serves.
-    pub(crate) fn add_target(&mut self, config: TargetConfig, routes: Vec<RouteName>, demands: Demands, discovered: bool) {
+    pub(crate) fn add_target(
+        &mut self,
+        config: TargetConfig,
+        routes: Vec<RouteName>,
+        demands: Demands,
+        discovered: bool,
+    ) {
         let Demands { slo, look_back } = demands;
         let route_group = self.shared.groups.of_route(routes.first());
-        let domain_group = config.failure_domain.as_ref().map(|domain| self.shared.groups.of_domain(domain));
+        let domain_group = config
+            .failure_domain
+            .as_ref()
+            .map(|domain| self.shared.groups.of_domain(domain));
         if let Some(target) = self.targets.get_mut(&config.name) {
             target.features.look_back(look_back);
-            *target = Target { config, discovered, routes, route_group, domain_group, look_back, slo, ..target.clone() };
+            *target = Target {
+                config,
+                discovered,
+                routes,
+                route_group,
+                domain_group,
+                look_back,
+                slo,
+                ..target.clone()
+            };
             return;
         }
         let name = config.name.clone();
@@ -241,26 +278,42 @@ impl Engine {
     }
 
     /// Closes a target's bucket, follows its incidents, and notes the routes on which its verdict changed.
-    pub(crate) fn close_target(&mut self, name: &TargetName, end: Timestamp, changed: &mut BTreeSet<RouteName>) {
-        let Some(target) = self.targets.get_mut(name) else { return };
+    pub(crate) fn close_target(
+        &mut self,
+        name: &TargetName,
+        end: Timestamp,
+        changed: &mut BTreeSet<RouteName>,
+    ) {
+        let Some(target) = self.targets.get_mut(name) else {
+            return;
+        };
         let timing = &self.shared.fallback.timing;
         let (detector, slo) = (&mut target.incidents, &target.slo);
         let mut changes = Vec::new();
         let mut best_rate_rps = target.best_rate_rps;
         let mut newest = Timestamp::MIN;
-        target.features.close_until(timing, end, &mut |bucket: &ClosedBucket<'_>| {
-            detector.close(bucket, slo, &mut changes);
-            newest = newest.max(bucket.newest);
-            if detector.since().is_none() {
-                best_rate_rps = best_rate_rps.max(bucket.counts.evidence() as f64 / timing.bucket.as_secs_f64());
-            }
-        });
+        target
+            .features
+            .close_until(timing, end, &mut |bucket: &ClosedBucket<'_>| {
+                detector.close(bucket, slo, &mut changes);
+                newest = newest.max(bucket.newest);
+                if detector.since().is_none() {
+                    best_rate_rps =
+                        best_rate_rps.max(bucket.counts.evidence() as f64 / timing.bucket.as_secs_f64());
+                }
+            });
         target.best_rate_rps = best_rate_rps;
-        self.shared.groups.seen(target.route_group, target.domain_group, newest);
+        self.shared
+            .groups
+            .seen(target.route_group, target.domain_group, newest);
         for change in changes {
             self.apply_change(name, change);
         }
-        let routes = self.targets.get(name).map(|target| target.routes.clone()).unwrap_or_default();
+        let routes = self
+            .targets
+            .get(name)
+            .map(|target| target.routes.clone())
+            .unwrap_or_default();
         for route in routes {
             if self.judge(name, &route) {
                 changed.insert(route);
@@ -270,35 +323,60 @@ impl Engine {
 
     /// A person marked an incident. One that lasts already is known by itself.
     pub(crate) fn mark_incident(&mut self, name: &TargetName, start: Timestamp, end: Option<Timestamp>) {
-        let lasts = self.targets.get(name).is_none_or(|target| target.incidents.since().is_some());
+        let lasts = self
+            .targets
+            .get(name)
+            .is_none_or(|target| target.incidents.since().is_some());
         if lasts {
             return;
         }
         self.apply_change(name, Change::Began(start));
         // While the mark stays open the target itself decides when it is over: at its next bucket.
-        self.apply_change(name, Change::Ended { start, end: end.unwrap_or(self.shared.now).max(start) });
+        self.apply_change(
+            name,
+            Change::Ended {
+                start,
+                end: end.unwrap_or(self.shared.now).max(start),
+            },
+        );
     }
 
     /// An incident began or ended: histories, labels and the target's own risk follow.
     fn apply_change(&mut self, name: &TargetName, change: Change) {
-        let Some(target) = self.targets.get_mut(name) else { return };
+        let Some(target) = self.targets.get_mut(name) else {
+            return;
+        };
         match change {
             Change::Began(at) => {
                 target.incident_count += 1;
                 self.shared.counters.incidents += 1;
                 let planned = target.features.in_maintenance();
                 let mut learner = self.shared.learner();
-                target.pending.onset(at, planned, &mut target.learned, &mut learner);
+                target
+                    .pending
+                    .onset(at, planned, &mut target.learned, &mut learner);
                 target.features.incident_began(at);
                 self.shared.model.incident_began(&mut target.learned, at);
-                self.shared.groups.incident_began(target.route_group, target.domain_group, at, name);
+                self.shared
+                    .groups
+                    .incident_began(target.route_group, target.domain_group, at, name);
                 let (target, start) = (name.clone(), at);
-                self.outputs.push_back(Output::Incident(IncidentChange { target, start, end: None }));
+                self.outputs.push_back(Output::Incident(IncidentChange {
+                    target,
+                    start,
+                    end: None,
+                }));
             }
             Change::Ended { start, end } => {
                 target.features.incident_ended(end);
-                self.shared.groups.incident_ended(target.route_group, target.domain_group);
-                let change = IncidentChange { target: name.clone(), start, end: Some(end) };
+                self.shared
+                    .groups
+                    .incident_ended(target.route_group, target.domain_group);
+                let change = IncidentChange {
+                    target: name.clone(),
+                    start,
+                    end: Some(end),
+                };
                 self.outputs.push_back(Output::Incident(change));
                 self.refresh_risk(name, end);
             }
@@ -320,7 +398,6 @@ fn registrable_part(endpoint: &EndpointName) -> Option<FailureDomain> {
     (!top.is_empty() && !second.is_empty()).then(|| FailureDomain::from(format!("{second}.{top}")))
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,7 +405,10 @@ mod tests {
     #[test]
     fn endpoints_of_one_registrant_share_a_failure_domain() {
         let part = |text: &str| registrable_part(&EndpointName::from(text)).map(|domain| domain.to_string());
-        assert_eq!(part("https://api.example.org:8443/v1"), Some("example.org".into()));
+        assert_eq!(
+            part("https://api.example.org:8443/v1"),
+            Some("example.org".into())
+        );
         assert_eq!(part("example.org"), Some("example.org".into()));
         assert_eq!(part("localhost"), None);
     }

@@ -21,13 +21,22 @@ pub(crate) type FeatureRow = [f64; FEATURES.len()];
 /// A fresh model for this configuration: it knows the hazard prior and nothing else, and learns from there.
 pub fn fresh_model(fallback: &Fallback) -> Model {
     let heads = fallback.timing.horizons.len();
-    let readers = |spec: &FeatureSpec| (0..heads).filter(|head| spec.is_for(*head, heads)).fold(0, |bits, head| bits | 1 << head);
+    let readers = |spec: &FeatureSpec| {
+        (0..heads)
+            .filter(|head| spec.is_for(*head, heads))
+            .fold(0, |bits, head| bits | 1 << head)
+    };
     let inputs = FEATURES.iter().map(|spec| InputSpec {
         name: spec.name.to_owned(),
         edges: spec.edges.to_vec(),
         heads: readers(spec),
     });
-    Model::fresh("fresh@1", foreshift_features::schema_digest(), inputs.collect(), &fallback.timing.horizons)
+    Model::fresh(
+        "fresh@1",
+        foreshift_features::schema_digest(),
+        inputs.collect(),
+        &fallback.timing.horizons,
+    )
 }
 
 impl Engine {
@@ -38,18 +47,31 @@ impl Engine {
         let forget_after = self.shared.fallback.timing.forget_after;
         let mut predictions = Vec::with_capacity(self.targets.len());
         for index in 0..self.targets.len() {
-            let Some((name, target)) = self.targets.get_index(index) else { continue };
+            let Some((name, target)) = self.targets.get_index(index) else {
+                continue;
+            };
             let seen = target.features.last_seen();
             if seen == Timestamp::MIN || tick.since(seen) > forget_after {
                 self.forget(index);
                 continue;
             }
-            let route = target.routes.first().cloned().unwrap_or_else(|| RouteName::from(""));
+            let route = target
+                .routes
+                .first()
+                .cloned()
+                .unwrap_or_else(|| RouteName::from(""));
             let name = name.clone();
             let probabilities = self.predict_target(index, tick);
-            predictions.push(TargetPrediction { target: name, route, probabilities });
+            predictions.push(TargetPrediction {
+                target: name,
+                route,
+                probabilities,
+            });
         }
-        self.outputs.push_back(Output::Predictions(PredictionTick { time: tick, targets: predictions }));
+        self.outputs.push_back(Output::Predictions(PredictionTick {
+            time: tick,
+            targets: predictions,
+        }));
         self.count_alarms();
         let routes: Vec<RouteName> = self.routes.keys().cloned().collect();
         for route in &routes {
@@ -59,10 +81,14 @@ impl Engine {
 
     /// A target that has been silent for too long is no peer of the others any more. What it was stays known.
     fn forget(&mut self, index: usize) {
-        let Some((_, target)) = self.targets.get_index_mut(index) else { return };
+        let Some((_, target)) = self.targets.get_index_mut(index) else {
+            return;
+        };
         if std::mem::replace(&mut target.heard, false) {
             let in_incident = target.incidents.since().is_some();
-            self.shared.groups.left(target.route_group, target.domain_group, in_incident);
+            self.shared
+                .groups
+                .left(target.route_group, target.domain_group, in_incident);
             target.prediction = None;
         }
     }
@@ -79,7 +105,9 @@ impl Engine {
                 last: target.features.last_seen(),
             };
             let mut learner = self.shared.learner();
-            target.pending.mature(tick, seen, &mut target.learned, &mut learner);
+            target
+                .pending
+                .mature(tick, seen, &mut target.learned, &mut learner);
         }
     }
 
@@ -106,7 +134,11 @@ impl Engine {
         }
         let (_, target) = self.targets.get_index_mut(index)?;
         let in_incident = target.incidents.since().is_some();
-        target.prediction = Some(LastPrediction { tick, probabilities, in_incident });
+        target.prediction = Some(LastPrediction {
+            tick,
+            probabilities,
+            in_incident,
+        });
         if let Some((open, example)) = kept {
             let treated = target.weight_share.is_some_and(|share| share < 1.0);
             let evidence = target.evidence();
@@ -115,16 +147,27 @@ impl Engine {
         probabilities
     }
 
-    fn probabilities(&self, target: &Target, tick: Timestamp, row: &FeatureRow) -> Option<[f64; MAX_HORIZONS]> {
+    fn probabilities(
+        &self,
+        target: &Target,
+        tick: Timestamp,
+        row: &FeatureRow,
+    ) -> Option<[f64; MAX_HORIZONS]> {
         let mut out = [0.0; MAX_HORIZONS];
         let heads = self.shared.fallback.timing.horizons.len().min(MAX_HORIZONS);
-        let usable = self.shared.model.predict(&target.learned, tick, row, out.get_mut(..heads)?).is_ok();
+        let usable = self
+            .shared
+            .model
+            .predict(&target.learned, tick, row, out.get_mut(..heads)?)
+            .is_ok();
         usable.then_some(out)
     }
 
     /// A target's risk changed for a reason that cannot wait for the next tick: its incident ended.
     pub(crate) fn refresh_risk(&mut self, name: &TargetName, at: Timestamp) {
-        let Some(target) = self.targets.get(name) else { return };
+        let Some(target) = self.targets.get(name) else {
+            return;
+        };
         if target.prediction.is_none() {
             return;
         }
@@ -132,22 +175,34 @@ impl Engine {
         let probabilities = self.probabilities(target, at, &row);
         if let Some(target) = self.targets.get_mut(name) {
             let in_incident = target.incidents.since().is_some();
-            target.prediction = Some(LastPrediction { tick: at, probabilities, in_incident });
+            target.prediction = Some(LastPrediction {
+                tick: at,
+                probabilities,
+                in_incident,
+            });
         }
     }
 
     pub(crate) fn feature_row(&self, target: &Target, tick: Timestamp) -> FeatureRow {
         let mut row = [f64::NAN; FEATURES.len()];
         let groups = &self.shared.groups;
-        let peers = |group: GroupIndex| groups.get(group).map(|group| group.view(tick, &target.config.name, &target.features));
+        let peers = |group: GroupIndex| {
+            groups
+                .get(group)
+                .map(|group| group.view(tick, &target.config.name, &target.features))
+        };
         let around = Surroundings {
             weight_share: target.weight_share,
             since_shift: target.shifted_at.map(|at| tick.since(at)),
             route_peers: peers(target.route_group),
             domain_peers: target.domain_group.and_then(peers),
-            fleet_peers: groups.get(target.route_group).map(|route| groups.fleet.view_without(tick, route)),
+            fleet_peers: groups
+                .get(target.route_group)
+                .map(|route| groups.fleet.view_without(tick, route)),
         };
-        target.features.fill(&self.shared.fallback.timing, tick, &around, &mut row);
+        target
+            .features
+            .fill(&self.shared.fallback.timing, tick, &around, &mut row);
         row
     }
 
@@ -155,7 +210,11 @@ impl Engine {
     fn count_alarms(&mut self) {
         let mut fleet: Vec<FleetTarget> = Vec::with_capacity(self.targets.len());
         for target in self.targets.values() {
-            fleet.push(FleetTarget { alarm: false, well: true, domain: target.domain_group });
+            fleet.push(FleetTarget {
+                alarm: false,
+                well: true,
+                domain: target.domain_group,
+            });
         }
         let mut members: Vec<Vec<usize>> = Vec::with_capacity(self.routes.len());
         for route in self.routes.values() {
@@ -166,18 +225,37 @@ impl Engine {
 
     /// Marks the targets of a route that alarm or are not well; returns their places.
     fn alarms_of(&self, route: &Route, fleet: &mut [FleetTarget]) -> Vec<usize> {
-        let Some(trigger) = &route.config.settings.triggers.risk else { return Vec::new() };
-        let head = self.shared.fallback.timing.horizons.iter().position(|horizon| *horizon == trigger.horizon);
+        let Some(trigger) = &route.config.settings.triggers.risk else {
+            return Vec::new();
+        };
+        let head = self
+            .shared
+            .fallback
+            .timing
+            .horizons
+            .iter()
+            .position(|horizon| *horizon == trigger.horizon);
         let before = route.state.alarms();
         let mut places = Vec::with_capacity(route.config.targets.len());
         for (at, configured) in route.config.targets.iter().enumerate() {
-            let Some(place) = self.targets.get_index_of(&configured.target) else { continue };
-            let Some((_, target)) = self.targets.get_index(place) else { continue };
-            let Some(seen) = fleet.get_mut(place) else { continue };
-            let risk = head.and_then(|head| target.prediction?.probabilities?.get(head).copied()).unwrap_or(0.0);
+            let Some(place) = self.targets.get_index_of(&configured.target) else {
+                continue;
+            };
+            let Some((_, target)) = self.targets.get_index(place) else {
+                continue;
+            };
+            let Some(seen) = fleet.get_mut(place) else {
+                continue;
+            };
+            let risk = head
+                .and_then(|head| target.prediction?.probabilities?.get(head).copied())
+                .unwrap_or(0.0);
             let alarming = before.get(at).copied().unwrap_or_default();
             seen.alarm |= risk >= trigger.enter || (alarming && risk >= trigger.exit);
-            seen.well &= route.views.get(at).is_none_or(|view| matches!(view.health, None | Some(Health::Up)));
+            seen.well &= route
+                .views
+                .get(at)
+                .is_none_or(|view| matches!(view.health, None | Some(Health::Up)));
             places.push(place);
         }
         places

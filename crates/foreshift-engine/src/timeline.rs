@@ -15,10 +15,20 @@ impl Engine {
         if self.shared.now == Timestamp::MIN && now > Timestamp::MIN {
             self.begin(now);
         }
-        while let Some((time, route)) = self.shared.looks.first().cloned().filter(|(time, _)| *time <= now) {
+        while let Some((time, route)) = self
+            .shared
+            .looks
+            .first()
+            .cloned()
+            .filter(|(time, _)| *time <= now)
+        {
             self.shared.looks.remove(&(time, route.clone()));
             self.shared.now = self.shared.now.max(time);
-            let cause = if self.expire_overrides(&route) { Cause::Expiry } else { Cause::Step };
+            let cause = if self.expire_overrides(&route) {
+                Cause::Expiry
+            } else {
+                Cause::Step
+            };
             self.plan_route(&route, cause, None);
         }
         self.shared.now = self.shared.now.max(now);
@@ -42,7 +52,12 @@ impl Engine {
             return;
         }
         loop {
-            let close = self.shared.due.first().map(|(end, _)| *end).filter(|end| *end <= to);
+            let close = self
+                .shared
+                .due
+                .first()
+                .map(|(end, _)| *end)
+                .filter(|end| *end <= to);
             let tick = self.next_tick(to);
             match (close, tick) {
                 (Some(end), tick) if tick.is_none_or(|tick| end <= tick) => self.close_buckets(end),

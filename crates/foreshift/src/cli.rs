@@ -10,7 +10,7 @@ pub(crate) mod operate;
 mod orders;
 pub(crate) mod output;
 pub(crate) mod plan;
-mod render;
+pub(crate) mod render;
 #[cfg(test)]
 mod served;
 pub(crate) mod status;

@@ -16,7 +16,8 @@ use anyhow::{Context, bail};
 use clap::Args as ClapArgs;
 use foreshift_config::{Loaded, ProcessConfig};
 use foreshift_domain::fallback::Fallback;
-use tokio::sync::watch;
+use foreshift_serve::BoundAddresses;
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::core::{Core, Plumbing};
 pub(crate) use inbox::{Inbox, Senders};
@@ -25,7 +26,7 @@ pub(crate) use model::built_in_model;
 pub(crate) use outlets::{Outlets, Readers};
 pub(crate) use telemetry::kafka_settings;
 
-use crate::serving;
+use crate::serving::{self, Servers};
 use crate::storage::Storage;
 
 /// Arguments of `foreshift run`.
@@ -55,6 +56,23 @@ fn warn<T>(loaded: &Loaded<T>) {
 }
 
 async fn serve_until_stopped(config: &ProcessConfig, fallback: Arc<Fallback>) -> anyhow::Result<()> {
+    let running = start(config, fallback).await?;
+    reload::watch(config.fallback_path.clone(), running.fallback.clone(), running.stop.subscribe());
+    running.until(signalled()).await
+}
+
+/// The engine and the servers, running.
+pub(crate) struct Running {
+    servers: Servers,
+    /// Takes a new fallback configuration.
+    fallback: mpsc::Sender<Arc<Fallback>>,
+    engine: oneshot::Receiver<anyhow::Result<()>>,
+    stop: watch::Sender<bool>,
+    deadline: std::time::Duration,
+}
+
+/// Starts the engine on its thread, and the servers.
+pub(crate) async fn start(config: &ProcessConfig, fallback: Arc<Fallback>) -> anyhow::Result<Running> {
     let storage = Storage::open(&config.storage.dir)?;
     let (inbox, senders) = Inbox::new();
     let (outlets, readers) = Outlets::new(&storage)?;
@@ -62,35 +80,45 @@ async fn serve_until_stopped(config: &ProcessConfig, fallback: Arc<Fallback>) ->
     let (ready, is_ready) = watch::channel(false);
     let metrics = IngestMetrics::default();
     let servers = serving::start(config, senders.clone(), readers, metrics.clone(), is_ready, stopping.clone()).await?;
-    reload::watch(config.fallback_path.clone(), senders.fallback, stopping.clone());
 
     let plumbing = Plumbing { storage, inbox, outlets, metrics, ready, stopping };
     let deadline = std::time::Duration::from_secs_f64(config.shutdown_deadline.as_secs_f64().max(1.0));
     let settings = config.clone();
-    let (finished, core_finished) = tokio::sync::oneshot::channel();
+    let (finished, engine) = oneshot::channel();
     // A thread of its own: the engine never waits for the runtime, nor the runtime for the engine.
     let core = std::thread::Builder::new().name("engine".into()).spawn(move || {
         let result = Core::start(&settings, fallback, plumbing).and_then(Core::run);
         let _ = finished.send(result);
     });
     core.context("cannot start the engine's thread")?;
+    Ok(Running { servers, fallback: senders.fallback, engine, stop, deadline })
+}
 
-    tokio::pin!(core_finished);
-    let early = tokio::select! {
-        result = &mut core_finished => Some(result),
-        () = signalled() => None,
-    };
-    tracing::info!("stopping");
-    let _ = stop.send(true);
-    let result = match early {
-        Some(result) => result,
-        None => match tokio::time::timeout(deadline, core_finished).await {
-            Ok(result) => result,
-            Err(_) => bail!("the engine did not stop within {deadline:?}; the newest snapshot counts"),
-        },
-    };
-    servers.stopped(deadline).await;
-    result.context("the engine's thread ended without a word")?
+impl Running {
+    /// Where the servers listen, with true ports.
+    pub(crate) fn addresses(&self) -> BoundAddresses {
+        self.servers.grpc.addresses
+    }
+
+    /// Runs until `ended` is over, or the engine fails; then stops everything.
+    pub(crate) async fn until(self, ended: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { servers, fallback: _, mut engine, stop, deadline } = self;
+        let early = tokio::select! {
+            result = &mut engine => Some(result),
+            () = ended => None,
+        };
+        tracing::info!("stopping");
+        let _ = stop.send(true);
+        let result = match early {
+            Some(result) => result,
+            None => match tokio::time::timeout(deadline, engine).await {
+                Ok(result) => result,
+                Err(_) => bail!("the engine did not stop within {deadline:?}; the newest snapshot counts"),
+            },
+        };
+        servers.stopped(deadline).await;
+        result.context("the engine's thread ended without a word")?
+    }
 }
 
 /// Waits for SIGTERM or SIGINT.

@@ -49,9 +49,14 @@ impl Progress {
         self.handled.store(handled, Ordering::Release);
     }
 
-    /// Whether all that was recorded has been produced.
+    /// Whether nothing more will be produced.
     pub(super) fn is_finished(&self) -> bool {
         self.finished.load(Ordering::Acquire)
+    }
+
+    /// All that will be produced has been.
+    pub(super) fn finish(&self) {
+        self.finished.store(true, Ordering::Release);
     }
 
     /// Lets the producer end early.
@@ -83,9 +88,7 @@ pub(super) fn produce(
         progress.produced.fetch_add(1, Ordering::AcqRel);
     }
     batch.send()?;
-    producer.flush(FLUSH).context("the last records of the recording were not delivered")?;
-    progress.finished.store(true, Ordering::Release);
-    Ok(())
+    producer.flush(FLUSH).context("the last records of the recording were not delivered")
 }
 
 /// What goes into the next records.

@@ -113,8 +113,8 @@ fn notes(summary: &Summary, paint: Paint) -> Vec<String> {
     vec![
         delivery,
         format!("Model {}. Each column is the same seeded world run again under those weights, load included;", clean(&summary.model)),
-        "weights count from half a second after their decision. The breaker is Envoy's outlier detection with its".to_owned(),
-        "defaults, one instance that sees all requests. `foreshift demo -o json` prints these numbers.".to_owned(),
+        "weights count from half a second after their decision. The breaker is made after Envoy's outlier detection, and".to_owned(),
+        "sees all requests in one place. `foreshift demo -o json` prints these numbers.".to_owned(),
     ]
 }
 

@@ -1,0 +1,122 @@
+use foreshift_domain::command::Action;
+use foreshift_domain::signal::{EventKind, Health, Observation};
+use foreshift_domain::{Input, ModelHealth};
+use foreshift_engine::Output;
+
+use crate::world::*;
+
+#[test]
+fn rows_before_an_incident_are_positive_and_others_negative_once_their_horizon_has_passed() {
+    let mut engine = engine(YAML);
+    feed(&mut engine, &steady(0, 300));
+    let quiet = engine.counters();
+    assert!(quiet.positives == 0 && quiet.negatives > 50, "{quiet:?}");
+    feed(&mut engine, &[health(300.0, "alpha", Health::Down)]);
+    feed(&mut engine, &steady(300, 305));
+    let counters = engine.counters();
+    assert_eq!(counters.incidents, 1);
+    assert!(counters.positives > 0, "{counters:?}");
+}
+
+#[test]
+fn an_incident_in_announced_maintenance_teaches_nothing() {
+    let mut engine = engine(YAML);
+    feed(&mut engine, &steady(0, 100));
+    feed(
+        &mut engine,
+        &[signal(
+            100.0,
+            "alpha",
+            Observation::Event(EventKind::MaintenanceStart),
+        )],
+    );
+    feed(&mut engine, &steady(100, 110));
+    feed(&mut engine, &[health(110.0, "alpha", Health::Down)]);
+    feed(&mut engine, &steady(110, 115));
+    let counters = engine.counters();
+    assert_eq!((counters.incidents, counters.positives), (1, 0), "{counters:?}");
+    assert!(counters.unknowns > 0);
+}
+
+#[test]
+fn a_marked_incident_is_learned_like_a_seen_one() {
+    let mut engine = engine(YAML);
+    feed(&mut engine, &steady(0, 100));
+    let mark = Action::MarkIncident {
+        target: "beta".into(),
+        start: at(90.0),
+        end: Some(at(95.0)),
+    };
+    feed(&mut engine, &[command(100.0, "1", mark)]);
+    let counters = engine.counters();
+    assert!(counters.incidents == 1 && counters.positives > 0, "{counters:?}");
+}
+
+#[test]
+fn predictions_that_may_not_be_used_are_not_acted_on_and_it_is_said() {
+    let mut engine = engine(&YAML.replace(
+        "enter: 0.5, exit: 0.3, full: 0.8",
+        "enter: 0.00002, exit: 0.00001, full: 0.0001",
+    ));
+    feed(&mut engine, &steady(0, 60));
+    let shifted = weight_bp(&engine, "llm", "alpha");
+    let fault = ModelHealth {
+        usable: false,
+        reason: "too slow".into(),
+    };
+    let outputs = feed(&mut engine, &[Input::ModelHealth(fault)]);
+    assert!(outputs.iter().any(|output| matches!(output, Output::Alert(_))));
+    feed(&mut engine, &steady(60, 200));
+    assert_eq!(weight_bp(&engine, "llm", "alpha"), 6_000);
+    assert_ne!(shifted, 6_000, "the trigger was meant to be so low that it acts");
+}
+
+#[test]
+fn explanations_of_what_is_published_sum_to_their_logit() {
+    let mut engine = engine(YAML);
+    feed(&mut engine, &steady(0, 60));
+    let published = engine.publish();
+    let mut seen = 0;
+    for explanation in published.targets.values().flat_map(|target| &target.explanations) {
+        let sum: f64 = explanation
+            .contributions
+            .iter()
+            .map(|contribution| contribution.logit)
+            .sum();
+        assert!(
+            (explanation.base + sum - explanation.logit).abs() < 1e-9,
+            "{explanation:?}"
+        );
+        seen += 1;
+    }
+    assert_eq!(seen, 2 * 4, "four targets with telemetry, two horizons each");
+}
+
+#[test]
+fn targets_beyond_the_limit_are_counted_and_refused_and_the_others_count_on() {
+    let yaml = "timing: {bucket: 1s, tick: 5s}\nfleet: {max_targets: 3}\ndiscover: true\n";
+    let mut engine = engine(yaml);
+    let runaway: Vec<_> = (0..1_000)
+        .map(|i| {
+            outcome(
+                1.0,
+                &format!("t{i}"),
+                foreshift_domain::signal::OutcomeKind::Success,
+            )
+        })
+        .collect();
+    let outputs = feed(&mut engine, &runaway);
+    let alerts = outputs
+        .iter()
+        .filter(|output| matches!(output, Output::Alert(_)))
+        .count();
+    assert_eq!(alerts, 1);
+    feed(
+        &mut engine,
+        &[outcome(1.5, "t0", foreshift_domain::signal::OutcomeKind::Success)],
+    );
+    let published = engine.publish();
+    assert_eq!(published.targets.len(), 3);
+    assert_eq!(published.targets.get("t0").unwrap().signals, 2);
+    assert_eq!(engine.counters().refused_targets, 997);
+}

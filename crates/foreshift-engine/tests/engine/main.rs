@@ -1,0 +1,14 @@
+//! The engine as its drivers see it: inputs in, outputs out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests"
+)]
+
+mod commands;
+mod decisions;
+mod determinism;
+mod learning;
+mod restarts;
+mod world;
