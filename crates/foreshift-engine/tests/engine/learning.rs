@@ -54,10 +54,12 @@ fn a_marked_incident_is_learned_like_a_seen_one() {
 
 #[test]
 fn predictions_that_may_not_be_used_are_not_acted_on_and_it_is_said() {
-    let mut engine = engine(&YAML.replace(
+    // A trigger so low that every target alarms, and no rule that takes that for a fault of measurement.
+    let eager = YAML.replace(
         "enter: 0.5, exit: 0.3, full: 0.8",
         "enter: 0.00002, exit: 0.00001, full: 0.0001",
-    ));
+    );
+    let mut engine = engine(&format!("{eager}fleet: {{alarm_freeze_min_targets: 100}}\n"));
     feed(&mut engine, &steady(0, 60));
     let shifted = weight_bp(&engine, "llm", "alpha");
     let fault = ModelHealth {
