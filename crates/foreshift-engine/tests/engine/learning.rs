@@ -60,6 +60,8 @@ fn predictions_that_may_not_be_used_are_not_acted_on_and_it_is_said() {
         "enter: 0.00002, exit: 0.00001, full: 0.0001",
     );
     let mut engine = engine(&format!("{eager}fleet: {{alarm_freeze_min_targets: 100}}\n"));
+    // A secondary of which nothing was ever heard takes nothing over.
+    feed(&mut engine, &[health(0.5, "spare", Health::Up)]);
     feed(&mut engine, &steady(0, 60));
     let shifted = weight_bp(&engine, "llm", "alpha");
     let fault = ModelHealth {

@@ -35,12 +35,29 @@ impl Broker {
         Ok(broker)
     }
 
+    fn client(&self) -> anyhow::Result<BaseConsumer> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.address).set("reconnect.backoff.max.ms", "500");
+        Ok(config.set("allow.auto.create.topics", "true").set("log_level", "0").create()?)
+    }
+
+    /// Makes a topic by asking for it.
+    pub(crate) fn make_topic(&self, name: &str) -> anyhow::Result<()> {
+        let client = self.client()?;
+        let began = Instant::now();
+        while began.elapsed() < START_WITHIN {
+            let answer = client.fetch_metadata(Some(name), Duration::from_secs(5))?;
+            let topic = answer.topics().first();
+            if topic.is_some_and(|topic| topic.error().is_none() && !topic.partitions().is_empty()) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        bail!("the topic {name} does not appear")
+    }
+
     fn wait_until_it_serves(&mut self) -> anyhow::Result<()> {
-        let client: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", &self.address)
-            .set("reconnect.backoff.max.ms", "500")
-            .set("log_level", "0")
-            .create()?;
+        let client = self.client()?;
         let began = Instant::now();
         while began.elapsed() < START_WITHIN {
             if let Some(status) = self.process.try_wait()? {

@@ -52,7 +52,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let broker = Broker::start(&dir.path().join("kafka"), PARTITIONS)?;
     for signals in RECORD_SIZES {
-        let topic = produce(&broker.address, signals)?;
+        let topic = produce(&broker, signals)?;
         println!(
             "  {SIGNALS} signals in {} records: {signals} signals, {} bytes a record",
             topic.records,
@@ -88,16 +88,17 @@ fn compare(brokers: &str, topic: &Topic) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn produce(brokers: &str, signals: usize) -> anyhow::Result<Topic> {
-    let producer = PlainProducer::connect(brokers)?;
+fn produce(broker: &Broker, signals: usize) -> anyhow::Result<Topic> {
     let mut topic = Topic { name: format!("signals-{signals}"), bytes: 0, records: 0 };
+    broker.make_topic(&topic.name)?;
+    let producer = PlainProducer::connect(&broker.address)?;
     let mut traffic = Traffic::new().take(usize::try_from(SIGNALS)?);
     loop {
-        let batch: Vec<v1::Signal> = traffic.by_ref().take(signals).map(v1::Signal::from).collect();
-        if batch.is_empty() {
+        let batch: v1::SignalBatch = traffic.by_ref().take(signals).collect();
+        if batch.signals.is_empty() {
             break;
         }
-        let bytes = v1::SignalBatch { signals: batch }.encode_to_vec();
+        let bytes = batch.encode_to_vec();
         let partition = i32::try_from(topic.records % u64::from(PARTITIONS.unsigned_abs()))?;
         producer.send(&topic.name, partition, &bytes)?;
         topic.bytes += bytes.len() as u64;
