@@ -1,1 +1,32 @@
-//! What the integration tests share: starting real components and waiting for them.
+//! What the integration tests share: real components, started and stopped, and waiting for them.
+//!
+//! A broker or a process that does not do what it should fails the test at once, with where its log is.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod foreshift;
+mod kafka;
+mod places;
+mod records;
+mod seed;
+mod watcher;
+
+pub use foreshift::{Foreshift, Settings};
+pub use kafka::{DeadLetter, Kafka};
+pub use places::{binary, free_ports, kept_logs, workspace};
+pub use records::{RecordBatches, batch_bytes, signals_of_csv, success};
+pub use seed::Seed;
+pub use watcher::Watcher;
+
+use std::time::{Duration, Instant};
+
+/// Looks until something is there; fails when it is not there in time.
+pub fn eventually<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + within;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "{what}: not within {within:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
