@@ -28,10 +28,11 @@ impl LoggingArgs {
     /// Starts logging. A filter that cannot be read is told and replaced by the usual one: a service must not
     /// stay down over how it logs.
     pub(crate) fn start(&self, command: &Command) {
-        let usual = if matches!(command, Command::Run(_)) {
-            "info"
-        } else {
-            "warn"
+        let usual = match command {
+            Command::Run(_) => "info",
+            // What would be warned of is what the demo shows; a line in between would tear its bars.
+            Command::Demo(_) => "error",
+            _ => "warn",
         };
         let asked = self.log.as_deref().unwrap_or(usual);
         let (filter, refused) = match EnvFilter::try_new(asked) {

@@ -18,6 +18,8 @@ use movement::{Movement, Step};
 
 /// The most changes of weights kept: a change a tick on every route of the longest scenario, several times over.
 const MAX_CHANGES: usize = 20_000;
+/// The most alarms kept: one every other tick on every target of the longest scenario.
+const MAX_ALARMS: usize = 2_000;
 
 /// Something worth a line.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +59,17 @@ pub(super) struct Story {
     targets: BTreeMap<TargetName, Seen>,
     routes: BTreeMap<RouteName, (RouteWeights, Option<Movement>)>,
     changes: Vec<WeightChange>,
-    predictions: Vec<(Timestamp, TargetName)>,
+    alarms: Vec<Alarm>,
+}
+
+/// An alarm, for the summary.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Alarm {
+    pub(super) target: TargetName,
+    /// The prediction that raised it.
+    pub(super) began: Timestamp,
+    /// When it was withdrawn; `None` if it stood until the target failed, or to the end.
+    pub(super) withdrawn: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,7 +85,7 @@ impl Story {
             targets: BTreeMap::new(),
             routes: BTreeMap::new(),
             changes: Vec::new(),
-            predictions: Vec::new(),
+            alarms: Vec::new(),
         }
     }
 
@@ -82,9 +94,9 @@ impl Story {
         &self.changes
     }
 
-    /// When alarms began, and of which target.
-    pub(super) fn predictions(&self) -> &[(Timestamp, TargetName)] {
-        &self.predictions
+    /// Every alarm so far.
+    pub(super) fn alarms(&self) -> &[Alarm] {
+        &self.alarms
     }
 
     /// Takes the newest weights of a route; repeated and renewed ones say nothing.
@@ -100,6 +112,14 @@ impl Story {
         if moved && self.changes.len() < MAX_CHANGES {
             self.changes.push(change_of(&weights));
         }
+        // A target that is down is the reason for the step: it is told first.
+        for target in weights.targets.iter().filter(|target| target.health == Some(Health::Down)) {
+            let seen = self.targets.entry(target.target.clone()).or_default();
+            if !std::mem::replace(&mut seen.failing, true) {
+                let failure = Moment::Failure { target: target.target.clone(), in_incident: false };
+                moments.push(Timed { at: weights.decided_at, moment: failure });
+            }
+        }
         if moved {
             let step = Step::between(before, &weights);
             movement::take(movement, step, moments);
@@ -114,13 +134,12 @@ impl Story {
         }
         let fallback = Arc::clone(&self.fallback);
         for route in &fallback.routes {
-            let weights = published.routes.get(&route.name);
             for target in &route.targets {
                 let name = &target.target;
                 let Some(state) = published.targets.get(name) else { continue };
-                let weight = weights.and_then(|weights| weights.targets.iter().find(|one| one.target == *name));
-                let health = weight.and_then(|weight| weight.health);
-                self.failing(name, state, health, published.now, moments);
+                // The watch of weights is ahead of the status, which would take its news back.
+                let is_down = self.is_down(&route.name, name);
+                self.failing(name, state, is_down, published.now, moments);
                 if let Some(trigger) = &route.settings.triggers.risk {
                     self.risk(name, state, trigger, moments);
                 }
@@ -135,16 +154,22 @@ impl Story {
         }
     }
 
+    fn is_down(&self, route: &RouteName, target: &TargetName) -> bool {
+        let weights = self.routes.get(route).map(|(weights, _)| weights);
+        let weight = weights.and_then(|weights| weights.targets.iter().find(|one| one.target == *target));
+        weight.is_some_and(|weight| weight.health == Some(Health::Down))
+    }
+
     fn failing(
         &mut self,
         target: &TargetName,
         state: &TargetState,
-        health: Option<Health>,
+        is_down: bool,
         now: Timestamp,
         moments: &mut Vec<Timed>,
     ) {
         let seen = self.targets.entry(target.clone()).or_default();
-        let failing = state.incident_since.is_some() || health == Some(Health::Down);
+        let failing = state.incident_since.is_some() || is_down;
         if failing == seen.failing {
             return;
         }
@@ -172,10 +197,15 @@ impl Story {
             let explained = state.explanations.iter().find(|one| one.horizon == horizon);
             let [_, window, ..] = self.fallback.timing.windows;
             let because = explained.map(|one| reasons::because(one, window)).unwrap_or_default();
-            self.predictions.push((at, target.clone()));
+            if self.alarms.len() < MAX_ALARMS {
+                self.alarms.push(Alarm { target: target.clone(), began: at, withdrawn: None });
+            }
             moments.push(Timed { at, moment: Moment::Prediction { target, probability, horizon, because } });
         } else if seen.alarmed && probability < trigger.exit {
             seen.alarmed = false;
+            if let Some(alarm) = self.alarms.iter_mut().rfind(|alarm| alarm.target == target) {
+                alarm.withdrawn = Some(at);
+            }
             moments.push(Timed { at, moment: Moment::Withdrawn { target, probability, horizon } });
         }
     }

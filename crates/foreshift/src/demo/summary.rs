@@ -5,6 +5,7 @@ use foreshift_domain::{Duration, TargetName, Timestamp};
 use foreshift_sim::{Comparison, Fault, Outcome, Recording, WeightChange, lead_time};
 use serde::Serialize;
 
+use super::moments::Alarm;
 use super::stage::LATENESS;
 
 /// What the viewer took down.
@@ -12,8 +13,8 @@ use super::stage::LATENESS;
 pub(super) struct Watched {
     /// Changes of weights, at the times of their decisions.
     pub(super) changes: Vec<WeightChange>,
-    /// Alarms that began.
-    pub(super) predictions: Vec<(Timestamp, TargetName)>,
+    /// Alarms that were raised.
+    pub(super) alarms: Vec<Alarm>,
     /// The model, as the server names it.
     pub(super) model: String,
     /// Signals and log lines produced.
@@ -57,12 +58,17 @@ pub(super) struct FaultSummary {
     pub(super) kind: &'static str,
     pub(super) has_precursor: bool,
     pub(super) onset_s: f64,
-    /// When the first alarm on this target since its first sign was raised; before the onset alone.
-    pub(super) first_prediction_s: Option<f64>,
-    /// When weights first moved away from it since its first sign, as gateways would have had them.
+    /// When the alarm was raised that stood at the onset.
+    pub(super) predicted_s: Option<f64>,
+    /// Alarms since its first sign that were withdrawn before the onset.
+    pub(super) withdrawn_alarms: u32,
+    /// When the shift away from it began that was in force at the onset, else the first one after it, as gateways
+    /// would have had it.
     pub(super) first_shift_s: Option<f64>,
     /// How long before the onset that was; negative when it came after.
     pub(super) lead_time_s: Option<f64>,
+    /// Shifts since its first sign that were taken back before the onset.
+    pub(super) shifts_taken_back: u32,
     /// Its share at rest and at the onset, in basis points of the route.
     pub(super) baseline_bp: u32,
     pub(super) weight_at_onset_bp: u32,
@@ -103,7 +109,7 @@ impl Summary {
             model: watched.model,
             produced: watched.produced,
             handled: watched.handled,
-            faults: faults.map(|fault| fault_summary(recording, &changes, &watched.predictions, fault)).collect(),
+            faults: faults.map(|fault| fault_summary(recording, &changes, &watched.alarms, fault)).collect(),
             shifts_without_fault: shifts_without_fault(recording, &changes),
             requests: comparison.stay.requests,
             saved_against_staying_put: comparison.saved_against_stay(),
@@ -144,30 +150,64 @@ fn routes(comparison: &Comparison) -> Vec<RouteSummary> {
     routes.collect()
 }
 
-fn fault_summary(
-    recording: &Recording,
-    changes: &[WeightChange],
-    predictions: &[(Timestamp, TargetName)],
-    fault: &Fault,
-) -> FaultSummary {
+fn fault_summary(recording: &Recording, changes: &[WeightChange], alarms: &[Alarm], fault: &Fault) -> FaultSummary {
     let since = |time: Timestamp| time.since(recording.start).as_secs_f64();
-    let first_shift = recording.first_shift(changes, fault);
     let from = fault.precursor_start.unwrap_or(fault.onset);
-    let mut foretold = predictions.iter().filter(|(at, target)| {
-        *target == fault.target && *at >= from && *at < fault.onset
-    });
+    let foretold = |alarm: &&Alarm| alarm.target == fault.target && alarm.began >= from && alarm.began < fault.onset;
+    let stood = |alarm: &Alarm| alarm.withdrawn.is_none_or(|withdrawn| withdrawn > fault.onset);
+    let standing = alarms.iter().filter(foretold).find(|alarm| stood(alarm));
+    let withdrawn = alarms.iter().filter(foretold).filter(|alarm| !stood(alarm)).count();
     let baseline_bp = baseline_of(recording, &fault.target);
+    let shift = shift_for(recording, changes, fault);
     FaultSummary {
         target: fault.target.to_string(),
         kind: fault.kind.as_str(),
         has_precursor: fault.precursor_start.is_some(),
         onset_s: since(fault.onset),
-        first_prediction_s: foretold.next().map(|(at, _)| since(*at)),
-        first_shift_s: first_shift.map(since),
-        lead_time_s: first_shift.map(|shift| lead_time(shift, fault.onset).as_secs_f64()),
+        predicted_s: standing.map(|alarm| since(alarm.began)),
+        withdrawn_alarms: u32::try_from(withdrawn).unwrap_or(u32::MAX),
+        first_shift_s: shift.began.map(since),
+        lead_time_s: shift.began.map(|began| lead_time(began, fault.onset).as_secs_f64()),
+        shifts_taken_back: shift.taken_back,
         baseline_bp,
         weight_at_onset_bp: weight_at(changes, &fault.target, fault.onset).unwrap_or(baseline_bp),
     }
+}
+
+/// The shift that met a fault, and those that were given up before it came.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Shift {
+    began: Option<Timestamp>,
+    taken_back: u32,
+}
+
+/// A shift that was taken back before the onset saved nothing, so its lead is none.
+fn shift_for(recording: &Recording, changes: &[WeightChange], fault: &Fault) -> Shift {
+    let mut taken_back = 0;
+    let mut rest = changes.to_vec();
+    rest.sort_by_key(|change| change.time);
+    loop {
+        let began = recording.first_shift(&rest, fault);
+        let Some(began) = began.filter(|began| *began < fault.onset) else {
+            return Shift { began, taken_back };
+        };
+        let back = rest.iter().find(|change| {
+            change.time > began && change.time < fault.onset && !is_reduced(recording, change, fault)
+        });
+        let Some(back) = back.map(|change| change.time) else {
+            return Shift { began: Some(began), taken_back };
+        };
+        taken_back += 1;
+        rest.retain(|change| change.time >= back);
+    }
+}
+
+/// Whether a change leaves the fault's target with less than at rest; changes of other routes do not put it back.
+fn is_reduced(recording: &Recording, change: &WeightChange, fault: &Fault) -> bool {
+    let route = recording.targets().find(|(_, spec)| spec.name == fault.target).map(|(route, _)| &route.name);
+    let weight = change.weights.iter().find(|(name, _)| *name == fault.target);
+    let weight = weight.map_or(0, |(_, weight)| *weight);
+    route != Some(&change.route) || weight < baseline_of(recording, &fault.target)
 }
 
 fn baseline_of(recording: &Recording, target: &TargetName) -> u32 {
@@ -296,14 +336,35 @@ mod tests {
     }
 
     #[test]
-    fn only_alarms_between_first_sign_and_onset_foretell_a_fault() {
+    fn a_shift_that_was_taken_back_before_the_onset_is_no_lead() {
         let recording = Scenario::Leak.recording(7);
-        let at = |second: i64| (recording.start + Duration::from_secs(second), TargetName::from(PRIMARY));
-        let of = |predictions| {
-            let watched = Watched { predictions, ..Watched::default() };
-            Summary::of(&recording, watched).faults[0].first_prediction_s
+        let taken_back = [change(&recording, 200, 500), change(&recording, 210, 10_000)];
+        let [fault] = summary(&recording, taken_back.to_vec()).faults.try_into().unwrap();
+        assert_eq!((fault.first_shift_s, fault.shifts_taken_back, fault.weight_at_onset_bp), (None, 1, 10_000));
+        let late = [taken_back.to_vec(), vec![change(&recording, 303, 0)]].concat();
+        let [fault] = summary(&recording, late).faults.try_into().unwrap();
+        assert_eq!((fault.lead_time_s, fault.shifts_taken_back), (Some(-3.5), 1));
+        let again = [taken_back.to_vec(), vec![change(&recording, 280, 5_000), change(&recording, 285, 500)]].concat();
+        let [fault] = summary(&recording, again).faults.try_into().unwrap();
+        assert_eq!((fault.lead_time_s, fault.shifts_taken_back, fault.weight_at_onset_bp), (Some(19.5), 1, 500));
+    }
+
+    #[test]
+    fn only_an_alarm_that_stood_at_the_onset_foretold_the_fault() {
+        let recording = Scenario::Leak.recording(7);
+        let time = |second: i64| recording.start + Duration::from_secs(second);
+        let alarm = |began, withdrawn: Option<i64>| Alarm {
+            target: PRIMARY.into(),
+            began: time(began),
+            withdrawn: withdrawn.map(time),
         };
-        assert_eq!(of(vec![at(50), at(250), at(260), at(310)]), Some(250.0));
-        assert_eq!(of(vec![at(50), at(310)]), None);
+        let of = |alarms| {
+            let watched = Watched { alarms, ..Watched::default() };
+            let [fault] = Summary::of(&recording, watched).faults.try_into().unwrap();
+            (fault.predicted_s, fault.withdrawn_alarms)
+        };
+        assert_eq!(of(vec![alarm(50, None), alarm(310, None)]), (None, 0));
+        assert_eq!(of(vec![alarm(250, Some(260)), alarm(270, Some(302))]), (Some(270.0), 1));
+        assert_eq!(of(vec![alarm(250, Some(260))]), (None, 1));
     }
 }

@@ -73,7 +73,7 @@ impl<'a> Viewer<'a> {
         self.last_news(&mut news).await?;
         Ok(Watched {
             changes: self.story.changes().to_vec(),
-            predictions: self.story.predictions().to_vec(),
+            alarms: self.story.alarms().to_vec(),
             model: self.model,
             produced: self.progress.produced(),
             handled: self.progress.handled(),

@@ -90,7 +90,8 @@ fn an_alarm_is_told_once_and_again_only_after_it_ended() {
         story.state(&state(tick, probability, None), &mut moments);
     }
     assert_eq!(told(&moments), [(2, "prediction"), (5, "withdrawn"), (6, "prediction")]);
-    assert_eq!(story.predictions().len(), 2);
+    let withdrawn: Vec<_> = story.alarms().iter().map(|alarm| alarm.withdrawn).collect();
+    assert_eq!(withdrawn, [Some(Timestamp::from_secs(5)), None]);
 }
 
 #[test]
@@ -137,4 +138,20 @@ fn weights_that_were_only_renewed_or_repeated_are_no_change() {
     story.weights(weights(3, 40, 9_000, Reason::PredictedRisk), &mut moments);
     story.weights(weights(2, 30, 10_000, Reason::Baseline), &mut moments);
     assert_eq!((story.changes().len(), moments.len()), (1, 1));
+}
+
+#[test]
+fn a_target_that_is_down_is_told_before_the_shift_and_once() {
+    let (mut story, mut moments) = (story(), Vec::new());
+    story.weights(weights(1, 0, 10_000, Reason::Baseline), &mut moments);
+    let mut down = weights(2, 10, 0, Reason::HardDown);
+    down.targets[0].health = Some(Health::Down);
+    story.weights(down, &mut moments);
+    // The status is older than the news: it takes nothing back.
+    story.state(&state(9, 0.1, None), &mut moments);
+    story.state(&state(12, 0.1, Some(10)), &mut moments);
+    assert_eq!(told(&moments), [(10, "failure"), (10, "shift")]);
+    story.weights(weights(3, 20, 0, Reason::HardDown), &mut moments);
+    story.state(&state(21, 0.1, None), &mut moments);
+    assert_eq!(told(&moments)[2..], [(21, "recovered")]);
 }

@@ -41,15 +41,17 @@ fn fault_lines(fault: &FaultSummary, paint: Paint) -> [String; 3] {
     let signs = if fault.has_precursor { "with signs before it" } else { "without a sign before it" };
     let kind = fault.kind.replace('_', " ");
     let head = format!("{kind} on {}, {signs}: requests fail from {} on", clean(&fault.target), at(fault.onset_s));
-    let foretold = match fault.first_prediction_s {
+    let foretold = match fault.predicted_s {
         Some(seconds) => format!("predicted at {}, {:.1} s before", at(seconds), fault.onset_s - seconds),
         None => "not predicted".to_owned(),
     };
+    let foretold = format!("  {foretold}{}", before(fault.withdrawn_alarms, "alarm", "withdrawn"));
     let (ink, shift) = match (fault.first_shift_s, fault.lead_time_s) {
         (Some(shift), Some(lead)) if lead > 0.0 => {
             let left = percent_bp(fault.weight_at_onset_bp);
             let rest = percent_bp(fault.baseline_bp);
-            (Ink::Good, format!("first shift at {}: lead time {lead:.1} s; it had {left} of the traffic instead of {rest} when it failed", at(shift)))
+            let text = format!("shift from {} on: lead time {lead:.1} s, {left} of the traffic left on it instead of {rest}", at(shift));
+            (Ink::Good, text)
         }
         (Some(shift), Some(lead)) => {
             let ink = if fault.has_precursor { Ink::Bad } else { Ink::Plain };
@@ -57,9 +59,19 @@ fn fault_lines(fault: &FaultSummary, paint: Paint) -> [String; 3] {
         }
         _ => (Ink::Bad, "no shift at all".to_owned()),
     };
+    let shift = format!("{shift}{}", before(fault.shifts_taken_back, "shift", "taken back"));
     let late = fault.has_precursor && fault.lead_time_s.is_none_or(|lead| lead <= 0.0);
     let shift = if late { format!("NOT in time: {shift}") } else { shift };
-    [paint.bold(&head), format!("  {foretold}"), format!("  {}", paint.ink(ink, &shift))]
+    [paint.bold(&head), foretold, format!("  {}", paint.ink(ink, &shift))]
+}
+
+/// What was given up before the onset.
+fn before(times: u32, what: &str, how: &str) -> String {
+    match times {
+        0 => String::new(),
+        1 => format!("; an earlier {what} had been {how}"),
+        times => format!("; {times} earlier {what}s had been {how}"),
+    }
 }
 
 fn table(summary: &Summary, paint: Paint) -> Vec<String> {
@@ -133,7 +145,9 @@ mod tests {
             kind: "memory_leak",
             has_precursor: true,
             onset_s: 290.0,
-            first_prediction_s: lead_time_s.filter(|lead| *lead > 0.0).map(|lead| 289.0 - lead),
+            predicted_s: lead_time_s.filter(|lead| *lead > 0.0).map(|lead| 289.0 - lead),
+            withdrawn_alarms: 1,
+            shifts_taken_back: 2,
             first_shift_s: lead_time_s.map(|lead| 290.0 - lead),
             lead_time_s,
             baseline_bp: 10_000,
@@ -173,8 +187,8 @@ mod tests {
     fn a_shift_in_time_is_told_with_its_lead_time() {
         let text = text(&sample(Some(41.5), 30));
         assert!(text.contains("memory leak on eu-west, with signs before it: requests fail from 4:50.0 on"), "{text}");
-        assert!(text.contains("predicted at 4:07.5, 42.5 s before"), "{text}");
-        assert!(text.contains("first shift at 4:08.5: lead time 41.5 s; it had 5% of the traffic instead of 100%"), "{text}");
+        assert!(text.contains("predicted at 4:07.5, 42.5 s before; an earlier alarm had been withdrawn"), "{text}");
+        assert!(text.contains("shift from 4:08.5 on: lead time 41.5 s, 5% of the traffic left on it instead of 100%"), "{text}");
         assert!(text.contains("190 failed requests saved against staying put (+95.0%)."), "{text}");
         assert!(text.contains("simulated") && !text.contains("NOT"), "{text}");
     }
@@ -182,7 +196,7 @@ mod tests {
     #[test]
     fn a_shift_that_came_too_late_for_a_fault_with_signs_is_told_plainly() {
         assert!(text(&sample(Some(-2.0), 30)).contains("NOT in time: first shift at 4:52.0: reactive, 2.0 s after"));
-        assert!(text(&sample(None, 30)).contains("NOT in time: no shift at all"));
+        assert!(text(&sample(None, 30)).contains("NOT in time: no shift at all; 2 earlier shifts had been taken back"));
     }
 
     #[test]
