@@ -189,6 +189,16 @@ impl Foreshift {
         self.runtime.block_on(client.operate(ask))
     }
 
+    /// Begins to give a command, without waiting for what becomes of it.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn begin_to_operate(&self, ask: Ask) -> Result<(), ClientError> {
+        let client = self.client()?;
+        self.runtime.spawn(async move { client.operate(ask).await.is_ok() });
+        Ok(())
+    }
+
     /// The command line, against this process.
     pub fn cli(&self, args: &[&str]) -> Output {
         let command = Command::new(binary("foreshift"))

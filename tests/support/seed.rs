@@ -13,6 +13,11 @@ impl Seed {
         Self(seed)
     }
 
+    /// A generator of its own for a part of the test, so that parts do not disturb each other.
+    pub fn part(&mut self) -> Self {
+        Self(self.draw())
+    }
+
     /// The next number.
     pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

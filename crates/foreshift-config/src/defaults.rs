@@ -128,9 +128,9 @@ impl Default for RiskFile {
     fn default() -> Self {
         Self {
             horizon: secs(2 * MINUTE),
-            enter: 0.5,
-            exit: 0.3,
-            full: 0.8,
+            enter: 0.3,
+            exit: 0.15,
+            full: 0.6,
         }
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 async fn play(recording: &Recording, speed: f64, screen: &mut Screen) -> anyhow::Result<Watched> {
     let heading = render::heading(&recording.scenario, recording.seed, recording.length, speed, screen.paint());
     heading.iter().try_for_each(|line| screen.say(line))?;
-    let Stage { running, fallback, kafka, storage } = Stage::set(recording).await?;
+    let Stage { running, fallback, kafka, storage } = Stage::set(recording, speed).await?;
     let producer = kafka.producer()?;
     let progress = Arc::new(Progress::default());
     let (played, progressing) = (recording.clone(), Arc::clone(&progress));
@@ -74,7 +74,7 @@ async fn play(recording: &Recording, speed: f64, screen: &mut Screen) -> anyhow:
         produced
     });
     let server = format!("http://{}", running.addresses().listen);
-    let viewer = Viewer::new(recording, fallback, screen, Arc::clone(&progress));
+    let viewer = Viewer::new(recording, speed, fallback, screen, Arc::clone(&progress));
     let mut watched = None;
     let ended = running
         .until(async {

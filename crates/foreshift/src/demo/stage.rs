@@ -14,7 +14,14 @@ use super::feed::{LOGS, SIGNALS};
 use crate::run::{self, Running};
 
 /// How long signals wait for others before buckets close. The recording comes in order, so a little is enough.
-pub(super) const LATENESS: Duration = Duration::from_millis(500);
+pub(super) const LATENESS: Duration = Duration::from_millis(100);
+
+/// How long a partition may be silent before nothing is expected of it any more: longer than the longest silence of
+/// log lines within a recording, which is shorter the faster it is played.
+pub(super) fn idle_timeout(speed: f64) -> Duration {
+    const LONGEST_SILENCE_S: f64 = 30.0;
+    Duration::from_millis(3_000) + Duration::from_millis((LONGEST_SILENCE_S * 1e3 / speed).round() as i64)
+}
 
 /// Kafka, and Foreshift on it. Fields go in this order: the broker outlives its consumer.
 pub(super) struct Stage {
@@ -27,21 +34,23 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Sets everything up.
-    pub(super) async fn set(recording: &Recording) -> anyhow::Result<Self> {
+    pub(super) async fn set(recording: &Recording, speed: f64) -> anyhow::Result<Self> {
         let storage = tempfile::tempdir().context("cannot make a temporary directory")?;
         let kafka = MockKafka::start(&[(SIGNALS, 1), (LOGS, 1)])?;
-        let config = process(&kafka.brokers(), &storage)?;
+        let config = process(&kafka.brokers(), &storage, speed)?;
         let fallback = Arc::new(fallback(recording)?);
         let running = run::start(&config, Arc::clone(&fallback)).await?;
         Ok(Self { running, fallback, kafka, storage })
     }
 }
 
-fn process(brokers: &str, storage: &TempDir) -> anyhow::Result<ProcessConfig> {
+fn process(brokers: &str, storage: &TempDir, speed: f64) -> anyhow::Result<ProcessConfig> {
+    let brokers: Vec<&str> = brokers.split(',').collect();
+    let idle_timeout = idle_timeout(speed);
     let text = format!(
         r#"
 kafka:
-  brokers: ["{brokers}"]
+  brokers: {brokers:?}
   consume: assign
   start_at: earliest
   dead_letter: null
@@ -49,7 +58,7 @@ kafka:
     - {{name: {SIGNALS}, format: native_proto}}
     - {{name: {LOGS}, format: auto}}
 # A recording: its own time drives everything. With both partitions silent, what is held is let go.
-time: {{clock: event, lateness: {LATENESS}, idle_timeout: 3s}}
+time: {{clock: event, lateness: {LATENESS}, idle_timeout: {idle_timeout}}}
 listen:
   grpc: {{address: "127.0.0.1:0"}}
   operator: {{address: "127.0.0.1:0"}}
@@ -71,15 +80,30 @@ pub(super) fn fallback(recording: &Recording) -> anyhow::Result<Fallback> {
 
 #[cfg(test)]
 mod tests {
-    use foreshift_sim::Scenario;
+    use foreshift_sim::{Emission, Policy, Scenario};
 
     use super::*;
 
     #[test]
+    fn log_lines_are_never_silent_for_so_long_that_they_would_come_late() {
+        for scenario in Scenario::ALL {
+            let recording = scenario.recording(7);
+            let mut before = recording.start;
+            for emission in recording.run(Policy::Stay) {
+                let Emission::Log(line) = emission else { continue };
+                let silence = line.time.since(before);
+                assert!(silence < idle_timeout(1.0), "{scenario:?}: {silence}");
+                before = line.time;
+            }
+        }
+    }
+
+    #[test]
     fn the_configuration_of_every_scenario_passes_all_checks() {
         let storage = tempfile::tempdir().unwrap();
-        let process = process("127.0.0.1:9092,127.0.0.1:9093", &storage).unwrap();
+        let process = process("127.0.0.1:9092,127.0.0.1:9093", &storage, 13.3).unwrap();
         assert!(process.storage.dir.starts_with(storage.path()));
+        assert_eq!(process.kafka.brokers.len(), 2);
         assert_eq!((process.time.lateness, process.listen.http.is_none()), (LATENESS, true));
         for scenario in Scenario::ALL {
             let recording = scenario.recording(7);

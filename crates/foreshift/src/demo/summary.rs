@@ -288,7 +288,7 @@ mod tests {
         let summary = summary(&recording, vec![change(&recording, 200, 500), change(&recording, 400, 10_000)]);
         let [fault] = summary.faults.as_slice() else { panic!() };
         assert_eq!(fault.onset_s, 300.0);
-        assert_eq!((fault.first_shift_s, fault.lead_time_s), (Some(200.5), Some(99.5)));
+        assert_eq!((fault.first_shift_s, fault.lead_time_s), (Some(200.1), Some(99.9)));
         assert_eq!(fault.weight_at_onset_bp, 500);
         assert_eq!(
             summary.saved_against_staying_put,
@@ -304,7 +304,7 @@ mod tests {
         let recording = Scenario::Leak.recording(7);
         let summary = summary(&recording, vec![change(&recording, 304, 0)]);
         let [fault] = summary.faults.as_slice() else { panic!() };
-        assert_eq!((fault.lead_time_s, fault.weight_at_onset_bp), (Some(-4.5), 10_000));
+        assert_eq!((fault.lead_time_s, fault.weight_at_onset_bp), (Some(-4.1), 10_000));
     }
 
     #[test]
@@ -343,10 +343,10 @@ mod tests {
         assert_eq!((fault.first_shift_s, fault.shifts_taken_back, fault.weight_at_onset_bp), (None, 1, 10_000));
         let late = [taken_back.to_vec(), vec![change(&recording, 303, 0)]].concat();
         let [fault] = summary(&recording, late).faults.try_into().unwrap();
-        assert_eq!((fault.lead_time_s, fault.shifts_taken_back), (Some(-3.5), 1));
+        assert_eq!((fault.lead_time_s, fault.shifts_taken_back), (Some(-3.1), 1));
         let again = [taken_back.to_vec(), vec![change(&recording, 280, 5_000), change(&recording, 285, 500)]].concat();
         let [fault] = summary(&recording, again).faults.try_into().unwrap();
-        assert_eq!((fault.lead_time_s, fault.shifts_taken_back, fault.weight_at_onset_bp), (Some(19.5), 1, 500));
+        assert_eq!((fault.lead_time_s, fault.shifts_taken_back, fault.weight_at_onset_bp), (Some(19.9), 1, 500));
     }
 
     #[test]

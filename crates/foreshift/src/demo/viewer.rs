@@ -15,12 +15,13 @@ use super::feed::Progress;
 use super::moments::{Story, Timed};
 use super::render::{self, TargetView, View};
 use super::screen::Screen;
+use super::stage;
 use super::summary::Watched;
 
 /// Time between two looks at the server's status, which publishes five times a second.
 const LOOK_EVERY: Wait = Wait::from_millis(125);
-/// At the end, without progress for this long, what is still missing will not come.
-const GIVE_UP: Wait = Wait::from_secs(8);
+/// At the end, without progress for this long after partitions count as idle, what is still missing will not come.
+const GIVE_UP: Wait = Wait::from_secs(5);
 /// Without any progress for this long in the middle, something is broken.
 const STUCK: Wait = Wait::from_secs(60);
 /// News of weights still under way when all else is over.
@@ -35,17 +36,21 @@ pub(super) struct Viewer<'a> {
     progress: Arc<Progress>,
     model: String,
     moved_at: Instant,
+    give_up: Wait,
 }
 
 impl<'a> Viewer<'a> {
     pub(super) fn new(
         recording: &'a Recording,
+        speed: f64,
         fallback: Arc<Fallback>,
         screen: &'a mut Screen,
         progress: Arc<Progress>,
     ) -> Self {
         let story = Story::new(Arc::clone(&fallback));
-        Self { recording, fallback, story, screen, progress, model: String::new(), moved_at: Instant::now() }
+        let give_up = GIVE_UP + Wait::from_secs_f64(stage::idle_timeout(speed).as_secs_f64());
+        let (model, moved_at) = (String::new(), Instant::now());
+        Self { recording, fallback, story, screen, progress, model, moved_at, give_up }
     }
 
     /// Watches a server until all of the recording has been seen.
@@ -117,7 +122,7 @@ impl<'a> Viewer<'a> {
     fn is_over(&self) -> anyhow::Result<bool> {
         let silent = self.moved_at.elapsed();
         if self.progress.is_finished() {
-            return Ok(self.progress.handled() >= self.progress.produced() || silent >= GIVE_UP);
+            return Ok(self.progress.handled() >= self.progress.produced() || silent >= self.give_up);
         }
         if silent >= STUCK {
             bail!("the engine has not been given anything for {} s", STUCK.as_secs());
@@ -178,7 +183,6 @@ fn view(recording: &Recording, fallback: &Fallback, published: &Published, handl
 mod tests {
     use foreshift_sim::Scenario;
 
-    use super::super::stage;
     use super::*;
 
     #[test]

@@ -74,7 +74,7 @@ impl Core {
         let Plumbing { storage, inbox, outlets, metrics, ready, stopping } = plumbing;
         let epoch = storage.next_epoch()?;
         let checkpoints = storage.checkpoints();
-        let mut command_log = storage.command_log()?;
+        let command_log = storage.command_log()?;
         let restored = checkpoints.newest()?;
         let next_row = restored.as_ref().map_or(1, |checkpoint| checkpoint.journal_row);
         let recorder = open_journal(config, &storage, next_row)?;

@@ -8,6 +8,7 @@ use super::*;
 const FALLBACK: &str = "\
 routes:
   - name: chat
+    triggers: {risk: {horizon: 2m, enter: 0.5, exit: 0.3, full: 0.8}}
     targets:
       - {name: a, role: primary, baseline: 100%}
       - {name: b, role: secondary, capacity: 10 rps}

@@ -2,6 +2,7 @@
 
 use foreshift_domain::Duration;
 
+use super::super::stage::LATENESS;
 use super::super::summary::{FaultSummary, PolicySummary, Summary};
 use super::clock;
 use crate::cli::render::{Ink, Paint, clean, percent_bp};
@@ -125,7 +126,7 @@ fn notes(summary: &Summary, paint: Paint) -> Vec<String> {
     vec![
         delivery,
         format!("Model {}. Each column is the same seeded world run again under those weights, load included;", clean(&summary.model)),
-        "weights count from half a second after their decision. The breaker is made after Envoy's outlier detection, and".to_owned(),
+        format!("weights count from {LATENESS} after their decision. The breaker is made after Envoy's outlier detection, and"),
         "sees all requests in one place. `foreshift demo -o json` prints these numbers.".to_owned(),
     ]
 }
