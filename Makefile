@@ -40,7 +40,7 @@ outages: ## predictions and weights on the recorded outages, by their judge: mak
 
 train-live: ## learn the shipped live model again, on simulated fleets (about five minutes)
 	$(CARGO) build --release -p foreshift-lab
-	target/release/foreshift-lab train --fleets 10 --hours 6 --targets 24 --out models/live/1
+	target/release/foreshift-lab train --out models/live/1
 
 clean: ## remove build products
 	$(CARGO) clean

@@ -11,10 +11,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("foreshift-predict", &["foreshift-domain"]),
     ("foreshift-policy", &["foreshift-domain"]),
     ("foreshift-logs", &["foreshift-domain"]),
-    ("foreshift-engine", &["foreshift-domain", "foreshift-features", "foreshift-predict", "foreshift-policy"]),
+    (
+        "foreshift-engine",
+        &[
+            "foreshift-domain",
+            "foreshift-features",
+            "foreshift-predict",
+            "foreshift-policy",
+        ],
+    ),
     ("foreshift-config", &["foreshift-domain"]),
     ("foreshift-proto", &["foreshift-domain"]),
-    ("foreshift-ingest", &["foreshift-domain", "foreshift-logs", "foreshift-proto"]),
+    (
+        "foreshift-ingest",
+        &["foreshift-domain", "foreshift-logs", "foreshift-proto"],
+    ),
     ("foreshift-serve", &["foreshift-domain", "foreshift-proto"]),
     ("foreshift-sim", &["foreshift-domain"]),
     (
@@ -80,12 +91,24 @@ const HEAVY: &[(&str, &[&str])] = &[
 ];
 
 fn direct_dependencies() -> BTreeMap<String, BTreeSet<String>> {
-    let metadata = MetadataCommand::new().no_deps().exec().expect("cargo metadata answers");
-    let packages = metadata.packages.into_iter().filter(|package| package.name.as_str() != "foreshift-tests");
+    let metadata = MetadataCommand::new()
+        .no_deps()
+        .exec()
+        .expect("cargo metadata answers");
+    let packages = metadata
+        .packages
+        .into_iter()
+        .filter(|package| package.name.as_str() != "foreshift-tests");
     packages
         .map(|package| {
-            let used = package.dependencies.iter().filter(|used| used.kind == DependencyKind::Normal);
-            (package.name.to_string(), used.map(|used| used.name.clone()).collect())
+            let used = package
+                .dependencies
+                .iter()
+                .filter(|used| used.kind == DependencyKind::Normal);
+            (
+                package.name.to_string(),
+                used.map(|used| used.name.clone()).collect(),
+            )
         })
         .collect()
 }
@@ -94,9 +117,14 @@ fn direct_dependencies() -> BTreeMap<String, BTreeSet<String>> {
 fn crates_depend_on_each_other_only_along_allowed_arrows() {
     let allowed: BTreeMap<_, _> = ARROWS.iter().copied().collect();
     for (user, used) in direct_dependencies() {
-        let may = allowed.get(user.as_str()).unwrap_or_else(|| panic!("{user} is not in the table of arrows"));
+        let may = allowed
+            .get(user.as_str())
+            .unwrap_or_else(|| panic!("{user} is not in the table of arrows"));
         for name in used.iter().filter(|name| name.starts_with("foreshift")) {
-            assert!(may.contains(&name.as_str()), "{user} uses {name}, which the table of arrows does not allow");
+            assert!(
+                may.contains(&name.as_str()),
+                "{user} uses {name}, which the table of arrows does not allow"
+            );
         }
     }
 }
@@ -106,7 +134,10 @@ fn crates_below_the_shell_line_use_nothing_that_could_reach_outside() {
     let used = direct_dependencies();
     for name in PURE {
         for outside in used[*name].iter().filter(|used| !used.starts_with("foreshift")) {
-            assert!(PURE_MAY_USE.contains(&outside.as_str()), "{name} is pure and uses {outside}");
+            assert!(
+                PURE_MAY_USE.contains(&outside.as_str()),
+                "{name} is pure and uses {outside}"
+            );
         }
     }
 }
@@ -115,21 +146,38 @@ fn crates_below_the_shell_line_use_nothing_that_could_reach_outside() {
 fn every_heavy_dependency_stands_behind_its_crates() {
     for (user, used) in direct_dependencies() {
         for (heavy, behind) in HEAVY {
-            assert!(!used.contains(*heavy) || behind.contains(&user.as_str()), "{user} uses {heavy}");
+            assert!(
+                !used.contains(*heavy) || behind.contains(&user.as_str()),
+                "{user} uses {heavy}"
+            );
         }
     }
 }
 
 #[test]
 fn every_pure_crate_is_held_by_the_lints_of_the_shell_line() {
-    let root = MetadataCommand::new().no_deps().exec().expect("cargo metadata answers").workspace_root;
+    let root = MetadataCommand::new()
+        .no_deps()
+        .exec()
+        .expect("cargo metadata answers")
+        .workspace_root;
     let lints = std::fs::read_to_string(root.join("clippy-pure.toml")).expect("the lints are there");
-    for refused in ["std::time::SystemTime", "std::fs::File", "std::collections::HashMap", "f64::exp", "f64::ln"] {
+    for refused in [
+        "std::time::SystemTime",
+        "std::fs::File",
+        "std::collections::HashMap",
+        "f64::exp",
+        "f64::ln",
+    ] {
         assert!(lints.contains(refused), "{refused} is not refused");
     }
     for name in PURE {
         let path = root.join("crates").join(name).join("clippy.toml");
-        assert_eq!(std::fs::read_to_string(path).expect("the crate has lints"), lints, "{name}");
+        assert_eq!(
+            std::fs::read_to_string(path).expect("the crate has lints"),
+            lints,
+            "{name}"
+        );
     }
 }
 
@@ -137,21 +185,40 @@ fn every_pure_crate_is_held_by_the_lints_of_the_shell_line() {
 fn the_online_binary_links_no_offline_library() {
     let metadata = MetadataCommand::new().exec().expect("cargo metadata answers");
     let resolve = metadata.resolve.expect("dependencies are resolved");
-    let id = metadata.packages.iter().find(|package| package.name.as_str() == "foreshift").map(|package| &package.id);
+    let id = metadata
+        .packages
+        .iter()
+        .find(|package| package.name.as_str() == "foreshift")
+        .map(|package| &package.id);
     let mut waiting = vec![id.expect("the online binary exists").clone()];
     let mut seen = BTreeSet::new();
     while let Some(id) = waiting.pop() {
-        let node = resolve.nodes.iter().find(|node| node.id == id).expect("every package is resolved");
+        let node = resolve
+            .nodes
+            .iter()
+            .find(|node| node.id == id)
+            .expect("every package is resolved");
         for dep in &node.deps {
-            let linked = dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal);
+            let linked = dep
+                .dep_kinds
+                .iter()
+                .any(|kind| kind.kind == DependencyKind::Normal);
             if linked && seen.insert(dep.pkg.clone()) {
                 waiting.push(dep.pkg.clone());
             }
         }
     }
-    let names: BTreeSet<_> = metadata.packages.iter().filter(|p| seen.contains(&p.id)).map(|p| p.name.as_str()).collect();
+    let names: BTreeSet<_> = metadata
+        .packages
+        .iter()
+        .filter(|p| seen.contains(&p.id))
+        .map(|p| p.name.as_str())
+        .collect();
     for offline in ["polars", "linfa", "linfa-ftrl", "smartcore"] {
         assert!(!names.contains(offline), "the online binary links {offline}");
     }
-    assert!(names.contains("rdkafka"), "the walk over dependencies found nothing");
+    assert!(
+        names.contains("rdkafka"),
+        "the walk over dependencies found nothing"
+    );
 }

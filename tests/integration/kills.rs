@@ -36,7 +36,10 @@ fn fallback() -> String {
     for r in 0..ROUTES {
         text.push_str(&format!("  - name: {}\n    targets:\n", route(r)));
         for t in 0..TARGETS_PER_ROUTE {
-            text.push_str(&format!("      - {{name: {}, role: primary, baseline: 25%}}\n", target(r, t)));
+            text.push_str(&format!(
+                "      - {{name: {}, role: primary, baseline: 25%}}\n",
+                target(r, t)
+            ));
         }
     }
     text
@@ -66,11 +69,16 @@ impl Producer {
             let mut bad = (0, 0);
             while !theirs.load(Ordering::Relaxed) {
                 if seed.below(100) == 0 {
-                    bad = (seed.below(ROUTES as u64) as usize, seed.below(TARGETS_PER_ROUTE as u64) as usize);
+                    bad = (
+                        seed.below(ROUTES as u64) as usize,
+                        seed.below(TARGETS_PER_ROUTE as u64) as usize,
+                    );
                 }
                 for partition in 0..2 {
                     let signals = one_round(partition, bad, &mut seed, &mut sent);
-                    producer.send(&topic, partition as i32, &batch_bytes(&signals)).expect("produced");
+                    producer
+                        .send(&topic, partition as i32, &batch_bytes(&signals))
+                        .expect("produced");
                 }
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -109,7 +117,7 @@ fn one_round(partition: usize, bad: (usize, usize), seed: &mut Seed, sent: &mut 
 /// What acknowledged commands have put in force on a route: reasons, weights, mode.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct InForce {
-    pin: Option<String>,
+    pin: Option<(String, Vec<(TargetName, u32)>)>,
     freeze: Option<String>,
     mode: Option<Mode>,
 }
@@ -132,10 +140,20 @@ fn command(seed: &mut Seed, number: u64, holds: &Commands) -> (Ask, Commands) {
             Action::Unfreeze { route: Some(route) }
         }
         0..=2 => {
-            on.pin = Some(reason.clone());
-            let r: usize = route.as_str().trim_start_matches("route-").parse().expect("a number");
+            let r: usize = route
+                .as_str()
+                .trim_start_matches("route-")
+                .parse()
+                .expect("a number");
             let share = 1_000 * seed.below(10) as u32;
-            Action::Pin { route, weights: vec![(target(r, 0), share), (target(r, 1), 10_000 - share)] }
+            let weights = vec![
+                (target(r, 0), share),
+                (target(r, 1), 10_000 - share),
+                (target(r, 2), 0),
+                (target(r, 3), 0),
+            ];
+            on.pin = Some((reason.clone(), weights.clone()));
+            Action::Pin { route, weights }
         }
         3 => {
             on.freeze = Some(reason.clone());
@@ -144,7 +162,10 @@ fn command(seed: &mut Seed, number: u64, holds: &Commands) -> (Ask, Commands) {
         _ => {
             let mode = [Mode::Shadow, Mode::Recommend, Mode::Auto][seed.below(3) as usize];
             on.mode = Some(mode);
-            Action::SetMode { route: Some(route), mode }
+            Action::SetMode {
+                route: Some(route),
+                mode,
+            }
         }
     };
     let lasts = matches!(action, Action::Pin { .. } | Action::Freeze { .. });
@@ -162,9 +183,27 @@ fn command(seed: &mut Seed, number: u64, holds: &Commands) -> (Ask, Commands) {
 fn in_force(published: &Published) -> Commands {
     let reason = |held: &foreshift_domain::published::Override| held.reason.clone();
     let each = published.overrides.iter().map(|(route, held)| {
-        let pin = held.pin.as_ref().map(reason);
+        let weights = || {
+            let targets = published
+                .routes
+                .get(route)
+                .map(|weights| weights.targets.as_slice())
+                .unwrap_or_default();
+            targets
+                .iter()
+                .map(|target| (target.target.clone(), target.weight_bp))
+                .collect()
+        };
+        let pin = held.pin.as_ref().map(|pin| (reason(pin), weights()));
         let freeze = held.freeze.as_ref().map(reason);
-        (route.clone(), InForce { pin, freeze, mode: held.mode })
+        (
+            route.clone(),
+            InForce {
+                pin,
+                freeze,
+                mode: held.mode,
+            },
+        )
     });
     each.filter(|(_, held)| *held != InForce::default()).collect()
 }
@@ -181,12 +220,15 @@ impl Run {
     /// Lets it run for a moment by the dice, kills it, starts it again and looks whether all that was
     /// acknowledged holds.
     fn kill_once(&mut self) {
-        match self.seed.below(4) {
+        match self.seed.below(5) {
             0 => self.kill_within_a_start(),
-            1 => std::thread::sleep(Duration::from_millis(self.seed.below(900))),
-            2 => self.give_command(),
+            1 => self.ingest_for_up_to(1_500),
+            2 | 3 => {
+                self.ingest_for_up_to(700);
+                self.give_command();
+            }
             _ => {
-                std::thread::sleep(Duration::from_millis(self.seed.below(400)));
+                self.ingest_for_up_to(700);
                 self.kill_within_a_command();
             }
         }
@@ -195,17 +237,36 @@ impl Run {
         self.check_commands();
     }
 
+    /// Waits until records are read, and then for a moment by the dice.
+    fn ingest_for_up_to(&mut self, most_ms: u64) {
+        eventually("Kafka is read", PATIENCE, || {
+            (self.foreshift.metric("foreshift_ingest_connected") > 0.0).then_some(())
+        });
+        std::thread::sleep(Duration::from_millis(self.seed.below(most_ms)));
+    }
+
     fn check_commands(&self) {
         let published = self.foreshift.status().expect("a ready process answers");
-        let holds: Commands =
-            self.holds.iter().filter(|(_, held)| **held != InForce::default()).map(|(r, h)| (r.clone(), h.clone())).collect();
-        assert_eq!(in_force(&published), holds, "what was acknowledged, after a restart:\n{}", self.foreshift.log());
+        let holds: Commands = self
+            .holds
+            .iter()
+            .filter(|(_, held)| **held != InForce::default())
+            .map(|(r, h)| (r.clone(), h.clone()))
+            .collect();
+        assert_eq!(
+            in_force(&published),
+            holds,
+            "what was acknowledged, after a restart:\n{}",
+            self.foreshift.log()
+        );
     }
 
     fn give_command(&mut self) {
         let (ask, after) = command(&mut self.seed, self.commands, &self.holds);
         self.commands += 1;
-        self.foreshift.operate(ask.clone()).unwrap_or_else(|error| panic!("{ask:?} is refused: {error}"));
+        self.foreshift
+            .operate(ask.clone())
+            .unwrap_or_else(|error| panic!("{ask:?} is refused: {error}"));
         self.holds = after;
     }
 
@@ -219,7 +280,9 @@ impl Run {
     fn kill_within_a_command(&mut self) {
         let (ask, after) = command(&mut self.seed, self.commands, &self.holds);
         self.commands += 1;
-        self.foreshift.begin_to_operate(ask.clone()).expect("a ready process answers");
+        self.foreshift
+            .begin_to_operate(ask.clone())
+            .expect("a ready process answers");
         std::thread::sleep(Duration::from_micros(self.seed.below(30_000)));
         self.foreshift.kill();
         self.foreshift.start_again();
@@ -235,7 +298,11 @@ impl Run {
 fn check_counts(foreshift: &Foreshift, sent: &Sent, what: &str) {
     let total = |counts: &Sent| counts.values().map(OutcomeCounts::total).sum::<u64>();
     let counted = |published: &Published| -> Sent {
-        published.targets.iter().map(|(target, state)| (target.clone(), state.outcomes)).collect()
+        published
+            .targets
+            .iter()
+            .map(|(target, state)| (target.clone(), state.outcomes))
+            .collect()
     };
     eventually("all that was sent is counted", PATIENCE, || {
         (total(&counted(&foreshift.status()?)) >= total(sent)).then_some(())
@@ -256,12 +323,18 @@ fn check_versions(seen: &[RouteWeights]) {
             assert!(
                 again || weights.version > before.version,
                 "{} goes from {} back to {}",
-                weights.route, before.version, weights.version
+                weights.route,
+                before.version,
+                weights.version
             );
         }
     }
     let epochs = seen.iter().map(|weights| weights.version.epoch).max();
-    println!("a client saw {} versions up to {:?}", seen.len(), epochs.map(|epoch| Version { epoch, sequence: 0 }));
+    println!(
+        "a client saw {} versions up to {:?}",
+        seen.len(),
+        epochs.map(|epoch| Version { epoch, sequence: 0 })
+    );
 }
 
 /// The journal that all those processes wrote together holds every signal once.
@@ -269,12 +342,24 @@ fn check_journal(foreshift: &Foreshift, what: &str) {
     let fallback = foreshift.dir().join("fallback.yaml");
     let mut command = Command::new(binary("foreshift-lab"));
     command.args(["replay", "-o", "json", "--config"]).arg(fallback);
-    let output = command.arg("--input").arg(foreshift.dir().join("state/journal")).output().expect("it starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .arg("--input")
+        .arg(foreshift.dir().join("state/journal"))
+        .output()
+        .expect("it starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("json");
     let published = foreshift.status().expect("a ready process answers");
     let signals: u64 = published.targets.values().map(|target| target.signals).sum();
-    assert_eq!(summary["signals"].as_u64(), Some(signals), "{what}: signals in the journal");
+    assert_eq!(
+        summary["signals"].as_u64(),
+        Some(signals),
+        "{what}: signals in the journal"
+    );
 }
 
 fn run(number: u64, kills: u64, mut seed: Seed) {
@@ -292,7 +377,12 @@ fn run(number: u64, kills: u64, mut seed: Seed) {
     let foreshift = Foreshift::start(&format!("kills-{number}"), &settings);
     let watcher = Watcher::start(foreshift.server());
     let producer = Producer::start(&topic, seed.part());
-    let mut run = Run { foreshift, holds: Commands::new(), commands: 0, seed };
+    let mut run = Run {
+        foreshift,
+        holds: Commands::new(),
+        commands: 0,
+        seed,
+    };
     for _ in 0..kills {
         run.kill_once();
     }
@@ -308,12 +398,17 @@ fn run(number: u64, kills: u64, mut seed: Seed) {
     check_counts(&run.foreshift, &sent, &format!("{what}, after an orderly stop"));
     check_journal(&run.foreshift, &what);
     check_versions(&watcher.seen());
-    assert!(u64::from(watcher.snapshots()) > kills / 2, "the client was there all the time");
+    assert!(
+        u64::from(watcher.snapshots()) > kills / 2,
+        "the client was there all the time"
+    );
 }
 
 #[test]
 fn a_kill_at_any_moment_loses_and_doubles_nothing() {
-    let asked = std::env::var("FORESHIFT_KILL_SCHEDULES").ok().and_then(|text| text.parse().ok());
+    let asked = std::env::var("FORESHIFT_KILL_SCHEDULES")
+        .ok()
+        .and_then(|text| text.parse().ok());
     let kills: u64 = asked.unwrap_or(50);
     let mut seed = Seed::of("kills", 20_260_101);
     for number in 0..kills.div_ceil(KILLS_PER_RUN) {

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use foreshift_domain::command::CommandDone;
 use foreshift_domain::published::Published;
 use foreshift_serve::client::{Ask, Client, ClientConfig, ClientError};
-use foreshift_domain::command::CommandDone;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -38,7 +38,10 @@ pub struct Settings {
 
 impl Settings {
     fn process_yaml(&self, [grpc, operator, http]: [u16; 3]) -> String {
-        let topics = self.topics.iter().map(|(name, format)| format!("{{name: {name}, format: {format}}}"));
+        let topics = self
+            .topics
+            .iter()
+            .map(|(name, format)| format!("{{name: {name}, format: {format}}}"));
         let topics = topics.collect::<Vec<_>>().join(", ");
         let dead_letter = self.dead_letter.as_deref().unwrap_or("null");
         format!(
@@ -70,9 +73,20 @@ impl Foreshift {
         let ports @ [grpc, operator, http] = free_ports();
         std::fs::write(dir.path().join("foreshift.yaml"), settings.process_yaml(ports)).expect("a file");
         std::fs::write(dir.path().join("fallback.yaml"), &settings.fallback).expect("a file");
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build();
         let runtime = runtime.expect("a runtime");
-        let mut foreshift = Self { name: name.to_owned(), dir, child: None, grpc, operator, http, runtime };
+        let mut foreshift = Self {
+            name: name.to_owned(),
+            dir,
+            child: None,
+            grpc,
+            operator,
+            http,
+            runtime,
+        };
         foreshift.start_again();
         foreshift
     }
@@ -92,8 +106,15 @@ impl Foreshift {
         self.spawn();
         let until = Instant::now() + START;
         while self.get("/readyz").is_none_or(|(status, _)| status != 200) {
-            let ended = self.child.as_mut().and_then(|child| child.try_wait().expect("a child"));
-            assert!(ended.is_none() && Instant::now() < until, "foreshift is not ready ({ended:?}):\n{}", self.log());
+            let ended = self
+                .child
+                .as_mut()
+                .and_then(|child| child.try_wait().expect("a child"));
+            assert!(
+                ended.is_none() && Instant::now() < until,
+                "foreshift is not ready ({ended:?}):\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -102,7 +123,11 @@ impl Foreshift {
     pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let log = || -> File {
-            OpenOptions::new().create(true).append(true).open(self.log_path()).expect("a log")
+            OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(self.log_path())
+                .expect("a log")
         };
         let child = Command::new(binary("foreshift"))
             .args(["run", "--config"])
@@ -126,7 +151,9 @@ impl Foreshift {
     /// SIGTERM, and the exit status; fails when it does not end within the time.
     pub fn terminate(&mut self, within: Duration) -> ExitStatus {
         let mut child = self.child.take().expect("it runs");
-        let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        let told = Command::new("kill")
+            .args(["-TERM", &child.id().to_string()])
+            .status();
         assert!(told.expect("kill is there").success());
         eventually("the process ends", within, || child.try_wait().expect("a child"))
     }
@@ -135,8 +162,16 @@ impl Foreshift {
     pub fn resident_bytes(&self) -> u64 {
         let pid = self.child.as_ref().expect("it runs").id();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("memory is told");
-        let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().expect("a number");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("memory is told");
+        let kib: u64 = line
+            .trim()
+            .trim_end_matches(" kB")
+            .trim()
+            .parse()
+            .expect("a number");
         kib << 10
     }
 
@@ -153,7 +188,11 @@ impl Foreshift {
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.http)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").ok()?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+        )
+        .ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
@@ -163,14 +202,20 @@ impl Foreshift {
     /// A metric that has no labels; 0 when it is not there.
     pub fn metric(&self, name: &str) -> f64 {
         let (_, body) = self.get("/metrics").unwrap_or_default();
-        let mut values = body.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        let mut values = body
+            .lines()
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
         values.next().unwrap_or_default()
     }
 
     /// A client of the operators' listener.
     pub fn client(&self) -> Result<Client, ClientError> {
         let server = format!("http://127.0.0.1:{}", self.operator);
-        let config = ClientConfig { server, timeout: Duration::from_secs(20), ..ClientConfig::default() };
+        let config = ClientConfig {
+            server,
+            timeout: Duration::from_secs(20),
+            ..ClientConfig::default()
+        };
         self.runtime.block_on(Client::connect(config))
     }
 
@@ -195,7 +240,8 @@ impl Foreshift {
     /// When nobody listens.
     pub fn begin_to_operate(&self, ask: Ask) -> Result<(), ClientError> {
         let client = self.client()?;
-        self.runtime.spawn(async move { client.operate(ask).await.is_ok() });
+        self.runtime
+            .spawn(async move { client.operate(ask).await.is_ok() });
         Ok(())
     }
 

@@ -51,7 +51,10 @@ pub struct DeadLetter {
 impl DeadLetter {
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -65,7 +68,9 @@ impl Kafka {
     /// A broker of one's own; `name` is where its log is kept.
     pub fn start(name: &str) -> Self {
         let [port, controller] = free_ports();
-        let dir = TempDir::with_prefix("foreshift-kafka-").expect("a directory can be made").keep();
+        let dir = TempDir::with_prefix("foreshift-kafka-")
+            .expect("a directory can be made")
+            .keep();
         let logs = kept_logs(name);
         let keeper = Command::new("bash")
             .args(["-c", KEEPER, "keeper"])
@@ -76,10 +81,17 @@ impl Kafka {
             .stdin(Stdio::piped())
             .spawn()
             .expect("bash is there");
-        let kafka = Self { keeper, port, _dir: dir.clone() };
+        let kafka = Self {
+            keeper,
+            port,
+            _dir: dir.clone(),
+        };
         let consumer: BaseConsumer = kafka.client().create().expect("the properties are right");
         let until = Instant::now() + START;
-        while consumer.fetch_metadata(None, Duration::from_secs(1)).map_or(true, |told| told.brokers().is_empty()) {
+        while consumer
+            .fetch_metadata(None, Duration::from_secs(1))
+            .map_or(true, |told| told.brokers().is_empty())
+        {
             let log = std::fs::read_to_string(dir.join("server.log")).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(5).collect();
             assert!(
@@ -87,7 +99,11 @@ impl Kafka {
                 "Kafka does not answer; has tests/kafka/setup.sh been run (`make test` does)? Its log ends: {tail:#?}"
             );
         }
-        println!("Kafka at {}; its log will be {}", kafka.brokers(), logs.join("server.log").display());
+        println!(
+            "Kafka at {}; its log will be {}",
+            kafka.brokers(),
+            logs.join("server.log").display()
+        );
         kafka
     }
 
@@ -98,18 +114,29 @@ impl Kafka {
 
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", self.brokers()).set("group.id", "tests").set("log_level", "0");
+        config
+            .set("bootstrap.servers", self.brokers())
+            .set("group.id", "tests")
+            .set("log_level", "0");
         config
     }
 
     /// Makes a topic whose name begins like this and that no other test has.
     pub fn topic(&self, name: &str, partitions: i32) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("{name}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("the properties are right");
+        let name = format!(
+            "{name}-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let admin: AdminClient<DefaultClientContext> =
+            self.client().create().expect("the properties are right");
         let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
         let made = runtime().block_on(admin.create_topics([&topic], &AdminOptions::new()));
-        made.expect("the broker answers").pop().expect("one topic").expect("the topic is made");
+        made.expect("the broker answers")
+            .pop()
+            .expect("one topic")
+            .expect("the topic is made");
         name
     }
 
@@ -121,7 +148,9 @@ impl Kafka {
     /// How many records a partition holds.
     pub fn records(&self, topic: &str, partition: i32) -> i64 {
         let consumer: BaseConsumer = self.client().create().expect("the properties are right");
-        let (low, high) = consumer.fetch_watermarks(topic, partition, Duration::from_secs(10)).expect("it answers");
+        let (low, high) = consumer
+            .fetch_watermarks(topic, partition, Duration::from_secs(10))
+            .expect("it answers");
         high - low
     }
 
@@ -129,16 +158,22 @@ impl Kafka {
     pub fn dead_letters(&self, topic: &str) -> Vec<DeadLetter> {
         let consumer: BaseConsumer = self.client().create().expect("the properties are right");
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, 0, Offset::Beginning).expect("an offset");
+        list.add_partition_offset(topic, 0, Offset::Beginning)
+            .expect("an offset");
         consumer.assign(&list).expect("a partition");
         let all = usize::try_from(self.records(topic, 0)).expect("a count");
         let mut letters = Vec::new();
         while letters.len() < all {
-            let Some(record) = consumer.poll(Duration::from_secs(10)) else { break };
+            let Some(record) = consumer.poll(Duration::from_secs(10)) else {
+                break;
+            };
             let record = record.expect("a record");
             let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
             let headers = record.headers().map(|headers| {
-                headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect()
+                headers
+                    .iter()
+                    .map(|header| (header.key.to_owned(), text(header.value)))
+                    .collect()
             });
             letters.push(DeadLetter {
                 headers: headers.unwrap_or_default(),
@@ -157,5 +192,8 @@ impl Drop for Kafka {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
 }

@@ -1,7 +1,12 @@
 //! What the integration tests share: real components, started and stopped, and waiting for them.
 //!
 //! A broker or a process that does not do what it should fails the test at once, with where its log is.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
 
 mod foreshift;
 mod kafka;

@@ -17,13 +17,20 @@ pub fn workspace() -> PathBuf {
 /// The directory of this build: that of the test executable, one up.
 fn build_dir() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its executable");
-    test.ancestors().nth(2).expect("it lies in target/PROFILE/deps").to_owned()
+    test.ancestors()
+        .nth(2)
+        .expect("it lies in target/PROFILE/deps")
+        .to_owned()
 }
 
 /// A binary of the workspace. Cargo does not build those of other packages for a test.
 pub fn binary(name: &str) -> PathBuf {
     let path = build_dir().join(name);
-    assert!(path.is_file(), "{} is missing: run `cargo build --workspace --bins` first", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: run `cargo build --workspace --bins` first",
+        path.display()
+    );
     path
 }
 

@@ -63,12 +63,19 @@ pub struct RecordBatches {
 impl RecordBatches {
     /// For a topic of so many partitions, with at most `size` signals a record.
     pub fn new(partitions: usize, size: usize) -> Self {
-        Self { partitions: vec![Vec::new(); partitions], size }
+        Self {
+            partitions: vec![Vec::new(); partitions],
+            size,
+        }
     }
 
     /// Adds a signal; a record that is full by it is given back, with its partition.
     pub fn add(&mut self, signal: Signal) -> Option<(i32, Vec<u8>)> {
-        let hash = signal.target.as_str().bytes().fold(0_usize, |hash, byte| hash.wrapping_mul(31) + usize::from(byte));
+        let hash = signal
+            .target
+            .as_str()
+            .bytes()
+            .fold(0_usize, |hash, byte| hash.wrapping_mul(31) + usize::from(byte));
         let partition = hash % self.partitions.len();
         let waiting = &mut self.partitions[partition];
         waiting.push(signal);
@@ -77,7 +84,12 @@ impl RecordBatches {
 
     /// What is left.
     pub fn rest(self) -> Vec<(i32, Vec<u8>)> {
-        let left = self.partitions.into_iter().enumerate().filter(|(_, signals)| !signals.is_empty());
-        left.map(|(partition, signals)| (partition as i32, batch_bytes(&signals))).collect()
+        let left = self
+            .partitions
+            .into_iter()
+            .enumerate()
+            .filter(|(_, signals)| !signals.is_empty());
+        left.map(|(partition, signals)| (partition as i32, batch_bytes(&signals)))
+            .collect()
     }
 }

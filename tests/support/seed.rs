@@ -7,7 +7,9 @@ pub struct Seed(u64);
 impl Seed {
     /// The seed of a test: that of `FORESHIFT_SEED`, else `usual`; printed, so that a failure can be repeated.
     pub fn of(test: &str, usual: u64) -> Self {
-        let set = std::env::var("FORESHIFT_SEED").ok().and_then(|text| text.parse().ok());
+        let set = std::env::var("FORESHIFT_SEED")
+            .ok()
+            .and_then(|text| text.parse().ok());
         let seed = set.unwrap_or(usual);
         println!("{test}: seed {seed}; FORESHIFT_SEED={seed} repeats it");
         Self(seed)

@@ -27,7 +27,10 @@ impl Watcher {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             runtime.block_on(async {
                 while !theirs.stop.load(Ordering::Relaxed) {
                     let told = watch(&server, &theirs);
@@ -36,7 +39,10 @@ impl Watcher {
                 }
             });
         });
-        Self { shared, thread: Some(thread) }
+        Self {
+            shared,
+            thread: Some(thread),
+        }
     }
 
     /// How often it got a snapshot: once for each connection.
@@ -52,11 +58,17 @@ impl Watcher {
 
 /// One stream, until it ends.
 async fn watch(server: &str, shared: &Shared) -> Result<(), foreshift_serve::client::ClientError> {
-    let config = ClientConfig { server: server.to_owned(), timeout: Duration::from_secs(2), ..ClientConfig::default() };
+    let config = ClientConfig {
+        server: server.to_owned(),
+        timeout: Duration::from_secs(2),
+        ..ClientConfig::default()
+    };
     let client = Client::connect(config).await?;
     let mut stream = client.watch_weights(&[]).await?;
     while !shared.stop.load(Ordering::Relaxed) {
-        let Ok(news) = tokio::time::timeout(Duration::from_millis(200), stream.next()).await else { continue };
+        let Ok(news) = tokio::time::timeout(Duration::from_millis(200), stream.next()).await else {
+            continue;
+        };
         let Some(news) = news? else { return Ok(()) };
         let mut seen = shared.seen.lock().expect("the watcher lives");
         match news {

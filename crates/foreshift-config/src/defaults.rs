@@ -13,8 +13,8 @@ use crate::fallback::file::{
     TriggersFile,
 };
 use crate::process::{
-    Clock, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics,
-    Properties, SignalKind, StartAt, StorageConfig, TimeConfig, TopicConfig, TopicFormat,
+    Clock, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics, Properties, SignalKind,
+    StartAt, StorageConfig, TimeConfig, TopicConfig, TopicFormat,
 };
 use crate::text::Span;
 
@@ -200,7 +200,9 @@ const fn loopback(port: u16) -> SocketAddr {
 
 impl Default for ListenConfig {
     fn default() -> Self {
-        let listener = |port| Listener { address: loopback(port) };
+        let listener = |port| Listener {
+            address: loopback(port),
+        };
         Self {
             grpc: listener(7400),
             operator: listener(7401),

@@ -10,8 +10,8 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 pub use self::config::{
-    Clock, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics,
-    ProcessConfig, Properties, SignalKind, StartAt, StorageConfig, TimeConfig, Tls, TopicConfig, TopicFormat,
+    Clock, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics, ProcessConfig,
+    Properties, SignalKind, StartAt, StorageConfig, TimeConfig, Tls, TopicConfig, TopicFormat,
 };
 
 use crate::error::ConfigErrors;

@@ -189,7 +189,9 @@ impl Action {
     /// The route it is about, where it names one.
     pub fn route(&self) -> Option<&RouteName> {
         match self {
-            Self::Pin { route, .. } | Self::Unpin { route } | Self::ConfirmBaseline { route, .. } => Some(route),
+            Self::Pin { route, .. } | Self::Unpin { route } | Self::ConfirmBaseline { route, .. } => {
+                Some(route)
+            }
             Self::Freeze { route } | Self::Unfreeze { route } | Self::SetMode { route, .. } => route.as_ref(),
             Self::MarkIncident { .. } | Self::Verdict { .. } => None,
         }

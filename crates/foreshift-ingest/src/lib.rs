@@ -16,6 +16,7 @@ pub mod intake;
 mod intern;
 pub mod journal;
 pub mod mapping;
+pub mod results;
 pub mod sequencer;
 pub mod source;
 pub mod time_text;

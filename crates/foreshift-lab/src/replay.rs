@@ -84,15 +84,20 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let fallback = match &args.config {
         Some(path) => {
             let loaded = foreshift_config::load_fallback(path)?;
-            loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            loaded
+                .warnings
+                .iter()
+                .for_each(|warning| eprintln!("warning: {warning}"));
             Arc::new(loaded.value)
         }
         None => driver::recorded_fallback(&args.input)?,
     };
     let model = match &args.model {
         Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            Model::from_json(&text).with_context(|| format!("{} is no model of this build", path.display()))?
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Model::from_json(&text)
+                .with_context(|| format!("{} is no model of this build", path.display()))?
         }
         None => foreshift_engine::fresh_model(&fallback),
     };
@@ -111,7 +116,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let text = replay.engine.model().to_json()?;
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    print(&replay.summary(outputs.alerts, started.elapsed().as_secs_f64()), args.output)
+    print(
+        &replay.summary(outputs.alerts, started.elapsed().as_secs_f64()),
+        args.output,
+    )
 }
 
 fn print(summary: &Summary, format: Format) -> anyhow::Result<()> {
@@ -119,11 +127,36 @@ fn print(summary: &Summary, format: Format) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(summary)?);
         return Ok(());
     }
-    let Summary { signals, late_signals, rows_refused, routes, targets, .. } = summary;
-    println!("{signals} signals ({late_signals} late, {rows_refused} rows refused), {targets} targets on {routes} routes");
-    let Summary { ticks, predictions, incidents, positives, negatives, unknowns, decisions, alerts, seconds, .. } = summary;
+    let Summary {
+        signals,
+        late_signals,
+        rows_refused,
+        routes,
+        targets,
+        ..
+    } = summary;
+    println!(
+        "{signals} signals ({late_signals} late, {rows_refused} rows refused), {targets} targets on {routes} routes"
+    );
+    let Summary {
+        ticks,
+        predictions,
+        incidents,
+        positives,
+        negatives,
+        unknowns,
+        decisions,
+        alerts,
+        seconds,
+        ..
+    } = summary;
     println!("{ticks} prediction ticks, {predictions} target-ticks, {incidents} incidents");
-    println!("learned from {positives} positive and {negatives} negative rows; {unknowns} labels stayed unknown");
-    println!("{decisions} decisions, {alerts} alerts; {seconds:.1} s, {:.1} us a target-tick", 1e6 * seconds / (*predictions).max(1) as f64);
+    println!(
+        "learned from {positives} positive and {negatives} negative rows; {unknowns} labels stayed unknown"
+    );
+    println!(
+        "{decisions} decisions, {alerts} alerts; {seconds:.1} s, {:.1} us a target-tick",
+        1e6 * seconds / (*predictions).max(1) as f64
+    );
     Ok(())
 }

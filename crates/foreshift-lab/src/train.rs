@@ -29,13 +29,13 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 100)]
     seed: u64,
     /// How many fleets to learn from.
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 12)]
     fleets: u64,
     /// Hours of each fleet.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 6)]
     hours: u32,
     /// Targets of each fleet.
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 24)]
     targets: usize,
     /// The model's name; the version is the directory's.
     #[arg(long, default_value = "live")]
@@ -68,7 +68,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     let model = model.context("no fleet to learn from: --fleets must be at least 1")?;
     let rows_learned = model.version().rows_learned;
-    let name = format!("{}@{}", args.name, args.out.file_name().and_then(|name| name.to_str()).unwrap_or("1"));
+    let name = format!(
+        "{}@{}",
+        args.name,
+        args.out.file_name().and_then(|name| name.to_str()).unwrap_or("1")
+    );
     let model = model.released(&name);
     let held_out = args.seed + args.fleets;
     let (_, evaluation) = one_fleet(args, held_out, Some(model.clone()), false)?;
@@ -80,21 +84,43 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         held_out_seed: held_out,
         hours: args.hours,
         targets: args.targets,
-        horizons_s: model.horizons().iter().map(|horizon| horizon.as_secs_f64()).collect(),
+        horizons_s: model
+            .horizons()
+            .iter()
+            .map(|horizon| horizon.as_secs_f64())
+            .collect(),
         feature_schema: model.schema().to_string(),
         rows_learned,
     };
     write(&args.out, "model.json", &model.to_json()?)?;
-    write(&args.out, "manifest.json", &serde_json::to_string_pretty(&manifest)?)?;
-    write(&args.out, "metrics.json", &serde_json::to_string_pretty(&evaluation)?)?;
+    write(
+        &args.out,
+        "manifest.json",
+        &serde_json::to_string_pretty(&manifest)?,
+    )?;
+    write(
+        &args.out,
+        "metrics.json",
+        &serde_json::to_string_pretty(&evaluation)?,
+    )?;
     write(&args.out, "CARD.md", &card(args, &manifest, &evaluation))
 }
 
 /// One fleet through the engine; `learns` says whether the model may change.
-fn one_fleet(args: &Args, seed: u64, model: Option<Model>, learns: bool) -> anyhow::Result<(Model, Evaluation)> {
-    let recording = FleetSpec { seed, hours: args.hours, targets: args.targets }.recording();
+fn one_fleet(
+    args: &Args,
+    seed: u64,
+    model: Option<Model>,
+    learns: bool,
+) -> anyhow::Result<(Model, Evaluation)> {
+    let recording = FleetSpec {
+        seed,
+        hours: args.hours,
+        targets: args.targets,
+    }
+    .recording();
     let fallback = Arc::new(observing(&recording.fallback_yaml(), learns)?);
-    let model = model.unwrap_or_else(|| foreshift_engine::fresh_model(&fallback));
+    let model = model.unwrap_or_else(|| unacted_model(&fallback));
     let engine = Engine::new(1, Arc::clone(&fallback), model);
     let mut source = Simulated::new(&recording)?;
     let mut watcher = Watcher::new(&fallback, &recording);
@@ -103,11 +129,28 @@ fn one_fleet(args: &Args, seed: u64, model: Option<Model>, learns: bool) -> anyh
     Ok((replay.engine.model().clone(), watcher.finish()))
 }
 
+/// A fresh model that does not read what we did to a target. In a recorded world nothing was ever done: those
+/// features are constant there, and what a model made of the constant would mislead it once it acts.
+fn unacted_model(fallback: &Fallback) -> Model {
+    let fresh = foreshift_engine::fresh_model(fallback);
+    let mut inputs = fresh.inputs().to_vec();
+    for input in inputs
+        .iter_mut()
+        .filter(|input| ["weight_share", "since_shift"].contains(&input.name.as_str()))
+    {
+        input.heads = 0;
+    }
+    Model::fresh("fresh@1", fresh.schema(), inputs, fresh.horizons())
+}
+
 /// The fleet's configuration, with weights left alone: the recorded world does not answer to them.
 fn observing(yaml: &str, learns: bool) -> anyhow::Result<Fallback> {
     let mut fallback = foreshift_config::parse_fallback(yaml, "fleet.yaml")?.value;
     fallback.learning.online = learns;
-    fallback.routes.iter_mut().for_each(|route| route.settings.mode = Mode::Off);
+    fallback
+        .routes
+        .iter_mut()
+        .for_each(|route| route.settings.mode = Mode::Off);
     Ok(fallback)
 }
 
@@ -117,7 +160,7 @@ fn card(args: &Args, manifest: &Manifest<'_>, evaluation: &Evaluation) -> String
         An online logistic model (FTRL-proximal) with a hazard prior, for ticks of a second and horizons of 30 s, 2 min and\n\
         10 min. It goes on learning from what it sees.\n\n\
         **Trained on simulation**: {} fleets of {} targets over {} hours each, seeds {} to {}, made by `foreshift-sim`. It has\n\
-        seen no real outage. Its features are relative to each target's own history, so that it says something on the first\n\
+        seen no real outage. It does not read our own weights: in a recording they never move. Its features are relative to each target's own history, so that it says something on the first\n\
         day; trust it after it has been right in shadow.\n\n\
         Held-out fleet (seed {}), targets and faults never seen, no learning:\n\n{}\n\
         Made by `make train-live`.\n",

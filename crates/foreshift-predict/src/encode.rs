@@ -208,7 +208,12 @@ impl Layout {
 
     #[inline]
     fn visit_read(&self, readers: u8, placed: &[Position], mut touch: impl FnMut(usize, f64)) {
-        let inputs = self.scales.iter().zip(&self.heads).zip(&self.first_slots).zip(placed);
+        let inputs = self
+            .scales
+            .iter()
+            .zip(&self.heads)
+            .zip(&self.first_slots)
+            .zip(placed);
         for (((scale, heads), first_slot), position) in inputs {
             if heads & readers == 0 {
                 continue;

@@ -49,20 +49,36 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let recording = args.scenario.recording(args.seed);
     let speed = args.speed.unwrap_or(recording.length.as_secs_f64() / USUAL_S);
-    let mut screen = Screen::new(args.output.is_json(), recording.targets().count(), recording.length)?;
+    let mut screen = Screen::new(
+        args.output.is_json(),
+        recording.targets().count(),
+        recording.length,
+    )?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime")?;
     let watched = runtime.block_on(play(&recording, speed, &mut screen));
     screen.finish();
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     let summary = Summary::of(&recording, watched?);
-    args.output.print(&summary, |_| render::summary(&summary, paint()))
+    args.output
+        .print(&summary, |_| render::summary(&summary, paint()))
 }
 
 /// Plays the recording to a server of its own, and watches that.
 async fn play(recording: &Recording, speed: f64, screen: &mut Screen) -> anyhow::Result<Watched> {
-    let heading = render::heading(&recording.scenario, recording.seed, recording.length, speed, screen.paint());
+    let heading = render::heading(
+        &recording.scenario,
+        recording.seed,
+        recording.length,
+        speed,
+        screen.paint(),
+    );
     heading.iter().try_for_each(|line| screen.say(line))?;
-    let Stage { running, fallback, kafka, storage } = Stage::set(recording, speed).await?;
+    let Stage {
+        running,
+        fallback,
+        kafka,
+        storage,
+    } = Stage::set(recording, speed).await?;
     let producer = kafka.producer()?;
     let progress = Arc::new(Progress::default());
     let (played, progressing) = (recording.clone(), Arc::clone(&progress));
@@ -102,11 +118,17 @@ fn scenarios() -> impl TypedValueParser<Value = Scenario> {
 }
 
 fn speed(text: &str) -> Result<f64, String> {
-    let speed = text.parse::<f64>().map_err(|_| format!("expected a number, found `{text}`"))?;
+    let speed = text
+        .parse::<f64>()
+        .map_err(|_| format!("expected a number, found `{text}`"))?;
     if SPEEDS.contains(&speed) {
         return Ok(speed);
     }
-    Err(format!("expected a number from {} to {}, found {speed}", SPEEDS.start(), SPEEDS.end()))
+    Err(format!(
+        "expected a number from {} to {}, found {speed}",
+        SPEEDS.start(),
+        SPEEDS.end()
+    ))
 }
 
 #[cfg(test)]
@@ -127,8 +149,18 @@ mod tests {
         let usual = parse("demo").unwrap();
         assert_eq!((usual.scenario, usual.speed), (Scenario::Demo, None));
         let asked = parse("demo --scenario leak --seed 11 --speed 20 -o json").unwrap();
-        assert_eq!((asked.scenario, asked.seed, asked.speed), (Scenario::Leak, 11, Some(20.0)));
-        for wrong in ["--scenario flood", "--seed -1", "--speed 0", "--speed NaN", "--speed inf", "--speed fast"] {
+        assert_eq!(
+            (asked.scenario, asked.seed, asked.speed),
+            (Scenario::Leak, 11, Some(20.0))
+        );
+        for wrong in [
+            "--scenario flood",
+            "--seed -1",
+            "--speed 0",
+            "--speed NaN",
+            "--speed inf",
+            "--speed fast",
+        ] {
             assert!(parse(&format!("demo {wrong}")).is_err(), "{wrong}");
         }
     }
@@ -138,12 +170,17 @@ mod tests {
     fn nothing_that_is_produced_is_lost_on_its_way_and_the_crash_is_reacted_to() {
         let recording = Scenario::Crash.recording(7);
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let watched = runtime.block_on(play(&recording, 1_000.0, &mut Screen::Nothing)).unwrap();
+        let watched = runtime
+            .block_on(play(&recording, 1_000.0, &mut Screen::Nothing))
+            .unwrap();
         assert!(watched.produced > 20_000);
         assert_eq!(watched.handled, watched.produced);
         let summary = Summary::of(&recording, watched);
         let shift = summary.faults[0].first_shift_s.unwrap();
-        assert!(shift > summary.faults[0].onset_s && shift < summary.faults[0].onset_s + 10.0, "{summary:?}");
+        assert!(
+            shift > summary.faults[0].onset_s && shift < summary.faults[0].onset_s + 10.0,
+            "{summary:?}"
+        );
         assert!(summary.saved_against_staying_put > 0, "{summary:?}");
     }
 }

@@ -8,6 +8,7 @@ mod model;
 mod outlets;
 mod reload;
 mod telemetry;
+mod topics;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub(crate) use inbox::{Inbox, Senders};
 pub(crate) use metrics::IngestMetrics;
 pub(crate) use model::built_in_model;
 pub(crate) use outlets::{Outlets, Readers};
-pub(crate) use telemetry::kafka_settings;
+pub(crate) use telemetry::format_of;
 
 use crate::serving::{self, Servers};
 use crate::storage::Storage;
@@ -33,7 +34,12 @@ use crate::storage::Storage;
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     /// The process configuration.
-    #[arg(long, value_name = "FILE", default_value = "foreshift.yaml", env = "FORESHIFT_CONFIG")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "foreshift.yaml",
+        env = "FORESHIFT_CONFIG"
+    )]
     config: PathBuf,
 }
 
@@ -52,12 +58,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 fn warn<T>(loaded: &Loaded<T>) {
-    loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    loaded
+        .warnings
+        .iter()
+        .for_each(|warning| tracing::warn!("{warning}"));
 }
 
 async fn serve_until_stopped(config: &ProcessConfig, fallback: Arc<Fallback>) -> anyhow::Result<()> {
     let running = start(config, fallback).await?;
-    reload::watch(config.fallback_path.clone(), running.fallback.clone(), running.stop.subscribe());
+    reload::watch(
+        config.fallback_path.clone(),
+        running.fallback.clone(),
+        running.stop.subscribe(),
+    );
     running.until(signalled()).await
 }
 
@@ -79,9 +92,24 @@ pub(crate) async fn start(config: &ProcessConfig, fallback: Arc<Fallback>) -> an
     let (stop, stopping) = watch::channel(false);
     let (ready, is_ready) = watch::channel(false);
     let metrics = IngestMetrics::default();
-    let servers = serving::start(config, senders.clone(), readers, metrics.clone(), is_ready, stopping.clone()).await?;
+    let servers = serving::start(
+        config,
+        senders.clone(),
+        readers,
+        metrics.clone(),
+        is_ready,
+        stopping.clone(),
+    )
+    .await?;
 
-    let plumbing = Plumbing { storage, inbox, outlets, metrics, ready, stopping };
+    let plumbing = Plumbing {
+        storage,
+        inbox,
+        outlets,
+        metrics,
+        ready,
+        stopping,
+    };
     let deadline = std::time::Duration::from_secs_f64(config.shutdown_deadline.as_secs_f64().max(1.0));
     let settings = config.clone();
     let (finished, engine) = oneshot::channel();
@@ -91,7 +119,13 @@ pub(crate) async fn start(config: &ProcessConfig, fallback: Arc<Fallback>) -> an
         let _ = finished.send(result);
     });
     core.context("cannot start the engine's thread")?;
-    Ok(Running { servers, fallback: senders.fallback, engine, stop, deadline })
+    Ok(Running {
+        servers,
+        fallback: senders.fallback,
+        engine,
+        stop,
+        deadline,
+    })
 }
 
 impl Running {
@@ -102,7 +136,13 @@ impl Running {
 
     /// Runs until `ended` is over, or the engine fails; then stops everything.
     pub(crate) async fn until(self, ended: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { servers, fallback: _, mut engine, stop, deadline } = self;
+        let Self {
+            servers,
+            fallback: _,
+            mut engine,
+            stop,
+            deadline,
+        } = self;
         let early = tokio::select! {
             result = &mut engine => Some(result),
             () = ended => None,
@@ -124,7 +164,9 @@ impl Running {
 /// Waits for SIGTERM or SIGINT.
 async fn signalled() {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut term) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    let Ok(mut term) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
     tokio::select! {
         _ = term.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use foreshift_config::ProcessConfig;
 use foreshift_serve::{
-    BoundAddresses, CredentialFiles, Credentials, HttpConfig, Limits, ServeChannels, ServeConfig, Serving, TlsFiles,
+    BoundAddresses, CredentialFiles, Credentials, HttpConfig, Limits, ServeChannels, ServeConfig, Serving,
+    TlsFiles,
 };
 use tokio::sync::watch;
 
@@ -33,7 +34,10 @@ pub(crate) async fn start(
         key: tls.key_file.clone(),
         client_ca: tls.client_ca_file.clone(),
     });
-    let credentials = Credentials::load(&CredentialFiles { peers: listen.peers_file.clone(), tls })?;
+    let credentials = Credentials::load(&CredentialFiles {
+        peers: listen.peers_file.clone(),
+        tls,
+    })?;
     let serve = ServeConfig {
         listen: listen.grpc.address,
         operator_listen: Some(listen.operator.address),
@@ -53,7 +57,8 @@ pub(crate) async fn start(
         Some(listener) => {
             let extra = Arc::new(move || metrics.export());
             let config = HttpConfig::new(listener.address);
-            let http = foreshift_serve::serve_http(config, readers.published, ready, extra, until(stopping)).await?;
+            let http =
+                foreshift_serve::serve_http(config, readers.published, ready, extra, until(stopping)).await?;
             tracing::info!(http = %http.addresses, "listening");
             Some(http)
         }

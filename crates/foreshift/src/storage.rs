@@ -69,9 +69,18 @@ impl Storage {
         let path = root.join("lock");
         let lock = File::create(&path).map_err(StorageError::io("create", &path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { root: root.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(StorageError::InUse { path: root.to_owned() }),
-            Err(TryLockError::Error(source)) => Err(StorageError::Io { doing: "lock", path, source }),
+            Ok(()) => Ok(Self {
+                root: root.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(StorageError::InUse {
+                path: root.to_owned(),
+            }),
+            Err(TryLockError::Error(source)) => Err(StorageError::Io {
+                doing: "lock",
+                path,
+                source,
+            }),
         }
     }
 
@@ -84,7 +93,13 @@ impl Storage {
                 why: format!("expected a number, found {text:?}"),
             })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
-            Err(error) => return Err(StorageError::Io { doing: "read", path, source: error }),
+            Err(error) => {
+                return Err(StorageError::Io {
+                    doing: "read",
+                    path,
+                    source: error,
+                });
+            }
         };
         let epoch = before + 1;
         write_durably(&path, format!("{epoch}\n").as_bytes())?;
@@ -122,7 +137,10 @@ mod tests {
         for expected in 1..4 {
             let storage = Storage::open(dir.path()).unwrap();
             assert_eq!(storage.next_epoch().unwrap(), expected);
-            assert!(matches!(Storage::open(dir.path()), Err(StorageError::InUse { .. })));
+            assert!(matches!(
+                Storage::open(dir.path()),
+                Err(StorageError::InUse { .. })
+            ));
         }
     }
 

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use foreshift_domain::Duration;
 
-use super::config::{
-    Consume, KafkaConfig, ProcessConfig, SignalKind, TopicConfig, TopicFormat,
-};
+use super::config::{Consume, KafkaConfig, ProcessConfig, SignalKind, TopicConfig, TopicFormat};
 use crate::report::Report;
 use crate::tree::At;
 
@@ -172,14 +170,19 @@ fn listeners(config: &ProcessConfig, at: &At, report: &mut Report<'_>) {
             "weights are readable by anyone who reaches this address",
         );
     }
-    let reachable = [&listen.grpc, &listen.operator].iter().any(|listener| !listener.address.ip().is_loopback());
+    let reachable = [&listen.grpc, &listen.operator]
+        .iter()
+        .any(|listener| !listener.address.ip().is_loopback());
     if reachable && listen.peers_file.is_some() && listen.tls.is_none() {
         report.warn(
             &at.key("peers_file"),
             "tokens cross the network in the clear: set listen.tls, or encrypt in front of it",
         );
     }
-    let names_nobody = listen.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
+    let names_nobody = listen
+        .tls
+        .as_ref()
+        .is_some_and(|tls| tls.client_ca_file.is_some());
     report.require(
         !names_nobody || listen.peers_file.is_some(),
         &at.key("tls").key("client_ca_file"),

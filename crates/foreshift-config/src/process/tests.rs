@@ -329,7 +329,10 @@ fn operator_commands_from_elsewhere_need_credentials() {
     let local = format!("{SMALL}listen: {{tls: {{cert_file: c, key_file: k, client_ca_file: a}}}}\n");
     refused(&local, &[], "listen.tls.client_ca_file", "nobody is named");
     let value = load(&listen(&format!("{asked}, peers_file: p"))).value;
-    assert_eq!(value.listen.tls.expect("tls").cert_file, Path::new("/etc/foreshift/c"));
+    assert_eq!(
+        value.listen.tls.expect("tls").cert_file,
+        Path::new("/etc/foreshift/c")
+    );
     let warnings = load(&listen(", peers_file: p")).warnings;
     assert!(warnings[0].contains("in the clear"), "{warnings:?}");
 }

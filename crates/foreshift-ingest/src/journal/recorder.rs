@@ -223,26 +223,25 @@ impl Columns {
     ) -> Result<(), JournalError> {
         let (flat, payload) = flatten(input)?;
         let texts = &mut self.texts;
-        let mut text = |text: Option<&str>| text.map(|text| texts.get(text));
         self.seq.push(seq.cast_signed());
-        self.kind.extend(text(Some(flat.kind)));
+        self.kind.push(again(&self.kind, flat.kind, texts));
         self.time.push(flat.time);
-        self.target.push(text(flat.target));
-        self.route.push(text(flat.route));
-        self.gateway.push(text(flat.gateway));
-        self.endpoint.push(text(flat.endpoint));
-        self.outcome.push(text(flat.outcome));
+        self.target.push_text(flat.target, texts);
+        self.route.push_text(flat.route, texts);
+        self.gateway.push_text(flat.gateway, texts);
+        self.endpoint.push_text(flat.endpoint, texts);
+        self.outcome.push_text(flat.outcome, texts);
         self.count.push(flat.count);
         self.latency.push(flat.latency);
         self.ttfb.push(flat.ttfb);
-        self.gauge.push(text(flat.gauge));
+        self.gauge.push_text(flat.gauge, texts);
         self.value.push(flat.value);
         self.limit.push(flat.limit);
-        self.health.push(text(flat.health));
-        self.event.push(text(flat.event));
+        self.health.push_text(flat.health, texts);
+        self.event.push_text(flat.event, texts);
         self.template.push(flat.template);
-        self.class.push(text(flat.class));
-        self.topic.push(text(origin.map(|(topic, _, _)| topic)));
+        self.class.push_text(flat.class, texts);
+        self.topic.push_text(origin.map(|(topic, _, _)| topic), texts);
         self.partition.push(origin.map(|(_, partition, _)| partition));
         self.offset.push(origin.map(|(_, _, offset)| offset));
         self.payload
@@ -280,12 +279,38 @@ impl Columns {
         self.payload.write::<ByteArrayType>(group)
     }
 
+    /// Forgets the rows and keeps their room, which the next row group needs again.
     fn clear(&mut self) {
-        let texts = std::mem::take(&mut self.texts);
-        *self = Self {
-            texts,
-            ..Self::default()
-        };
+        self.seq.clear();
+        self.kind.clear();
+        for column in [
+            &mut self.target,
+            &mut self.route,
+            &mut self.gateway,
+            &mut self.endpoint,
+            &mut self.outcome,
+            &mut self.gauge,
+            &mut self.health,
+            &mut self.event,
+            &mut self.class,
+            &mut self.topic,
+            &mut self.payload,
+        ] {
+            column.clear();
+        }
+        for column in [
+            &mut self.time,
+            &mut self.count,
+            &mut self.latency,
+            &mut self.ttfb,
+            &mut self.template,
+            &mut self.offset,
+        ] {
+            column.clear();
+        }
+        self.value.clear();
+        self.limit.clear();
+        self.partition.clear();
     }
 }
 
@@ -310,8 +335,28 @@ impl<T> Column<T> {
         self.values.extend(value);
     }
 
+    fn clear(&mut self) {
+        self.levels.clear();
+        self.values.clear();
+    }
+
     fn write<D: DataType<T = T>>(&self, group: &mut SerializedRowGroupWriter<'_, File>) -> ParquetResult<()> {
         write::<D>(group, &self.values, Some(&self.levels))
+    }
+}
+
+impl Column<ByteArray> {
+    fn push_text(&mut self, text: Option<&str>, texts: &mut Texts) {
+        let value = text.map(|text| again(&self.values, text, texts));
+        self.push(value);
+    }
+}
+
+/// A text as it is shared. Mostly it is the one of the row before, which is found without a look-up.
+fn again(before: &[ByteArray], text: &str, texts: &mut Texts) -> ByteArray {
+    match before.last() {
+        Some(last) if last.data() == text.as_bytes() => last.clone(),
+        _ => texts.get(text),
     }
 }
 

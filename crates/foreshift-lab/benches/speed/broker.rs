@@ -21,24 +21,40 @@ impl Broker {
     /// Starts one in this empty folder. Topics are made with this many partitions when they are first asked for.
     pub(crate) fn start(dir: &Path, partitions: i32) -> anyhow::Result<Self> {
         let scripts = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/kafka");
-        let set_up = Command::new(scripts.join("setup.sh")).stdout(Stdio::null()).status();
-        ensure!(set_up.context("cannot run tests/kafka/setup.sh")?.success(), "tests/kafka/setup.sh failed");
+        let set_up = Command::new(scripts.join("setup.sh"))
+            .stdout(Stdio::null())
+            .status();
+        ensure!(
+            set_up.context("cannot run tests/kafka/setup.sh")?.success(),
+            "tests/kafka/setup.sh failed"
+        );
         let (port, controller) = (free_port()?, free_port()?);
         let process = Command::new(scripts.join("start.sh"))
             .arg(dir)
             .args([port.to_string(), controller.to_string()])
-            .args(["auto.create.topics.enable=true", &format!("num.partitions={partitions}")])
+            .args([
+                "auto.create.topics.enable=true",
+                &format!("num.partitions={partitions}"),
+            ])
             .spawn()
             .context("cannot run tests/kafka/start.sh")?;
-        let mut broker = Self { process, address: format!("127.0.0.1:{port}") };
+        let mut broker = Self {
+            process,
+            address: format!("127.0.0.1:{port}"),
+        };
         broker.wait_until_it_serves()?;
         Ok(broker)
     }
 
     fn client(&self) -> anyhow::Result<BaseConsumer> {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.address).set("reconnect.backoff.max.ms", "500");
-        Ok(config.set("allow.auto.create.topics", "true").set("log_level", "0").create()?)
+        config
+            .set("bootstrap.servers", &self.address)
+            .set("reconnect.backoff.max.ms", "500");
+        Ok(config
+            .set("allow.auto.create.topics", "true")
+            .set("log_level", "0")
+            .create()?)
     }
 
     /// Makes a topic by asking for it.

@@ -31,7 +31,12 @@ pub(crate) fn measure() -> anyhow::Result<()> {
         counters.signals, counters.ticks, counters.predictions, counters.incidents, counters.decisions
     );
     let seen = median(rates);
-    row("signals a second", &format!("{:.2} M", seen / 1e6), "at least 1 M", Some(seen >= ASKED));
+    row(
+        "signals a second",
+        &format!("{:.2} M", seen / 1e6),
+        "at least 1 M",
+        Some(seen >= ASKED),
+    );
     Ok(())
 }
 
@@ -66,6 +71,11 @@ fn a_second(traffic: &mut Traffic) -> Vec<Input> {
         inputs.extend(newest.map(Input::Clock));
     }
     let time = newest.map(|newest| newest.floor_to(Duration::from_secs(1)) - LATENESS);
-    inputs.extend(time.map(|time| Input::Watermark(Watermark { time, idle_partitions: 0 })));
+    inputs.extend(time.map(|time| {
+        Input::Watermark(Watermark {
+            time,
+            idle_partitions: 0,
+        })
+    }));
     inputs
 }

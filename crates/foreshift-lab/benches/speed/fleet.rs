@@ -54,11 +54,19 @@ pub(crate) fn fallback() -> anyhow::Result<Arc<Fallback>> {
         writeln!(text, "  - name: {}\n    targets:", route_name(route))?;
         for target in route * ON_A_ROUTE..(route + 1) * ON_A_ROUTE {
             let (name, baseline_bp) = (target_name(target), 10_000 / ON_A_ROUTE);
-            writeln!(text, "      - name: {name}\n        role: primary\n        baseline_bp: {baseline_bp}")?;
-            writeln!(text, "        capacity: 400 rps\n        failure_domain: zone-{}", target % 7)?;
+            writeln!(
+                text,
+                "      - name: {name}\n        role: primary\n        baseline_bp: {baseline_bp}"
+            )?;
+            writeln!(
+                text,
+                "        capacity: 400 rps\n        failure_domain: zone-{}",
+                target % 7
+            )?;
         }
     }
-    let loaded = foreshift_config::parse_fallback(&text, "fallback.yaml").map_err(|errors| anyhow::anyhow!("{errors}"))?;
+    let loaded = foreshift_config::parse_fallback(&text, "fallback.yaml")
+        .map_err(|errors| anyhow::anyhow!("{errors}"))?;
     Ok(Arc::new(loaded.value))
 }
 
@@ -85,10 +93,19 @@ impl Traffic {
         let targets = (0..TARGETS).map(|target| {
             let endpoint = format!("10.0.{}.{}:8443", target / 100, target % 100);
             let route = route_name(target / ON_A_ROUTE);
-            (TargetName::from(target_name(target)), RouteName::from(route), EndpointName::from(endpoint))
+            (
+                TargetName::from(target_name(target)),
+                RouteName::from(route),
+                EndpointName::from(endpoint),
+            )
         });
         let gateways = (0..GATEWAYS).map(|gateway| GatewayName::from(format!("edge-{gateway}")));
-        Self { targets: targets.collect(), gateways: gateways.collect(), made: 0, random: 0x5eed }
+        Self {
+            targets: targets.collect(),
+            gateways: gateways.collect(),
+            made: 0,
+            random: 0x5eed,
+        }
     }
 
     /// SplitMix64: any will do, as long as it is the same every time.

@@ -27,17 +27,36 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     let heads = model.horizons().len();
     let present = rows.iter().flatten().filter(|value| value.is_finite()).count() / rows.len().max(1);
     println!("\n(c) A probability by the FTRL model, one core, median of {ROUNDS}");
-    println!("  {} features, {present} of them present, rows of {} targets after {SECONDS} s of traffic", FEATURES.len(), rows.len());
+    println!(
+        "  {} features, {present} of them present, rows of {} targets after {SECONDS} s of traffic",
+        FEATURES.len(),
+        rows.len()
+    );
     let mut out = vec![0.0; heads];
     let mut predict = |row: &Row| {
         let _ = black_box(model.predict(&target, tick, black_box(row), &mut out));
     };
     let predicted = micros(&rows, &mut predict);
     let explained = micros(&rows, &mut explain(&model, &target, tick));
-    row(&format!("probabilities of {heads} horizons"), &format!("{predicted:.2} us"), "", None);
-    row("a probability with its contributions, one horizon", &format!("{explained:.2} us"), "", None);
+    row(
+        &format!("probabilities of {heads} horizons"),
+        &format!("{predicted:.2} us"),
+        "",
+        None,
+    );
+    row(
+        "a probability with its contributions, one horizon",
+        &format!("{explained:.2} us"),
+        "",
+        None,
+    );
     let both = predicted + explained;
-    row("both together", &format!("{both:.2} us"), "under 10 us", Some(both < ASKED_US));
+    row(
+        "both together",
+        &format!("{both:.2} us"),
+        "under 10 us",
+        Some(both < ASKED_US),
+    );
     Ok(())
 }
 
@@ -65,14 +84,19 @@ fn rows(timing: &foreshift_domain::fallback::Timing) -> (Timestamp, Vec<Row>) {
     let mut targets: BTreeMap<TargetName, TargetFeatures> = BTreeMap::new();
     let mut newest = Timestamp::MIN;
     for signal in Traffic::new().take(SECONDS * usize::try_from(SIGNALS_A_SECOND).unwrap_or(0)) {
-        let target = targets.entry(signal.target.clone()).or_insert_with(|| TargetFeatures::new(signal.time));
+        let target = targets
+            .entry(signal.target.clone())
+            .or_insert_with(|| TargetFeatures::new(signal.time));
         if signal.time.floor_to(timing.bucket) > newest {
             newest = signal.time.floor_to(timing.bucket);
         }
         target.close_until(timing, newest, &mut |_| {});
         target.observe(timing, &signal);
     }
-    let around = Surroundings { weight_share: Some(1.0), ..Surroundings::default() };
+    let around = Surroundings {
+        weight_share: Some(1.0),
+        ..Surroundings::default()
+    };
     let mut rows = Vec::with_capacity(TARGETS);
     for target in targets.values_mut() {
         target.close_until(timing, newest, &mut |_| {});

@@ -69,7 +69,10 @@ pub(super) fn recorded_fallback(path: &Path) -> anyhow::Result<Arc<Fallback>> {
             }
         }
         if batch.finished {
-            bail!("{} holds no configuration: name one with --config", path.display());
+            bail!(
+                "{} holds no configuration: name one with --config",
+                path.display()
+            );
         }
     }
 }
@@ -84,7 +87,13 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    pub(crate) fn new(engine: Engine, fallback: &Fallback, lateness: Duration, max_future: Duration, given: bool) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        fallback: &Fallback,
+        lateness: Duration,
+        max_future: Duration,
+        given: bool,
+    ) -> Self {
         let settings = Settings {
             clock: ClockMode::Event,
             bucket: fallback.timing.bucket,
@@ -92,7 +101,12 @@ impl Replay {
             max_future,
             idle_timeout: Duration::DAY,
         };
-        Self { engine, intake: Intake::new(settings, fallback), given, refused: 0 }
+        Self {
+            engine,
+            intake: Intake::new(settings, fallback),
+            given,
+            refused: 0,
+        }
     }
 
     /// Runs to the end of the recording.
@@ -114,7 +128,10 @@ impl Replay {
             for refused in outbox.refused.drain(..) {
                 self.refused += 1;
                 if self.refused <= REFUSALS_SHOWN {
-                    progress.say(&format!("left out: line {}: {}", refused.origin.offset, refused.why));
+                    progress.say(&format!(
+                        "left out: line {}: {}",
+                        refused.origin.offset, refused.why
+                    ));
                 }
             }
             for sequenced in outbox.ordered.drain(..) {

@@ -40,13 +40,22 @@ impl Outputs {
             Ok(writer)
         };
         let predictions = args.predictions.as_deref();
-        let predictions = predictions.map(|path| csv(path, &["time", "route", "target", "horizon_s", "probability"]));
-        let weights = args.weights.as_deref().map(|path| csv(path, &["time", "route", "target", "weight_bp"]));
+        let predictions =
+            predictions.map(|path| csv(path, &["time", "route", "target", "horizon_s", "probability"]));
+        let weights = args
+            .weights
+            .as_deref()
+            .map(|path| csv(path, &["time", "route", "target", "weight_bp"]));
         Ok(Self {
             predictions: predictions.transpose()?,
             weights: weights.transpose()?,
             decisions: args.decisions.as_deref().map(create).transpose()?,
-            horizons: fallback.timing.horizons.iter().map(|horizon| seconds(horizon.as_micros())).collect(),
+            horizons: fallback
+                .timing
+                .horizons
+                .iter()
+                .map(|horizon| seconds(horizon.as_micros()))
+                .collect(),
             alerts: 0,
             written: BTreeMap::new(),
         })
@@ -60,15 +69,25 @@ impl Outputs {
     }
 
     fn write_predictions(&mut self, tick: &PredictionTick) -> anyhow::Result<()> {
-        let Some(writer) = &mut self.predictions else { return Ok(()) };
+        let Some(writer) = &mut self.predictions else {
+            return Ok(());
+        };
         let time = timestamp(tick.time);
         let mut text = String::new();
         for target in &tick.targets {
-            let Some(probabilities) = target.probabilities else { continue };
+            let Some(probabilities) = target.probabilities else {
+                continue;
+            };
             for (horizon, probability) in self.horizons.iter().zip(probabilities) {
                 text.clear();
                 std::fmt::Write::write_fmt(&mut text, format_args!("{probability:.9}"))?;
-                let fields = [&time, target.route.as_str(), target.target.as_str(), horizon, &text];
+                let fields = [
+                    &time,
+                    target.route.as_str(),
+                    target.target.as_str(),
+                    horizon,
+                    &text,
+                ];
                 writer.write_record(fields)?;
             }
         }
@@ -76,7 +95,9 @@ impl Outputs {
     }
 
     fn write_weights(&mut self, weights: &RouteWeights) -> anyhow::Result<()> {
-        let Some(writer) = &mut self.weights else { return Ok(()) };
+        let Some(writer) = &mut self.weights else {
+            return Ok(());
+        };
         let now: Vec<u32> = weights.targets.iter().map(|target| target.weight_bp).collect();
         if self.written.get(&weights.route) == Some(&now) {
             return Ok(());
@@ -130,7 +151,11 @@ fn timestamp(time: Timestamp) -> String {
 /// Microseconds as seconds: whole where they are, else with as many digits as needed.
 fn seconds(micros: i64) -> String {
     let (whole, rest) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
-    if rest == 0 { whole.to_string() } else { format!("{whole}.{rest:06}").trim_end_matches('0').to_owned() }
+    if rest == 0 {
+        whole.to_string()
+    } else {
+        format!("{whole}.{rest:06}").trim_end_matches('0').to_owned()
+    }
 }
 
 #[cfg(test)]

@@ -14,12 +14,18 @@ impl Progress {
     pub(crate) fn bytes(bytes: CsvProgress) -> Self {
         let bar = ProgressBar::new(bytes.total_bytes);
         let style = ProgressStyle::with_template("{bar:40} {percent:>3} % of {total_bytes}, {eta} left");
-        Self { bar: style.map_or(bar.clone(), |style| bar.with_style(style)), bytes: Some(bytes) }
+        Self {
+            bar: style.map_or(bar.clone(), |style| bar.with_style(style)),
+            bytes: Some(bytes),
+        }
     }
 
     /// Without a known end.
     pub(crate) fn spinner() -> Self {
-        Self { bar: ProgressBar::new_spinner(), bytes: None }
+        Self {
+            bar: ProgressBar::new_spinner(),
+            bytes: None,
+        }
     }
 
     /// Draws what has been reached.

@@ -64,7 +64,10 @@ impl Watcher {
             return;
         }
         for target in &tick.targets {
-            let cooling = self.ended.get(&target.target).is_some_and(|at| tick.time.since(*at) < Duration::from_secs(60));
+            let cooling = self
+                .ended
+                .get(&target.target)
+                .is_some_and(|at| tick.time.since(*at) < Duration::from_secs(60));
             let down = self.down.get(&target.target).copied().unwrap_or_default();
             if let Some(probabilities) = target.probabilities
                 && !down
@@ -77,14 +80,21 @@ impl Watcher {
 
     /// The figures.
     pub(super) fn finish(self) -> Evaluation {
-        let figures = self.horizons.iter().enumerate().map(|(head, horizon)| self.figures(head, *horizon));
-        Evaluation { horizons: figures.collect() }
+        let figures = self
+            .horizons
+            .iter()
+            .enumerate()
+            .map(|(head, horizon)| self.figures(head, *horizon));
+        Evaluation {
+            horizons: figures.collect(),
+        }
     }
 
     fn figures(&self, head: usize, horizon: Duration) -> HorizonFigures {
         let known = self.rows.iter().filter(|(_, at, _)| *at + horizon <= self.end);
-        let mut rows: Vec<(f64, bool)> =
-            known.map(|(target, at, all)| (all[head.min(3)], self.label(target, *at, horizon))).collect();
+        let mut rows: Vec<(f64, bool)> = known
+            .map(|(target, at, all)| (all[head.min(3)], self.label(target, *at, horizon)))
+            .collect();
         let positives = rows.iter().filter(|(_, positive)| *positive).count() as f64;
         let expected: f64 = rows.iter().map(|(probability, _)| probability).sum();
         let ranking = rank(&mut rows);
@@ -92,7 +102,9 @@ impl Watcher {
             horizon_s: horizon.as_secs_f64(),
             rows: rows.len(),
             base_rate: positives / rows.len().max(1) as f64,
-            average_precision: ranking.as_ref().map_or(f64::NAN, |ranking| ranking.average_precision),
+            average_precision: ranking
+                .as_ref()
+                .map_or(f64::NAN, |ranking| ranking.average_precision),
             auc: ranking.as_ref().map_or(f64::NAN, |ranking| ranking.auc),
             expected_over_observed: expected / positives.max(1.0),
         }
@@ -112,7 +124,11 @@ impl Sink for Watcher {
             Output::Incident(change) => {
                 self.down.insert(change.target.clone(), change.end.is_none());
                 match change.end {
-                    None => self.began.entry(change.target.clone()).or_default().push(change.start),
+                    None => self
+                        .began
+                        .entry(change.target.clone())
+                        .or_default()
+                        .push(change.start),
                     Some(end) => {
                         self.ended.insert(change.target.clone(), end);
                     }
@@ -129,7 +145,14 @@ impl Evaluation {
     pub(super) fn table(&self) -> String {
         let mut text = "| horizon | rows | base rate | average precision | AUC | expected / observed |\n|---|---|---|---|---|---|\n".to_owned();
         for row in &self.horizons {
-            let HorizonFigures { horizon_s, rows, base_rate, average_precision, auc, expected_over_observed } = row;
+            let HorizonFigures {
+                horizon_s,
+                rows,
+                base_rate,
+                average_precision,
+                auc,
+                expected_over_observed,
+            } = row;
             text += &format!(
                 "| {horizon_s} s | {rows} | {base_rate:.4} | {average_precision:.3} | {auc:.3} | {expected_over_observed:.2} |\n"
             );
@@ -141,8 +164,18 @@ impl Evaluation {
 impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for row in &self.horizons {
-            let HorizonFigures { horizon_s, base_rate, average_precision, auc, expected_over_observed, .. } = row;
-            write!(f, "[{horizon_s} s: AP {average_precision:.3}, AUC {auc:.3}, base {base_rate:.4}, e/o {expected_over_observed:.2}] ")?;
+            let HorizonFigures {
+                horizon_s,
+                base_rate,
+                average_precision,
+                auc,
+                expected_over_observed,
+                ..
+            } = row;
+            write!(
+                f,
+                "[{horizon_s} s: AP {average_precision:.3}, AUC {auc:.3}, base {base_rate:.4}, e/o {expected_over_observed:.2}] "
+            )?;
         }
         Ok(())
     }

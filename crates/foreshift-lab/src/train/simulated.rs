@@ -26,14 +26,21 @@ impl<'a> Simulated<'a> {
         Ok(Self {
             run: recording.run(Policy::Stay),
             logs: LogStep::new()?,
-            partition: PartitionKey { topic: "simulated".into(), partition: 0 },
+            partition: PartitionKey {
+                topic: "simulated".into(),
+                partition: 0,
+            },
             next: 0,
         })
     }
 
     fn decode(&self, emission: Emission) -> Decoded {
         match emission {
-            Emission::Signal(signal) => Decoded::Signal { signal, aliases: Vec::new(), source: OutcomeSource::Native },
+            Emission::Signal(signal) => Decoded::Signal {
+                signal,
+                aliases: Vec::new(),
+                source: OutcomeSource::Native,
+            },
             Emission::Log(line) => {
                 let read = self.logs.read(&LogLine {
                     message: &line.message,
@@ -42,8 +49,17 @@ impl<'a> Simulated<'a> {
                     ..LogLine::default()
                 });
                 let (time, target) = (line.time, line.target);
-                let event = LogEvent { time, target, template: read.template, class: read.class, count: 1 };
-                Decoded::Log { event, aliases: Vec::new() }
+                let event = LogEvent {
+                    time,
+                    target,
+                    template: read.template,
+                    class: read.class,
+                    count: 1,
+                };
+                Decoded::Log {
+                    event,
+                    aliases: Vec::new(),
+                }
             }
         }
     }
@@ -63,13 +79,25 @@ impl Source for Simulated<'_> {
         while items.len() < max {
             let Some(emission) = self.run.next() else { break };
             let decoded = self.decode(emission);
-            items.push(Item { offset: self.next, decoded });
+            items.push(Item {
+                offset: self.next,
+                decoded,
+            });
             self.next += 1;
         }
         let finished = items.len() < max;
         let partition = self.partition.clone();
-        let run = Run { partition, next_offset: self.next, items, refused: Vec::new(), caught_up: false };
-        Ok(Batch { runs: vec![run], finished })
+        let run = Run {
+            partition,
+            next_offset: self.next,
+            items,
+            refused: Vec::new(),
+            caught_up: false,
+        };
+        Ok(Batch {
+            runs: vec![run],
+            finished,
+        })
     }
 
     fn positions(&self) -> Positions {

@@ -18,7 +18,8 @@ fn inputs(count: usize) -> Vec<InputSpec> {
     (0..count)
         .map(|i| InputSpec {
             name: format!("feature_{i}"),
-            edges: edges.clone(), heads: crate::ALL_HEADS
+            edges: edges.clone(),
+            heads: crate::ALL_HEADS,
         })
         .collect()
 }

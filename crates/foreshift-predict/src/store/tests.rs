@@ -6,11 +6,13 @@ fn model() -> Model {
     let inputs = vec![
         InputSpec {
             name: "a".into(),
-            edges: vec![0.0, 0.1, 0.3], heads: crate::ALL_HEADS
+            edges: vec![0.0, 0.1, 0.3],
+            heads: crate::ALL_HEADS,
         },
         InputSpec {
             name: "b".into(),
-            edges: vec![], heads: crate::ALL_HEADS
+            edges: vec![],
+            heads: crate::ALL_HEADS,
         },
     ];
     let horizons = [Duration::from_secs(30), Duration::from_secs(120)];
@@ -136,7 +138,8 @@ fn a_model_of_absurd_size_is_refused_before_it_is_built() {
     let inputs: Vec<InputSpec> = (0..3)
         .map(|i| InputSpec {
             name: i.to_string(),
-            edges: (0..4_000).map(f64::from).collect(), heads: crate::ALL_HEADS
+            edges: (0..4_000).map(f64::from).collect(),
+            heads: crate::ALL_HEADS,
         })
         .collect();
     let absurd = Model::fresh("absurd", Digest::default(), inputs, &[Duration::HOUR]);

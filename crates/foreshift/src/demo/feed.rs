@@ -73,7 +73,11 @@ pub(super) fn produce(
     progress: &Arc<Progress>,
 ) -> anyhow::Result<()> {
     let pace = Pace::new(recording.start, speed);
-    let mut batch = Batch { producer, signals: Vec::new(), lines: Vec::new() };
+    let mut batch = Batch {
+        producer,
+        signals: Vec::new(),
+        lines: Vec::new(),
+    };
     let began = Instant::now();
     for emission in recording.run(Policy::Stay) {
         let time = emission.time();
@@ -88,7 +92,9 @@ pub(super) fn produce(
         progress.produced.fetch_add(1, Ordering::AcqRel);
     }
     batch.send()?;
-    producer.flush(FLUSH).context("the last records of the recording were not delivered")
+    producer
+        .flush(FLUSH)
+        .context("the last records of the recording were not delivered")
 }
 
 /// What goes into the next records.
@@ -117,7 +123,9 @@ impl Batch<'_> {
             self.producer.send(LOGS, 0, lines.to_string().as_bytes())?;
         }
         if !self.signals.is_empty() {
-            let signals = v1::SignalBatch { signals: std::mem::take(&mut self.signals) };
+            let signals = v1::SignalBatch {
+                signals: std::mem::take(&mut self.signals),
+            };
             self.producer.send(SIGNALS, 0, &signals.encode_to_vec())?;
         }
         Ok(())
@@ -165,17 +173,26 @@ mod tests {
         for emission in recording.run(Policy::Stay).take(5_000) {
             match &emission {
                 Emission::Signal(signal) => {
-                    let batch = v1::SignalBatch { signals: vec![v1::Signal::from(signal)] };
+                    let batch = v1::SignalBatch {
+                        signals: vec![v1::Signal::from(signal)],
+                    };
                     let parts = decoder.decode(Format::NativeProto, SIGNALS, &batch.encode_to_vec());
-                    let [Decoded::Signal { signal: read, .. }] = parts.good.as_slice() else { panic!("{parts:?}") };
+                    let [Decoded::Signal { signal: read, .. }] = parts.good.as_slice() else {
+                        panic!("{parts:?}")
+                    };
                     assert_eq!(read, signal);
                     signals += 1;
                 }
                 Emission::Log(line) => {
                     let text = serde_json::Value::Array(vec![json_line(line)]).to_string();
                     let parts = decoder.decode(Format::Auto, LOGS, text.as_bytes());
-                    let [Decoded::Log { event, .. }] = parts.good.as_slice() else { panic!("{parts:?}") };
-                    assert_eq!((event.time, &event.target, event.count), (line.time, &line.target, 1));
+                    let [Decoded::Log { event, .. }] = parts.good.as_slice() else {
+                        panic!("{parts:?}")
+                    };
+                    assert_eq!(
+                        (event.time, &event.target, event.count),
+                        (line.time, &line.target, 1)
+                    );
                     lines += 1;
                 }
             }

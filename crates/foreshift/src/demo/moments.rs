@@ -25,13 +25,32 @@ const MAX_ALARMS: usize = 2_000;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Moment {
     /// An alarm began.
-    Prediction { target: TargetName, probability: f64, horizon: Duration, because: Vec<String> },
+    Prediction {
+        target: TargetName,
+        probability: f64,
+        horizon: Duration,
+        because: Vec<String>,
+    },
     /// An alarm ended without a failure.
-    Withdrawn { target: TargetName, probability: f64, horizon: Duration },
+    Withdrawn {
+        target: TargetName,
+        probability: f64,
+        horizon: Duration,
+    },
     /// Weights begin to move away from rest, or back.
-    Shift { route: RouteName, away: bool, shares: Vec<Share>, reason: Reason },
+    Shift {
+        route: RouteName,
+        away: bool,
+        shares: Vec<Share>,
+        reason: Reason,
+    },
     /// The movement that began with a shift has ended; what it came to in all.
-    Shifted { route: RouteName, away: bool, shares: Vec<Share>, took: Duration },
+    Shifted {
+        route: RouteName,
+        away: bool,
+        shares: Vec<Share>,
+        took: Duration,
+    },
     /// A target fails.
     Failure { target: TargetName, in_incident: bool },
     /// It no longer does.
@@ -113,11 +132,21 @@ impl Story {
             self.changes.push(change_of(&weights));
         }
         // A target that is down is the reason for the step: it is told first.
-        for target in weights.targets.iter().filter(|target| target.health == Some(Health::Down)) {
+        for target in weights
+            .targets
+            .iter()
+            .filter(|target| target.health == Some(Health::Down))
+        {
             let seen = self.targets.entry(target.target.clone()).or_default();
             if !std::mem::replace(&mut seen.failing, true) {
-                let failure = Moment::Failure { target: target.target.clone(), in_incident: false };
-                moments.push(Timed { at: weights.decided_at, moment: failure });
+                let failure = Moment::Failure {
+                    target: target.target.clone(),
+                    in_incident: false,
+                };
+                moments.push(Timed {
+                    at: weights.decided_at,
+                    moment: failure,
+                });
             }
         }
         if moved {
@@ -136,7 +165,9 @@ impl Story {
         for route in &fallback.routes {
             for target in &route.targets {
                 let name = &target.target;
-                let Some(state) = published.targets.get(name) else { continue };
+                let Some(state) = published.targets.get(name) else {
+                    continue;
+                };
                 // The watch of weights is ahead of the status, which would take its news back.
                 let is_down = self.is_down(&route.name, name);
                 self.failing(name, state, is_down, published.now, moments);
@@ -177,16 +208,35 @@ impl Story {
         let target = target.clone();
         moments.push(if failing {
             let at = state.incident_since.unwrap_or(now);
-            Timed { at, moment: Moment::Failure { target, in_incident: state.incident_since.is_some() } }
+            Timed {
+                at,
+                moment: Moment::Failure {
+                    target,
+                    in_incident: state.incident_since.is_some(),
+                },
+            }
         } else {
-            Timed { at: now, moment: Moment::Recovered { target } }
+            Timed {
+                at: now,
+                moment: Moment::Recovered { target },
+            }
         });
     }
 
-    fn risk(&mut self, target: &TargetName, state: &TargetState, trigger: &RiskTrigger, moments: &mut Vec<Timed>) {
-        let Some(prediction) = &state.prediction else { return };
+    fn risk(
+        &mut self,
+        target: &TargetName,
+        state: &TargetState,
+        trigger: &RiskTrigger,
+        moments: &mut Vec<Timed>,
+    ) {
+        let Some(prediction) = &state.prediction else {
+            return;
+        };
         let horizon = trigger.horizon;
-        let Some(risk) = prediction.risks.iter().find(|risk| risk.horizon == horizon) else { return };
+        let Some(risk) = prediction.risks.iter().find(|risk| risk.horizon == horizon) else {
+            return;
+        };
         let seen = self.targets.entry(target.clone()).or_default();
         let (at, probability, target) = (prediction.id.tick, risk.probability, target.clone());
         // While it fails, a prediction is about the incident after this one.
@@ -196,30 +246,59 @@ impl Story {
             seen.alarmed = true;
             let explained = state.explanations.iter().find(|one| one.horizon == horizon);
             let [_, window, ..] = self.fallback.timing.windows;
-            let because = explained.map(|one| reasons::because(one, window)).unwrap_or_default();
+            let because = explained
+                .map(|one| reasons::because(one, window))
+                .unwrap_or_default();
             if self.alarms.len() < MAX_ALARMS {
-                self.alarms.push(Alarm { target: target.clone(), began: at, withdrawn: None });
+                self.alarms.push(Alarm {
+                    target: target.clone(),
+                    began: at,
+                    withdrawn: None,
+                });
             }
-            moments.push(Timed { at, moment: Moment::Prediction { target, probability, horizon, because } });
+            moments.push(Timed {
+                at,
+                moment: Moment::Prediction {
+                    target,
+                    probability,
+                    horizon,
+                    because,
+                },
+            });
         } else if seen.alarmed && probability < trigger.exit {
             seen.alarmed = false;
             if let Some(alarm) = self.alarms.iter_mut().rfind(|alarm| alarm.target == target) {
                 alarm.withdrawn = Some(at);
             }
-            moments.push(Timed { at, moment: Moment::Withdrawn { target, probability, horizon } });
+            moments.push(Timed {
+                at,
+                moment: Moment::Withdrawn {
+                    target,
+                    probability,
+                    horizon,
+                },
+            });
         }
     }
 }
 
 fn shares_of(weights: &RouteWeights) -> Vec<(&TargetName, u32)> {
-    weights.targets.iter().map(|target| (&target.target, target.weight_bp)).collect()
+    weights
+        .targets
+        .iter()
+        .map(|target| (&target.target, target.weight_bp))
+        .collect()
 }
 
 fn change_of(weights: &RouteWeights) -> WeightChange {
     WeightChange {
         time: weights.decided_at,
         route: weights.route.clone(),
-        weights: weights.targets.iter().map(|target| (target.target.clone(), target.weight_bp)).collect(),
+        weights: weights
+            .targets
+            .iter()
+            .map(|target| (target.target.clone(), target.weight_bp))
+            .collect(),
     }
 }
 

@@ -62,7 +62,10 @@ mod tests {
     fn what_may_be_on_its_way_fits_into_the_mock_cluster() {
         for scenario in Scenario::ALL {
             let recording = scenario.recording(7);
-            let largest = recording.run(Policy::Stay).map(|emission| encoded_bytes(&emission)).max();
+            let largest = recording
+                .run(Policy::Stay)
+                .map(|emission| encoded_bytes(&emission))
+                .max();
             let bytes = largest.unwrap() as u64 * MAX_AHEAD;
             assert!(bytes < KEPT_BYTES as u64 / 2, "{scenario:?}: {bytes} bytes");
         }

@@ -12,7 +12,9 @@ pub(super) fn because(explanation: &Explanation, window: Duration) -> Vec<String
     let known = |one: &Contribution| one.value.filter(|value| value.is_finite());
     let mut sorted: Vec<&Contribution> = explanation.contributions.iter().filter(raising).collect();
     sorted.sort_by(|a, b| b.logit.total_cmp(&a.logit));
-    let named = sorted.iter().filter_map(|one| Some(in_words(&one.feature, known(one)?, window)));
+    let named = sorted
+        .iter()
+        .filter_map(|one| Some(in_words(&one.feature, known(one)?, window)));
     let words: Vec<String> = named.take(NAMED).collect();
     if words.is_empty() {
         return sorted.iter().take(NAMED).map(|one| plain(&one.feature)).collect();
@@ -27,7 +29,9 @@ fn in_words(feature: &str, value: f64, window: Duration) -> String {
     let many = || format!("{:.1}", value.exp2() - 1.0);
     let ahead = || Duration::from_secs((window.as_secs_f64() * value.exp2()).round() as i64);
     match feature {
-        "failure_ratio_fast" | "failure_ratio_mid" | "failure_ratio_long" => format!("{} of requests fail", fine()),
+        "failure_ratio_fast" | "failure_ratio_mid" | "failure_ratio_long" => {
+            format!("{} of requests fail", fine())
+        }
         "failure_trend" => format!("failures {} as often as usual", times()),
         "unreachable_ratio" => format!("{} of requests time out or break", fine()),
         "unreachable_trend" => format!("broken requests {} as often as usual", times()),
@@ -72,7 +76,13 @@ mod tests {
             logit: *logit,
         };
         let contributions = contributions.iter().map(one).collect();
-        Explanation { horizon: Duration::from_secs(120), probability: 0.6, logit: 0.4, base: -3.0, contributions }
+        Explanation {
+            horizon: Duration::from_secs(120),
+            probability: 0.6,
+            logit: 0.4,
+            base: -3.0,
+            contributions,
+        }
     }
 
     #[test]
@@ -86,19 +96,31 @@ mod tests {
             ("latency_p99_shift", Some(1.0), 0.4),
         ]);
         let words = because(&explained, Duration::from_secs(30));
-        assert_eq!(words, ["a gauge grows by 2.1% of its limit in 30s", "early signs in logs 4.0x as often as usual"]);
+        assert_eq!(
+            words,
+            [
+                "a gauge grows by 2.1% of its limit in 30s",
+                "early signs in logs 4.0x as often as usual"
+            ]
+        );
     }
 
     #[test]
     fn terms_of_the_model_speak_only_where_no_feature_does() {
         let explained = explanation(&[("hazard_prior", None, 2.5), ("latency_z", Some(f64::NAN), 1.5)]);
-        assert_eq!(because(&explained, Duration::from_secs(30)), ["hazard prior", "latency z"]);
+        assert_eq!(
+            because(&explained, Duration::from_secs(30)),
+            ["hazard prior", "latency z"]
+        );
         assert!(because(&explanation(&[]), Duration::from_secs(30)).is_empty());
     }
 
     #[test]
     fn a_feature_without_words_is_told_by_its_name() {
         let explained = explanation(&[("fleet_in_incident", Some(0.25), 0.5)]);
-        assert_eq!(because(&explained, Duration::from_secs(30)), ["fleet in incident 0.25"]);
+        assert_eq!(
+            because(&explained, Duration::from_secs(30)),
+            ["fleet in incident 0.25"]
+        );
     }
 }

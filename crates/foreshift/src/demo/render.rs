@@ -60,8 +60,16 @@ pub(super) fn heading(scenario: &str, seed: u64, length: Duration, speed: f64, p
 
 /// One line for each target.
 pub(super) fn target_lines(view: &View, paint: Paint) -> Vec<String> {
-    let width = view.targets.iter().map(|target| clean(target.target.as_str()).chars().count()).max().unwrap_or(0);
-    view.targets.iter().map(|target| target_line(target, width, paint)).collect()
+    let width = view
+        .targets
+        .iter()
+        .map(|target| clean(target.target.as_str()).chars().count())
+        .max()
+        .unwrap_or(0);
+    view.targets
+        .iter()
+        .map(|target| target_line(target, width, paint))
+        .collect()
 }
 
 fn target_line(view: &TargetView, width: usize, paint: Paint) -> String {
@@ -72,7 +80,11 @@ fn target_line(view: &TargetView, width: usize, paint: Paint) -> String {
     };
     let risk = view.risk.unwrap_or(0.0);
     let chance = view.risk.map_or_else(|| "-".to_owned(), percent);
-    let moved = if view.weight_bp == view.baseline_bp { Ink::Plain } else { Ink::Bold };
+    let moved = if view.weight_bp == view.baseline_bp {
+        Ink::Plain
+    } else {
+        Ink::Bold
+    };
     format!(
         "{name}  risk {} {}  weight {} {}  {}",
         paint.ink(risk_ink(risk), &bar(risk)),
@@ -85,7 +97,11 @@ fn target_line(view: &TargetView, width: usize, paint: Paint) -> String {
 
 /// A bar for a share of 0 to 1; not empty unless the share is next to nothing.
 fn bar(share: f64) -> String {
-    let full = if share.is_finite() { (share.clamp(0.0, 1.0) * BAR as f64).round() as usize } else { 0 };
+    let full = if share.is_finite() {
+        (share.clamp(0.0, 1.0) * BAR as f64).round() as usize
+    } else {
+        0
+    };
     let full = full.max(usize::from(share >= 0.01)).min(BAR);
     let filled = "█".repeat(full);
     let empty = "░".repeat(BAR - full);
@@ -94,14 +110,23 @@ fn bar(share: f64) -> String {
 
 /// How far the run has come, beside its bar.
 pub(super) fn progress(view: &View) -> String {
-    format!("{} of {} recorded, {} signals and log lines", age(view.reached), age(view.length), view.handled)
+    format!(
+        "{} of {} recorded, {} signals and log lines",
+        age(view.reached),
+        age(view.length),
+        view.handled
+    )
 }
 
 /// All targets on one line, for where nothing can be redrawn.
 pub(super) fn status_line(view: &View) -> String {
     let one = |target: &TargetView| {
         let chance = target.risk.map_or_else(|| "-".to_owned(), percent);
-        format!("{} {} (risk {chance})", clean(target.target.as_str()), percent_bp(target.weight_bp))
+        format!(
+            "{} {} (risk {chance})",
+            clean(target.target.as_str()),
+            percent_bp(target.weight_bp)
+        )
     };
     let targets: Vec<String> = view.targets.iter().map(one).collect();
     format!("{}            {}", clock(view.reached), targets.join("  "))
@@ -110,40 +135,97 @@ pub(super) fn status_line(view: &View) -> String {
 /// One line for a moment, beginning with its recorded time.
 pub(super) fn moment(timed: &Timed, start: Timestamp, paint: Paint) -> String {
     let (word, ink, text) = in_words(&timed.moment);
-    format!("{}  {} {text}", clock(timed.at.since(start)), paint.ink(ink, &format!("{word:<10}")))
+    format!(
+        "{}  {} {text}",
+        clock(timed.at.since(start)),
+        paint.ink(ink, &format!("{word:<10}"))
+    )
 }
 
 fn in_words(moment: &Moment) -> (&'static str, Ink, String) {
     match moment {
-        Moment::Prediction { target, probability, horizon, because } => {
-            let why = if because.is_empty() { String::new() } else { format!(" (because: {})", because.join(", ")) };
-            let text = format!("{} fails within {horizon} with {}{why}", clean(target.as_str()), percent(*probability));
+        Moment::Prediction {
+            target,
+            probability,
+            horizon,
+            because,
+        } => {
+            let why = if because.is_empty() {
+                String::new()
+            } else {
+                format!(" (because: {})", because.join(", "))
+            };
+            let text = format!(
+                "{} fails within {horizon} with {}{why}",
+                clean(target.as_str()),
+                percent(*probability)
+            );
             ("prediction", Ink::Warn, text)
         }
-        Moment::Withdrawn { target, probability, horizon } => {
-            let text = format!("{} is back at {} within {horizon}", clean(target.as_str()), percent(*probability));
+        Moment::Withdrawn {
+            target,
+            probability,
+            horizon,
+        } => {
+            let text = format!(
+                "{} is back at {} within {horizon}",
+                clean(target.as_str()),
+                percent(*probability)
+            );
             ("withdrawn", Ink::Plain, text)
         }
-        Moment::Shift { route, away, shares: moved, reason } => {
+        Moment::Shift {
+            route,
+            away,
+            shares: moved,
+            reason,
+        } => {
             let word = if *away { "shift" } else { "restore" };
-            let text = format!("{}: {} ({})", clean(route.as_str()), shares(moved), reason_word(*reason).0);
+            let text = format!(
+                "{}: {} ({})",
+                clean(route.as_str()),
+                shares(moved),
+                reason_word(*reason).0
+            );
             (word, Ink::Bold, text)
         }
-        Moment::Shifted { route, away, shares: moved, took } => {
+        Moment::Shifted {
+            route,
+            away,
+            shares: moved,
+            took,
+        } => {
             let word = if *away { "shifted" } else { "restored" };
-            (word, Ink::Bold, format!("{}: {} in {}", clean(route.as_str()), shares(moved), age(*took)))
+            (
+                word,
+                Ink::Bold,
+                format!("{}: {} in {}", clean(route.as_str()), shares(moved), age(*took)),
+            )
         }
         Moment::Failure { target, in_incident } => {
-            let what = if *in_incident { "is in an incident" } else { "is down" };
+            let what = if *in_incident {
+                "is in an incident"
+            } else {
+                "is down"
+            };
             ("failure", Ink::Bad, format!("{} {what}", clean(target.as_str())))
         }
-        Moment::Recovered { target } => ("recovered", Ink::Good, format!("{} is well again", clean(target.as_str()))),
+        Moment::Recovered { target } => (
+            "recovered",
+            Ink::Good,
+            format!("{} is well again", clean(target.as_str())),
+        ),
     }
 }
 
 fn shares(shares: &[Share]) -> String {
     let one = |share: &Share| {
-        format!("{} {} -> {}", clean(share.target.as_str()), percent_bp(share.from_bp), percent_bp(share.to_bp))
+        format!(
+            "{} {} -> {}",
+            clean(share.target.as_str()),
+            percent_bp(share.from_bp),
+            percent_bp(share.to_bp)
+        )
     };
     shares.iter().map(one).collect::<Vec<_>>().join(", ")
 }
@@ -192,16 +274,32 @@ mod tests {
                 "eu       risk ░░░░░░░░░░     -  weight ██████████    95%  in an incident",
             ]
         );
-        assert_eq!(progress(&view()), "3m 12s of 8m recorded, 38123 signals and log lines");
+        assert_eq!(
+            progress(&view()),
+            "3m 12s of 8m recorded, 38123 signals and log lines"
+        );
     }
 
     #[test]
     fn without_colours_no_control_code_is_written() {
         let mut lines = target_lines(&view(), Paint::new(false));
-        lines.extend(heading("demo", 7, Duration::from_secs(480), 13.3, Paint::new(false)));
+        lines.extend(heading(
+            "demo",
+            7,
+            Duration::from_secs(480),
+            13.3,
+            Paint::new(false),
+        ));
         lines.push(status_line(&view()));
-        assert!(lines.iter().all(|line| !line.chars().any(char::is_control)), "{lines:?}");
-        assert!(target_lines(&view(), Paint::new(true)).iter().any(|line| line.contains('\u{1b}')));
+        assert!(
+            lines.iter().all(|line| !line.chars().any(char::is_control)),
+            "{lines:?}"
+        );
+        assert!(
+            target_lines(&view(), Paint::new(true))
+                .iter()
+                .any(|line| line.contains('\u{1b}'))
+        );
     }
 
     #[test]
@@ -209,7 +307,10 @@ mod tests {
         for share in [-1.0, 0.0, 0.011, 0.5, 1.0, 7.0, f64::NAN, f64::INFINITY] {
             assert_eq!(bar(share).chars().count(), BAR, "{share}");
         }
-        assert_eq!((bar(0.011), bar(0.0)), ("█░░░░░░░░░".to_owned(), "░░░░░░░░░░".to_owned()));
+        assert_eq!(
+            (bar(0.011), bar(0.0)),
+            ("█░░░░░░░░░".to_owned(), "░░░░░░░░░░".to_owned())
+        );
     }
 
     #[test]
@@ -229,13 +330,35 @@ mod tests {
             line(252_000, prediction),
             " 4:12.0  prediction eu-west fails within 2m with 63% (because: a gauge grows, early signs)"
         );
-        let share = Share { target: "eu-west".into(), from_bp: 10_000, to_bp: 500 };
-        let shifted =
-            Moment::Shifted { route: "checkout".into(), away: true, shares: vec![share.clone()], took: Duration::from_secs(19) };
-        assert_eq!(line(271_900, shifted), " 4:31.9  shifted    checkout: eu-west 100% -> 5% in 19s");
-        let restore = Moment::Shift { route: "checkout".into(), away: false, shares: vec![share], reason: Reason::Restore };
-        assert_eq!(line(0, restore), " 0:00.0  restore    checkout: eu-west 100% -> 5% (going back)");
-        let failure = Moment::Failure { target: "a\u{7}b".into(), in_incident: true };
+        let share = Share {
+            target: "eu-west".into(),
+            from_bp: 10_000,
+            to_bp: 500,
+        };
+        let shifted = Moment::Shifted {
+            route: "checkout".into(),
+            away: true,
+            shares: vec![share.clone()],
+            took: Duration::from_secs(19),
+        };
+        assert_eq!(
+            line(271_900, shifted),
+            " 4:31.9  shifted    checkout: eu-west 100% -> 5% in 19s"
+        );
+        let restore = Moment::Shift {
+            route: "checkout".into(),
+            away: false,
+            shares: vec![share],
+            reason: Reason::Restore,
+        };
+        assert_eq!(
+            line(0, restore),
+            " 0:00.0  restore    checkout: eu-west 100% -> 5% (going back)"
+        );
+        let failure = Moment::Failure {
+            target: "a\u{7}b".into(),
+            in_incident: true,
+        };
         assert_eq!(line(1, failure), " 0:00.0  failure    a?b is in an incident");
     }
 }

@@ -37,7 +37,11 @@ impl Screen {
     pub(super) fn new(json: bool, targets: usize, length: Duration) -> anyhow::Result<Self> {
         let target = match (json, io::stdout().is_terminal(), io::stderr().is_terminal()) {
             (false, true, _) => ProgressDrawTarget::stdout_with_hz(FRAMES_PER_S),
-            (false, false, _) => return Ok(Self::Lines { next_status: Duration::ZERO }),
+            (false, false, _) => {
+                return Ok(Self::Lines {
+                    next_status: Duration::ZERO,
+                });
+            }
             (true, _, true) => ProgressDrawTarget::stderr_with_hz(FRAMES_PER_S),
             (true, _, false) => return Ok(Self::Nothing),
         };
@@ -91,21 +95,34 @@ impl Screen {
 }
 
 impl Bars {
-    fn new(target: ProgressDrawTarget, targets: usize, length: Duration, paint: Paint) -> anyhow::Result<Self> {
+    fn new(
+        target: ProgressDrawTarget,
+        targets: usize,
+        length: Duration,
+        paint: Paint,
+    ) -> anyhow::Result<Self> {
         let all = MultiProgress::with_draw_target(target);
         let line = ProgressStyle::with_template("{wide_msg}")?;
-        let targets = (0..targets).map(|_| all.add(ProgressBar::new(0).with_style(line.clone()))).collect();
+        let targets = (0..targets)
+            .map(|_| all.add(ProgressBar::new(0).with_style(line.clone())))
+            .collect();
         let style = ProgressStyle::with_template("[{bar:40}] {wide_msg}")?.progress_chars("=> ");
         let millis = u64::try_from(length.as_micros() / 1_000).unwrap_or_default();
         let time = all.add(ProgressBar::new(millis).with_style(style));
-        Ok(Self { all, targets, time, paint })
+        Ok(Self {
+            all,
+            targets,
+            time,
+            paint,
+        })
     }
 
     fn draw(&self, view: &View) {
         for (bar, line) in self.targets.iter().zip(render::target_lines(view, self.paint)) {
             bar.set_message(line);
         }
-        self.time.set_position(u64::try_from(view.reached.as_micros() / 1_000).unwrap_or_default());
+        self.time
+            .set_position(u64::try_from(view.reached.as_micros() / 1_000).unwrap_or_default());
         self.time.set_message(render::progress(view));
     }
 }

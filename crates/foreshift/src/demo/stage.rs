@@ -40,7 +40,12 @@ impl Stage {
         let config = process(&kafka.brokers(), &storage, speed)?;
         let fallback = Arc::new(fallback(recording)?);
         let running = run::start(&config, Arc::clone(&fallback)).await?;
-        Ok(Self { running, fallback, kafka, storage })
+        Ok(Self {
+            running,
+            fallback,
+            kafka,
+            storage,
+        })
     }
 }
 
@@ -67,13 +72,19 @@ storage: {{dir: state}}
 shutdown_deadline: 5s
 "#
     );
-    let process = foreshift_config::parse_process(&text, "the demo's foreshift.yaml", storage.path(), std::iter::empty())?;
+    let process = foreshift_config::parse_process(
+        &text,
+        "the demo's foreshift.yaml",
+        storage.path(),
+        std::iter::empty(),
+    )?;
     Ok(process.value)
 }
 
 /// The fallback configuration that the recording names.
 pub(super) fn fallback(recording: &Recording) -> anyhow::Result<Fallback> {
-    let fallback = foreshift_config::parse_fallback(&recording.fallback_yaml(), "the demo's fallback.yaml")?.value;
+    let fallback =
+        foreshift_config::parse_fallback(&recording.fallback_yaml(), "the demo's fallback.yaml")?.value;
     foreshift_config::refuse_for_live(&fallback).map_err(anyhow::Error::msg)?;
     Ok(fallback)
 }
@@ -104,7 +115,10 @@ mod tests {
         let process = process("127.0.0.1:9092,127.0.0.1:9093", &storage, 13.3).unwrap();
         assert!(process.storage.dir.starts_with(storage.path()));
         assert_eq!(process.kafka.brokers.len(), 2);
-        assert_eq!((process.time.lateness, process.listen.http.is_none()), (LATENESS, true));
+        assert_eq!(
+            (process.time.lateness, process.listen.http.is_none()),
+            (LATENESS, true)
+        );
         for scenario in Scenario::ALL {
             let recording = scenario.recording(7);
             let fallback = fallback(&recording).unwrap();

@@ -109,7 +109,9 @@ impl Summary {
             model: watched.model,
             produced: watched.produced,
             handled: watched.handled,
-            faults: faults.map(|fault| fault_summary(recording, &changes, &watched.alarms, fault)).collect(),
+            faults: faults
+                .map(|fault| fault_summary(recording, &changes, &watched.alarms, fault))
+                .collect(),
             shifts_without_fault: shifts_without_fault(recording, &changes),
             requests: comparison.stay.requests,
             saved_against_staying_put: comparison.saved_against_stay(),
@@ -133,7 +135,11 @@ fn in_force(mut changes: Vec<WeightChange>) -> Vec<WeightChange> {
 
 impl From<Outcome> for PolicySummary {
     fn from(outcome: Outcome) -> Self {
-        Self { failed: outcome.failed, slow: outcome.slow, peak_survivor_load: outcome.peak_survivor_load }
+        Self {
+            failed: outcome.failed,
+            slow: outcome.slow,
+            peak_survivor_load: outcome.peak_survivor_load,
+        }
     }
 }
 
@@ -150,13 +156,23 @@ fn routes(comparison: &Comparison) -> Vec<RouteSummary> {
     routes.collect()
 }
 
-fn fault_summary(recording: &Recording, changes: &[WeightChange], alarms: &[Alarm], fault: &Fault) -> FaultSummary {
+fn fault_summary(
+    recording: &Recording,
+    changes: &[WeightChange],
+    alarms: &[Alarm],
+    fault: &Fault,
+) -> FaultSummary {
     let since = |time: Timestamp| time.since(recording.start).as_secs_f64();
     let from = fault.precursor_start.unwrap_or(fault.onset);
-    let foretold = |alarm: &&Alarm| alarm.target == fault.target && alarm.began >= from && alarm.began < fault.onset;
+    let foretold =
+        |alarm: &&Alarm| alarm.target == fault.target && alarm.began >= from && alarm.began < fault.onset;
     let stood = |alarm: &Alarm| alarm.withdrawn.is_none_or(|withdrawn| withdrawn > fault.onset);
     let standing = alarms.iter().filter(foretold).find(|alarm| stood(alarm));
-    let withdrawn = alarms.iter().filter(foretold).filter(|alarm| !stood(alarm)).count();
+    let withdrawn = alarms
+        .iter()
+        .filter(foretold)
+        .filter(|alarm| !stood(alarm))
+        .count();
     let baseline_bp = baseline_of(recording, &fault.target);
     let shift = shift_for(recording, changes, fault);
     FaultSummary {
@@ -167,7 +183,9 @@ fn fault_summary(recording: &Recording, changes: &[WeightChange], alarms: &[Alar
         predicted_s: standing.map(|alarm| since(alarm.began)),
         withdrawn_alarms: u32::try_from(withdrawn).unwrap_or(u32::MAX),
         first_shift_s: shift.began.map(since),
-        lead_time_s: shift.began.map(|began| lead_time(began, fault.onset).as_secs_f64()),
+        lead_time_s: shift
+            .began
+            .map(|began| lead_time(began, fault.onset).as_secs_f64()),
         shifts_taken_back: shift.taken_back,
         baseline_bp,
         weight_at_onset_bp: weight_at(changes, &fault.target, fault.onset).unwrap_or(baseline_bp),
@@ -195,7 +213,10 @@ fn shift_for(recording: &Recording, changes: &[WeightChange], fault: &Fault) -> 
             change.time > began && change.time < fault.onset && !is_reduced(recording, change, fault)
         });
         let Some(back) = back.map(|change| change.time) else {
-            return Shift { began: Some(began), taken_back };
+            return Shift {
+                began: Some(began),
+                taken_back,
+            };
         };
         taken_back += 1;
         rest.retain(|change| change.time >= back);
@@ -204,7 +225,10 @@ fn shift_for(recording: &Recording, changes: &[WeightChange], fault: &Fault) -> 
 
 /// Whether a change leaves the fault's target with less than at rest; changes of other routes do not put it back.
 fn is_reduced(recording: &Recording, change: &WeightChange, fault: &Fault) -> bool {
-    let route = recording.targets().find(|(_, spec)| spec.name == fault.target).map(|(route, _)| &route.name);
+    let route = recording
+        .targets()
+        .find(|(_, spec)| spec.name == fault.target)
+        .map(|(route, _)| &route.name);
     let weight = change.weights.iter().find(|(name, _)| *name == fault.target);
     let weight = weight.map_or(0, |(_, weight)| *weight);
     route != Some(&change.route) || weight < baseline_of(recording, &fault.target)
@@ -264,12 +288,21 @@ mod tests {
         WeightChange {
             time: recording.start + Duration::from_secs(at_s),
             route: "checkout".into(),
-            weights: vec![(PRIMARY.into(), primary_bp), (SECONDARY.into(), 10_000 - primary_bp)],
+            weights: vec![
+                (PRIMARY.into(), primary_bp),
+                (SECONDARY.into(), 10_000 - primary_bp),
+            ],
         }
     }
 
     fn summary(recording: &Recording, changes: Vec<WeightChange>) -> Summary {
-        Summary::of(recording, Watched { changes, ..Watched::default() })
+        Summary::of(
+            recording,
+            Watched {
+                changes,
+                ..Watched::default()
+            },
+        )
     }
 
     #[test]
@@ -278,17 +311,30 @@ mod tests {
         let summary = summary(&recording, Vec::new());
         assert_eq!(summary.saved_against_staying_put, 0);
         assert_eq!(summary.foreshift, summary.staying_put);
-        let [fault] = summary.faults.as_slice() else { panic!() };
-        assert_eq!((fault.first_shift_s, fault.lead_time_s, fault.weight_at_onset_bp), (None, None, 10_000));
+        let [fault] = summary.faults.as_slice() else {
+            panic!()
+        };
+        assert_eq!(
+            (fault.first_shift_s, fault.lead_time_s, fault.weight_at_onset_bp),
+            (None, None, 10_000)
+        );
     }
 
     #[test]
     fn a_shift_before_the_onset_has_its_lead_time_less_the_lateness_and_saves_requests() {
         let recording = Scenario::Leak.recording(7);
-        let summary = summary(&recording, vec![change(&recording, 200, 500), change(&recording, 400, 10_000)]);
-        let [fault] = summary.faults.as_slice() else { panic!() };
+        let summary = summary(
+            &recording,
+            vec![change(&recording, 200, 500), change(&recording, 400, 10_000)],
+        );
+        let [fault] = summary.faults.as_slice() else {
+            panic!()
+        };
         assert_eq!(fault.onset_s, 300.0);
-        assert_eq!((fault.first_shift_s, fault.lead_time_s), (Some(200.1), Some(99.9)));
+        assert_eq!(
+            (fault.first_shift_s, fault.lead_time_s),
+            (Some(200.1), Some(99.9))
+        );
         assert_eq!(fault.weight_at_onset_bp, 500);
         assert_eq!(
             summary.saved_against_staying_put,
@@ -303,8 +349,13 @@ mod tests {
     fn a_shift_after_the_onset_is_reactive_with_a_negative_lead_time() {
         let recording = Scenario::Leak.recording(7);
         let summary = summary(&recording, vec![change(&recording, 304, 0)]);
-        let [fault] = summary.faults.as_slice() else { panic!() };
-        assert_eq!((fault.lead_time_s, fault.weight_at_onset_bp), (Some(-4.1), 10_000));
+        let [fault] = summary.faults.as_slice() else {
+            panic!()
+        };
+        assert_eq!(
+            (fault.lead_time_s, fault.weight_at_onset_bp),
+            (Some(-4.1), 10_000)
+        );
     }
 
     #[test]
@@ -318,7 +369,10 @@ mod tests {
             weights: vec![(fault, 10_000)],
         };
         let summary = summary(&recording, vec![worse]);
-        assert!(summary.saved_against_staying_put < 0 && summary.saved_against_breaker < 0, "{summary:?}");
+        assert!(
+            summary.saved_against_staying_put < 0 && summary.saved_against_breaker < 0,
+            "{summary:?}"
+        );
     }
 
     #[test]
@@ -339,14 +393,35 @@ mod tests {
     fn a_shift_that_was_taken_back_before_the_onset_is_no_lead() {
         let recording = Scenario::Leak.recording(7);
         let taken_back = [change(&recording, 200, 500), change(&recording, 210, 10_000)];
-        let [fault] = summary(&recording, taken_back.to_vec()).faults.try_into().unwrap();
-        assert_eq!((fault.first_shift_s, fault.shifts_taken_back, fault.weight_at_onset_bp), (None, 1, 10_000));
+        let [fault] = summary(&recording, taken_back.to_vec())
+            .faults
+            .try_into()
+            .unwrap();
+        assert_eq!(
+            (
+                fault.first_shift_s,
+                fault.shifts_taken_back,
+                fault.weight_at_onset_bp
+            ),
+            (None, 1, 10_000)
+        );
         let late = [taken_back.to_vec(), vec![change(&recording, 303, 0)]].concat();
         let [fault] = summary(&recording, late).faults.try_into().unwrap();
         assert_eq!((fault.lead_time_s, fault.shifts_taken_back), (Some(-3.1), 1));
-        let again = [taken_back.to_vec(), vec![change(&recording, 280, 5_000), change(&recording, 285, 500)]].concat();
+        let again = [
+            taken_back.to_vec(),
+            vec![change(&recording, 280, 5_000), change(&recording, 285, 500)],
+        ]
+        .concat();
         let [fault] = summary(&recording, again).faults.try_into().unwrap();
-        assert_eq!((fault.lead_time_s, fault.shifts_taken_back, fault.weight_at_onset_bp), (Some(19.9), 1, 500));
+        assert_eq!(
+            (
+                fault.lead_time_s,
+                fault.shifts_taken_back,
+                fault.weight_at_onset_bp
+            ),
+            (Some(19.9), 1, 500)
+        );
     }
 
     #[test]
@@ -359,12 +434,18 @@ mod tests {
             withdrawn: withdrawn.map(time),
         };
         let of = |alarms| {
-            let watched = Watched { alarms, ..Watched::default() };
+            let watched = Watched {
+                alarms,
+                ..Watched::default()
+            };
             let [fault] = Summary::of(&recording, watched).faults.try_into().unwrap();
             (fault.predicted_s, fault.withdrawn_alarms)
         };
         assert_eq!(of(vec![alarm(50, None), alarm(310, None)]), (None, 0));
-        assert_eq!(of(vec![alarm(250, Some(260)), alarm(270, Some(302))]), (Some(270.0), 1));
+        assert_eq!(
+            of(vec![alarm(250, Some(260)), alarm(270, Some(302))]),
+            (Some(270.0), 1)
+        );
         assert_eq!(of(vec![alarm(250, Some(260))]), (None, 1));
     }
 }

@@ -50,12 +50,25 @@ impl<'a> Viewer<'a> {
         let story = Story::new(Arc::clone(&fallback));
         let give_up = GIVE_UP + Wait::from_secs_f64(stage::idle_timeout(speed).as_secs_f64());
         let (model, moved_at) = (String::new(), Instant::now());
-        Self { recording, fallback, story, screen, progress, model, moved_at, give_up }
+        Self {
+            recording,
+            fallback,
+            story,
+            screen,
+            progress,
+            model,
+            moved_at,
+            give_up,
+        }
     }
 
     /// Watches a server until all of the recording has been seen.
     pub(super) async fn watch(mut self, server: String) -> anyhow::Result<Watched> {
-        let client = Client::connect(ClientConfig { server, ..ClientConfig::default() }).await?;
+        let client = Client::connect(ClientConfig {
+            server,
+            ..ClientConfig::default()
+        })
+        .await?;
         let mut news = client.watch_weights(&[]).await?;
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -89,7 +102,9 @@ impl<'a> Viewer<'a> {
         let mut moments = Vec::new();
         match news {
             WeightNews::Snapshot(routes) => {
-                routes.into_iter().for_each(|weights| self.story.weights(weights, &mut moments));
+                routes
+                    .into_iter()
+                    .for_each(|weights| self.story.weights(weights, &mut moments));
             }
             WeightNews::Changed(weights) => self.story.weights(weights, &mut moments),
             WeightNews::Removed(route) => bail!("the server removed the route {route}"),
@@ -109,12 +124,15 @@ impl<'a> Viewer<'a> {
         let mut moments = Vec::new();
         self.story.state(published, &mut moments);
         self.tell(moments)?;
-        self.screen.draw(&view(self.recording, &self.fallback, published, handled))
+        self.screen
+            .draw(&view(self.recording, &self.fallback, published, handled))
     }
 
     fn tell(&self, mut moments: Vec<Timed>) -> anyhow::Result<()> {
         moments.sort_by_key(|timed| timed.at);
-        let lines = moments.iter().map(|timed| render::moment(timed, self.recording.start, self.screen.paint()));
+        let lines = moments
+            .iter()
+            .map(|timed| render::moment(timed, self.recording.start, self.screen.paint()));
         lines.into_iter().try_for_each(|line| self.screen.say(&line))
     }
 
@@ -153,17 +171,27 @@ fn view(recording: &Recording, fallback: &Fallback, published: &Published, handl
     let reached = if published.now == Timestamp::MIN {
         Duration::ZERO
     } else {
-        published.now.since(recording.start).max(Duration::ZERO).min(recording.length)
+        published
+            .now
+            .since(recording.start)
+            .max(Duration::ZERO)
+            .min(recording.length)
     };
     let routes = fallback.routes.iter();
     let targets = routes.flat_map(|route| {
-        let horizon = route.settings.triggers.risk.as_ref().map(|trigger| trigger.horizon);
+        let horizon = route
+            .settings
+            .triggers
+            .risk
+            .as_ref()
+            .map(|trigger| trigger.horizon);
         route.targets.iter().map(move |target| {
             let state = published.targets.get(&target.target);
             let prediction = state.and_then(|state| state.prediction.as_ref());
             let risk = prediction.and_then(|one| one.risks.iter().find(|risk| Some(risk.horizon) == horizon));
             let weights = published.routes.get(&route.name);
-            let weight = weights.and_then(|weights| weights.targets.iter().find(|one| one.target == target.target));
+            let weight =
+                weights.and_then(|weights| weights.targets.iter().find(|one| one.target == target.target));
             TargetView {
                 route: route.name.clone(),
                 target: target.target.clone(),
@@ -171,12 +199,19 @@ fn view(recording: &Recording, fallback: &Fallback, published: &Published, handl
                 risk: risk.map(|risk| risk.probability),
                 weight_bp: weight.map_or(target.baseline_bp, |weight| weight.weight_bp),
                 baseline_bp: target.baseline_bp,
-                health: weight.and_then(|weight| weight.health).or(state.and_then(|state| state.health)),
+                health: weight
+                    .and_then(|weight| weight.health)
+                    .or(state.and_then(|state| state.health)),
                 in_incident: state.is_some_and(|state| state.incident_since.is_some()),
             }
         })
     });
-    View { reached, length: recording.length, handled, targets: targets.collect() }
+    View {
+        reached,
+        length: recording.length,
+        handled,
+        targets: targets.collect(),
+    }
 }
 
 #[cfg(test)]
@@ -189,16 +224,33 @@ mod tests {
     fn before_the_server_knows_anything_every_target_is_at_rest_at_the_beginning() {
         let recording = Scenario::Demo.recording(7);
         let fallback = stage::fallback(&recording).unwrap();
-        let view = view(&recording, &fallback, &Published { now: Timestamp::MIN, ..Published::default() }, 0);
+        let view = view(
+            &recording,
+            &fallback,
+            &Published {
+                now: Timestamp::MIN,
+                ..Published::default()
+            },
+            0,
+        );
         assert_eq!((view.reached, view.targets.len()), (Duration::ZERO, 5));
-        assert!(view.targets.iter().all(|target| target.weight_bp == target.baseline_bp && target.risk.is_none()));
+        assert!(
+            view.targets
+                .iter()
+                .all(|target| target.weight_bp == target.baseline_bp && target.risk.is_none())
+        );
     }
 
     #[test]
     fn what_was_handled_is_the_sum_of_signals_and_log_lines() {
         let mut published = Published::default();
         assert_eq!(handled(&published), 0);
-        published.counters = [("signals".to_owned(), 7), ("log_events".to_owned(), 2), ("ticks".to_owned(), 9)].into();
+        published.counters = [
+            ("signals".to_owned(), 7),
+            ("log_events".to_owned(), 2),
+            ("ticks".to_owned(), 9),
+        ]
+        .into();
         assert_eq!(handled(&published), 9);
     }
 }

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 
 use super::metrics::IngestMetrics;
 use super::telemetry::{News, Telemetry, dead_letters};
+use super::topics::Topics;
 use super::{Inbox, Outlets, model};
 use crate::storage::{Checkpoint, CheckpointStore, CommandLog, Storage};
 
@@ -70,8 +71,20 @@ pub(crate) struct Core {
 
 impl Core {
     /// Restores what the storage holds, and connects to the sources.
-    pub(crate) fn start(config: &ProcessConfig, fallback: Arc<Fallback>, plumbing: Plumbing) -> anyhow::Result<Self> {
-        let Plumbing { storage, inbox, outlets, metrics, ready, stopping } = plumbing;
+    pub(crate) fn start(
+        config: &ProcessConfig,
+        fallback: Arc<Fallback>,
+        plumbing: Plumbing,
+    ) -> anyhow::Result<Self> {
+        let Plumbing {
+            storage,
+            inbox,
+            mut outlets,
+            metrics,
+            ready,
+            stopping,
+        } = plumbing;
+        outlets.write_to(Topics::connect(config)?);
         let epoch = storage.next_epoch()?;
         let checkpoints = storage.checkpoints();
         let command_log = storage.command_log()?;
@@ -103,7 +116,12 @@ impl Core {
             _storage: storage,
         };
         core.resume(restored.is_none(), &fallback)?;
-        tracing::info!(epoch, restored = restored.is_some(), commands = core.engine.counters().commands, "ready");
+        tracing::info!(
+            epoch,
+            restored = restored.is_some(),
+            commands = core.engine.counters().commands,
+            "ready"
+        );
         let _ = ready.send(true);
         Ok(core)
     }
@@ -115,7 +133,10 @@ impl Core {
         }
         if new_journal {
             let model = self.engine.model();
-            let update = ModelUpdate { name: model.version().name, model_json: model.to_json()? };
+            let update = ModelUpdate {
+                name: model.version().name,
+                model_json: model.to_json()?,
+            };
             self.feed(Input::Model(Arc::new(update)))?;
         }
         for command in self.command_log.read()? {
@@ -136,6 +157,7 @@ impl Core {
         }
         self.snapshot()?;
         self.outlets.publish(&self.engine);
+        self.outlets.finish();
         self.telemetry.stop();
         Ok(())
     }
@@ -160,7 +182,12 @@ impl Core {
         self.move_clock()?;
         self.outlets.drain(&mut self.engine)?;
         self.outlets.publish_if_due(&self.engine);
-        self.metrics.set(self.intake.counters(), self.dead_letters.as_ref(), self.telemetry.is_up());
+        self.metrics.set(
+            self.intake.counters(),
+            self.dead_letters.as_ref(),
+            self.outlets.delivered(),
+            self.telemetry.is_up(),
+        );
         if self.snapshot_at.elapsed() >= self.snapshot_every {
             self.snapshot()?;
         }
@@ -171,20 +198,27 @@ impl Core {
     fn bury(&self, batch: &Batch) {
         let Some(letters) = &self.dead_letters else { return };
         for run in &batch.runs {
-            run.refused.iter().for_each(|record| letters.undecodable(&run.partition, record));
+            run.refused
+                .iter()
+                .for_each(|record| letters.undecodable(&run.partition, record));
         }
     }
 
     fn feed_outbox(&mut self) -> anyhow::Result<()> {
         let mut outbox = std::mem::take(&mut self.outbox);
         for refused in outbox.refused.drain(..) {
-            if let (Some(letters), Some(key)) = (&self.dead_letters, self.intake.sequencer().key(refused.origin.partition)) {
+            if let (Some(letters), Some(key)) = (
+                &self.dead_letters,
+                self.intake.sequencer().key(refused.origin.partition),
+            ) {
                 letters.refused(key, &refused);
             }
         }
         for sequenced in outbox.ordered.drain(..) {
             if let Some(recorder) = &mut self.recorder {
-                let key = sequenced.origin.and_then(|origin| self.intake.sequencer().key(origin.partition));
+                let key = sequenced
+                    .origin
+                    .and_then(|origin| self.intake.sequencer().key(origin.partition));
                 let origin = sequenced.origin.and_then(|origin| Some((key?, origin.offset)));
                 recorder.record(&sequenced.input, origin)?;
             }
@@ -224,7 +258,11 @@ impl Core {
         let now = self.now();
         let shift = now.since(command.issued_at);
         let expires_at = command.expires_at.map(|at| at + shift);
-        Command { issued_at: now, expires_at, ..command.clone() }
+        Command {
+            issued_at: now,
+            expires_at,
+            ..command.clone()
+        }
     }
 
     fn take_reports(&mut self) -> anyhow::Result<()> {
@@ -261,7 +299,9 @@ impl Core {
 
     /// Rule 10: predictions that take too long are not used until they are fast again.
     fn judge_speed(&mut self, took: Wait, ticks: u64) -> anyhow::Result<()> {
-        let Ok(ticks) = u32::try_from(ticks) else { return Ok(()) };
+        let Ok(ticks) = u32::try_from(ticks) else {
+            return Ok(());
+        };
         if self.clock == Clock::Event || ticks == 0 {
             return Ok(());
         }
@@ -269,7 +309,10 @@ impl Core {
         if slow != self.slow {
             self.slow = slow;
             let reason = format!("a prediction tick took {} ms", (took / ticks).as_millis());
-            self.feed(Input::ModelHealth(ModelHealth { usable: !slow, reason }))?;
+            self.feed(Input::ModelHealth(ModelHealth {
+                usable: !slow,
+                reason,
+            }))?;
         }
         Ok(())
     }
@@ -293,7 +336,11 @@ impl Core {
     }
 }
 
-fn open_journal(config: &ProcessConfig, storage: &Storage, next_row: u64) -> anyhow::Result<Option<Recorder>> {
+fn open_journal(
+    config: &ProcessConfig,
+    storage: &Storage,
+    next_row: u64,
+) -> anyhow::Result<Option<Recorder>> {
     if !config.storage.journal.enabled {
         return Ok(None);
     }
@@ -301,12 +348,20 @@ fn open_journal(config: &ProcessConfig, storage: &Storage, next_row: u64) -> any
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     discard_after(&dir, next_row.saturating_sub(1))?;
     let age = Wait::from_secs_f64(config.storage.journal.retention.as_secs_f64());
-    Ok(Some(Recorder::open(&dir, next_row, Retention { max_bytes: None, max_age: Some(age) })?))
+    Ok(Some(Recorder::open(
+        &dir,
+        next_row,
+        Retention {
+            max_bytes: None,
+            max_age: Some(age),
+        },
+    )?))
 }
 
 fn restore(checkpoint: &Checkpoint, epoch: u64, fallback: &Fallback) -> anyhow::Result<(Engine, Intake)> {
     let engine = Engine::restore(&Snapshot::from_bytes(&checkpoint.engine)?, epoch)?;
-    let state: IntakeState = postcard::from_bytes(&checkpoint.intake).context("the snapshot's intake is damaged")?;
+    let state: IntakeState =
+        postcard::from_bytes(&checkpoint.intake).context("the snapshot's intake is damaged")?;
     Ok((engine, Intake::restore(state, fallback, wall())))
 }
 
@@ -328,11 +383,16 @@ fn fresh(config: &ProcessConfig, epoch: u64, fallback: &Arc<Fallback>) -> anyhow
 
 fn refuse(request: CommandRequest) {
     let verdict = Err(CommandRefused::NotKept);
-    let _ = request.reply.send(CommandResult { request_id: request.command.request_id, verdict });
+    let _ = request.reply.send(CommandResult {
+        request_id: request.command.request_id,
+        verdict,
+    });
 }
 
 /// The wall clock.
 pub(crate) fn wall() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

@@ -29,7 +29,10 @@ struct OpenFile {
 impl DecisionLog {
     pub(crate) fn open(dir: &Path) -> Result<Self, StorageError> {
         fs::create_dir_all(dir).map_err(StorageError::io("create", dir))?;
-        Ok(Self { dir: dir.to_owned(), open: None })
+        Ok(Self {
+            dir: dir.to_owned(),
+            open: None,
+        })
     }
 
     /// Appends a decision; `flush` makes it visible to others.
@@ -41,24 +44,38 @@ impl DecisionLog {
             self.let_go()?;
         }
         let Some(file) = &mut self.open else { return Ok(()) };
-        let damaged = |error: serde_json::Error| StorageError::Damaged { path: file.path.clone(), why: error.to_string() };
+        let damaged = |error: serde_json::Error| StorageError::Damaged {
+            path: file.path.clone(),
+            why: error.to_string(),
+        };
         let mut line = serde_json::to_vec(decision).map_err(damaged)?;
         line.push(b'\n');
         file.bytes += line.len() as u64;
-        file.writer.write_all(&line).map_err(StorageError::io("append to", &file.path))
+        file.writer
+            .write_all(&line)
+            .map_err(StorageError::io("append to", &file.path))
     }
 
     /// Writes out what is buffered.
     pub(crate) fn flush(&mut self) -> Result<(), StorageError> {
         let Some(file) = &mut self.open else { return Ok(()) };
-        file.writer.flush().map_err(StorageError::io("append to", &file.path))
+        file.writer
+            .flush()
+            .map_err(StorageError::io("append to", &file.path))
     }
 
     fn begin(&self, epoch: u64, sequence: u64) -> Result<OpenFile, StorageError> {
-        let path = self.dir.join(format!("decisions-{epoch:06}-{sequence:012}.jsonl"));
+        let path = self
+            .dir
+            .join(format!("decisions-{epoch:06}-{sequence:012}.jsonl"));
         let options = OpenOptions::new().append(true).create(true).open(&path);
         let file = options.map_err(StorageError::io("open", &path))?;
-        Ok(OpenFile { epoch, path, writer: BufWriter::new(file), bytes: 0 })
+        Ok(OpenFile {
+            epoch,
+            path,
+            writer: BufWriter::new(file),
+            bytes: 0,
+        })
     }
 
     fn let_go(&self) -> Result<(), StorageError> {
@@ -84,8 +101,15 @@ mod tests {
             log.begin(epoch, 1).unwrap();
         }
         log.let_go().unwrap();
-        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(names.len(), MAX_FILES);
-        assert!(names.iter().all(|name| name.to_str().unwrap() >= "decisions-000005"));
+        assert!(
+            names
+                .iter()
+                .all(|name| name.to_str().unwrap() >= "decisions-000005")
+        );
     }
 }

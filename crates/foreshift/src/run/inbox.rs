@@ -34,7 +34,18 @@ impl Inbox {
         let (commands, command_inbox) = mpsc::channel(MAX_COMMANDS);
         let (applied, applied_inbox) = mpsc::channel(MAX_REPORTS);
         let (fallback, fallback_inbox) = mpsc::channel(MAX_FALLBACKS);
-        let inbox = Self { commands: command_inbox, applied: applied_inbox, fallback: fallback_inbox };
-        (inbox, Senders { commands, applied, fallback })
+        let inbox = Self {
+            commands: command_inbox,
+            applied: applied_inbox,
+            fallback: fallback_inbox,
+        };
+        (
+            inbox,
+            Senders {
+                commands,
+                applied,
+                fallback,
+            },
+        )
     }
 }

@@ -13,7 +13,10 @@ const LIVE: &str = include_str!("../../../../models/live/1/model.json");
 pub(crate) fn built_in_model(fallback: &Fallback) -> Option<Model> {
     let model = Model::from_json(LIVE).ok()?;
     let schema = foreshift_engine::fresh_model(fallback).schema();
-    model.check_against(schema, &fallback.timing.horizons).is_ok().then_some(model)
+    model
+        .check_against(schema, &fallback.timing.horizons)
+        .is_ok()
+        .then_some(model)
 }
 
 /// The model of a directory, else the built-in one, else a fresh one.

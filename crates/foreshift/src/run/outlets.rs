@@ -8,10 +8,12 @@ use foreshift_domain::command::CommandResult;
 use foreshift_domain::published::Published;
 use foreshift_domain::weights::RouteWeights;
 use foreshift_engine::{Engine, Output};
+use foreshift_ingest::results::ResultCounters;
 use foreshift_serve::CommandRequest;
 use tokio::sync::{broadcast, oneshot, watch};
 
 use super::decisions::DecisionLog;
+use super::topics::Topics;
 use crate::storage::{Storage, StorageError};
 
 /// Changes of weights kept for watchers that are a little behind; past it they get the newest state.
@@ -26,6 +28,7 @@ pub(crate) struct Outlets {
     published: watch::Sender<Arc<Published>>,
     feed: broadcast::Sender<Arc<RouteWeights>>,
     decisions: Option<DecisionLog>,
+    topics: Option<Topics>,
     waiting: HashMap<String, oneshot::Sender<CommandResult>>,
     newest: Option<Instant>,
     dirty: bool,
@@ -45,11 +48,28 @@ impl Outlets {
             published,
             feed: feed.clone(),
             decisions: Some(DecisionLog::open(&storage.decisions_dir())?),
+            topics: None,
             waiting: HashMap::new(),
             newest: None,
             dirty: true,
         };
-        Ok((outlets, Readers { published: readers, feed }))
+        Ok((
+            outlets,
+            Readers {
+                published: readers,
+                feed,
+            },
+        ))
+    }
+
+    /// Writes results to Kafka too.
+    pub(crate) fn write_to(&mut self, topics: Option<Topics>) {
+        self.topics = topics;
+    }
+
+    /// What became of results written to Kafka.
+    pub(crate) fn delivered(&self) -> ResultCounters {
+        self.topics.as_ref().map(Topics::counters).unwrap_or_default()
     }
 
     /// Remembers who waits for a command's result.
@@ -69,6 +89,9 @@ impl Outlets {
     }
 
     fn take(&mut self, engine: &Engine, output: Output) -> Result<(), StorageError> {
+        if let Some(topics) = &self.topics {
+            topics.take(&output);
+        }
         match output {
             Output::Weights(weights) => {
                 tracing::debug!(route = %weights.route, version = %weights.version, reason = ?weights.reason, "weights");
@@ -81,7 +104,9 @@ impl Outlets {
                 }
             }
             Output::Incident(change) => match change.end {
-                None => tracing::warn!(target_name = %change.target, start = ?change.start, "an incident began"),
+                None => {
+                    tracing::warn!(target_name = %change.target, start = ?change.start, "an incident began")
+                }
                 Some(end) => tracing::info!(target_name = %change.target, ?end, "an incident ended"),
             },
             Output::Command(command, result) => {
@@ -120,5 +145,12 @@ impl Outlets {
     /// Writes out what is buffered.
     pub(crate) fn flush(&mut self) -> Result<(), StorageError> {
         self.decisions.as_mut().map_or(Ok(()), DecisionLog::flush)
+    }
+
+    /// The end: waits a little for results that are on their way.
+    pub(crate) fn finish(&mut self) {
+        if let Some(topics) = &self.topics {
+            topics.flush();
+        }
     }
 }

@@ -40,13 +40,18 @@ fn content(path: &Path) -> Option<Digest> {
 }
 
 fn read(path: &Path) -> Option<Fallback> {
-    let checked = foreshift_config::load_fallback(path).map_err(|errors| errors.to_string()).and_then(|loaded| {
-        foreshift_config::refuse_for_live(&loaded.value)?;
-        Ok(loaded)
-    });
+    let checked = foreshift_config::load_fallback(path)
+        .map_err(|errors| errors.to_string())
+        .and_then(|loaded| {
+            foreshift_config::refuse_for_live(&loaded.value)?;
+            Ok(loaded)
+        });
     match checked {
         Ok(loaded) => {
-            loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            loaded
+                .warnings
+                .iter()
+                .for_each(|warning| tracing::warn!("{warning}"));
             Some(loaded.value)
         }
         Err(errors) => {

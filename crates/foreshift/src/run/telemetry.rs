@@ -11,7 +11,8 @@ use foreshift_ingest::decode::envoy::EnvoyKeys;
 use foreshift_ingest::decode::{Decoder, Format};
 use foreshift_ingest::sequencer::PartitionKey;
 use foreshift_ingest::source::{
-    Batch, Feed, KafkaSettings, KafkaSource, Membership, Positions, Source, SourceError, StartAt, TopicSettings,
+    Batch, Feed, KafkaSettings, KafkaSource, Membership, Positions, Source, SourceError, StartAt,
+    TopicSettings,
 };
 
 /// Between two tries to connect.
@@ -52,7 +53,9 @@ impl Telemetry {
         Ok(Self {
             settings: kafka_settings(&config.kafka)?,
             decoder: Decoder::new(EnvoyKeys::default())?,
-            link: Link::Down { since: Instant::now() - RETRY },
+            link: Link::Down {
+                since: Instant::now() - RETRY,
+            },
         })
     }
 
@@ -69,7 +72,11 @@ impl Telemetry {
                 }
                 Ok(Err(error)) => self.lost(&error),
                 Err(TryRecvError::Empty) => std::thread::sleep(timeout),
-                Err(TryRecvError::Disconnected) => self.link = Link::Down { since: Instant::now() },
+                Err(TryRecvError::Disconnected) => {
+                    self.link = Link::Down {
+                        since: Instant::now(),
+                    }
+                }
             },
             Link::Up(feed) => match feed.next(timeout) {
                 Ok(Some(batch)) => return News::Batch(batch),
@@ -100,52 +107,73 @@ impl Telemetry {
     }
 
     fn lost(&mut self, error: &SourceError) {
-        let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        let cause = std::error::Error::source(error)
+            .map(ToString::to_string)
+            .unwrap_or_default();
         tracing::error!(%error, cause, "no telemetry from kafka; trying again");
         if matches!(error, SourceError::OffsetGone { .. }) {
             // The brokers have deleted what was to be read next. Nothing brings it back: go on, having said so.
             self.settings.allow_gaps = true;
         }
-        self.link = Link::Down { since: Instant::now() };
+        self.link = Link::Down {
+            since: Instant::now(),
+        };
     }
 
     fn connect(&mut self, positions: Positions) {
         let (answer, link) = sync_channel(1);
         let (settings, decoder) = (self.settings.clone(), self.decoder.clone());
-        let opening = std::thread::Builder::new().name("kafka-connect".into()).spawn(move || {
-            let opened = KafkaSource::open(settings, decoder, &positions).and_then(|source| {
-                let partitions = source.partitions();
-                let feed = Feed::start("kafka", Box::new(source));
-                let feed = feed.map_err(|cause| SourceError::File { path: "the kafka thread".into(), cause })?;
-                Ok(Opened { feed, partitions })
+        let opening = std::thread::Builder::new()
+            .name("kafka-connect".into())
+            .spawn(move || {
+                let opened = KafkaSource::open(settings, decoder, &positions).and_then(|source| {
+                    let partitions = source.partitions();
+                    let feed = Feed::start("kafka", Box::new(source));
+                    let feed = feed.map_err(|cause| SourceError::File {
+                        path: "the kafka thread".into(),
+                        cause,
+                    })?;
+                    Ok(Opened { feed, partitions })
+                });
+                let _ = answer.send(opened);
             });
-            let _ = answer.send(opened);
-        });
         self.link = match opening {
             Ok(_) => Link::Connecting(link),
-            Err(_) => Link::Down { since: Instant::now() },
+            Err(_) => Link::Down {
+                since: Instant::now(),
+            },
         };
     }
 }
 
 /// A producer for dead letters, where a topic is named.
 pub(crate) fn dead_letters(config: &ProcessConfig) -> anyhow::Result<Option<DeadLetters>> {
-    let Some(topic) = &config.kafka.dead_letter else { return Ok(None) };
+    let Some(topic) = &config.kafka.dead_letter else {
+        return Ok(None);
+    };
     let properties = properties(&config.kafka);
-    Ok(Some(DeadLetters::connect(&config.kafka.brokers.join(","), topic, &properties)?))
+    Ok(Some(DeadLetters::connect(
+        &config.kafka.brokers.join(","),
+        topic,
+        &properties,
+    )?))
 }
 
 /// What the configuration says, as the source takes it.
 pub(crate) fn kafka_settings(kafka: &KafkaConfig) -> anyhow::Result<KafkaSettings> {
-    let topics = kafka.topics.iter().map(|topic| TopicSettings { name: topic.name.clone(), format: format(topic) });
+    let topics = kafka.topics.iter().map(|topic| TopicSettings {
+        name: topic.name.clone(),
+        format: format_of(topic),
+    });
     Ok(KafkaSettings {
         brokers: kafka.brokers.join(","),
         topics: topics.collect(),
         membership: match kafka.consume {
             Consume::Assign => Membership::Assign,
-            Consume::Group => {
-                Membership::Group { id: kafka.group_id.clone(), instance: kafka.group_instance_id.clone() }
-            }
+            Consume::Group => Membership::Group {
+                id: kafka.group_id.clone(),
+                instance: kafka.group_instance_id.clone(),
+            },
         },
         start: match kafka.start_at {
             foreshift_config::StartAt::Earliest => StartAt::Oldest,
@@ -156,11 +184,16 @@ pub(crate) fn kafka_settings(kafka: &KafkaConfig) -> anyhow::Result<KafkaSetting
     })
 }
 
-fn properties(kafka: &KafkaConfig) -> BTreeMap<String, String> {
-    kafka.properties.iter().map(|(name, value)| (name.to_owned(), value)).collect()
+pub(super) fn properties(kafka: &KafkaConfig) -> BTreeMap<String, String> {
+    kafka
+        .properties
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
-fn format(topic: &TopicConfig) -> Format {
+/// The format of a topic's records.
+pub(crate) fn format_of(topic: &TopicConfig) -> Format {
     match (topic.format, topic.kind_or_usual()) {
         // Found out from the topic's name and each record.
         (TopicFormat::Auto, _) => Format::Auto,

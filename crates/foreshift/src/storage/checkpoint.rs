@@ -32,7 +32,9 @@ pub(crate) struct CheckpointStore {
 
 impl CheckpointStore {
     pub(crate) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self {
+            root: root.to_owned(),
+        }
     }
 
     /// The newest snapshot that is whole. A damaged one is passed over with a warning: the one before it is
@@ -52,7 +54,10 @@ impl CheckpointStore {
         let known = self.list()?;
         let next = known.last().map_or(1, |(number, _)| number + 1);
         let path = self.root.join(format!("{PREFIX}{next:010}{SUFFIX}"));
-        let damaged = |error: postcard::Error| StorageError::Damaged { path: path.clone(), why: error.to_string() };
+        let damaged = |error: postcard::Error| StorageError::Damaged {
+            path: path.clone(),
+            why: error.to_string(),
+        };
         let body = postcard::to_stdvec(checkpoint).map_err(damaged)?;
         let mut bytes = Sha256::digest(&body).to_vec();
         bytes.extend_from_slice(&body);
@@ -64,9 +69,14 @@ impl CheckpointStore {
     }
 
     fn read(path: &Path) -> Result<Checkpoint, StorageError> {
-        let damaged = |why: &str| StorageError::Damaged { path: path.to_owned(), why: why.to_owned() };
+        let damaged = |why: &str| StorageError::Damaged {
+            path: path.to_owned(),
+            why: why.to_owned(),
+        };
         let bytes = fs::read(path).map_err(StorageError::io("read", path))?;
-        let (hash, body) = bytes.split_at_checked(HASH_BYTES).ok_or_else(|| damaged("it is cut short"))?;
+        let (hash, body) = bytes
+            .split_at_checked(HASH_BYTES)
+            .ok_or_else(|| damaged("it is cut short"))?;
         if Sha256::digest(body).as_slice() != hash {
             return Err(damaged("its checksum is wrong"));
         }
@@ -78,8 +88,13 @@ impl CheckpointStore {
         let mut found = Vec::new();
         for entry in entries {
             let path = entry.map_err(StorageError::io("list", &self.root))?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let number = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            let number = name
+                .strip_prefix(PREFIX)
+                .and_then(|rest| rest.strip_suffix(SUFFIX));
             if let Some(number) = number.and_then(|number| number.parse().ok()) {
                 found.push((number, path));
             }
@@ -94,7 +109,11 @@ mod tests {
     use super::*;
 
     fn checkpoint(row: u64) -> Checkpoint {
-        Checkpoint { engine: vec![1; 100], intake: vec![2], journal_row: row }
+        Checkpoint {
+            engine: vec![1; 100],
+            intake: vec![2],
+            journal_row: row,
+        }
     }
 
     #[test]

@@ -24,7 +24,11 @@ impl CommandLog {
         let options = OpenOptions::new().read(true).append(true).create(true).open(path);
         let file = options.map_err(StorageError::io("open", path))?;
         let bytes = file.metadata().map_err(StorageError::io("read", path))?.len();
-        Ok(Self { path: path.to_owned(), file, bytes })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            bytes,
+        })
     }
 
     /// Appends a command; when this returns, it survives a crash.
@@ -32,24 +36,34 @@ impl CommandLog {
         let mut line = serde_json::to_vec(command).map_err(|error| self.damaged(error.to_string()))?;
         line.push(b'\n');
         if self.bytes + line.len() as u64 > MAX_BYTES {
-            return Err(self.damaged(format!("it is full ({MAX_BYTES} bytes): are snapshots being written?")));
+            return Err(self.damaged(format!(
+                "it is full ({MAX_BYTES} bytes): are snapshots being written?"
+            )));
         }
-        self.file.write_all(&line).map_err(StorageError::io("append to", &self.path))?;
-        self.file.sync_data().map_err(StorageError::io("sync", &self.path))?;
+        self.file
+            .write_all(&line)
+            .map_err(StorageError::io("append to", &self.path))?;
+        self.file
+            .sync_data()
+            .map_err(StorageError::io("sync", &self.path))?;
         self.bytes += line.len() as u64;
         Ok(())
     }
 
     /// All commands in the log, oldest first. A last line cut short by a crash was never acknowledged: it is dropped.
     pub(crate) fn read(&mut self) -> Result<Vec<Command>, StorageError> {
-        self.file.seek(SeekFrom::Start(0)).map_err(StorageError::io("read", &self.path))?;
+        self.file
+            .seek(SeekFrom::Start(0))
+            .map_err(StorageError::io("read", &self.path))?;
         let mut commands = Vec::new();
         let mut whole_bytes = 0;
         let mut reader = BufReader::new(&self.file);
         let mut line = Vec::new();
         loop {
             line.clear();
-            let read = reader.read_until(b'\n', &mut line).map_err(StorageError::io("read", &self.path))?;
+            let read = reader
+                .read_until(b'\n', &mut line)
+                .map_err(StorageError::io("read", &self.path))?;
             if read == 0 || line.last() != Some(&b'\n') {
                 break;
             }
@@ -60,21 +74,30 @@ impl CommandLog {
             commands.push(command);
             whole_bytes += read as u64;
         }
-        self.file.set_len(whole_bytes).map_err(StorageError::io("cut", &self.path))?;
+        self.file
+            .set_len(whole_bytes)
+            .map_err(StorageError::io("cut", &self.path))?;
         self.bytes = whole_bytes;
         Ok(commands)
     }
 
     /// Empties the log: a snapshot holds the effect of all its commands.
     pub(crate) fn clear(&mut self) -> Result<(), StorageError> {
-        self.file.set_len(0).map_err(StorageError::io("cut", &self.path))?;
-        self.file.sync_data().map_err(StorageError::io("sync", &self.path))?;
+        self.file
+            .set_len(0)
+            .map_err(StorageError::io("cut", &self.path))?;
+        self.file
+            .sync_data()
+            .map_err(StorageError::io("sync", &self.path))?;
         self.bytes = 0;
         Ok(())
     }
 
     fn damaged(&self, why: String) -> StorageError {
-        StorageError::Damaged { path: self.path.clone(), why }
+        StorageError::Damaged {
+            path: self.path.clone(),
+            why,
+        }
     }
 }
 
@@ -109,7 +132,10 @@ mod tests {
         let mut log = CommandLog::open(&path).unwrap();
         assert_eq!(log.read().unwrap(), [command(1), command(2)]);
         log.append(&command(4)).unwrap();
-        assert_eq!(CommandLog::open(&path).unwrap().read().unwrap(), [command(1), command(2), command(4)]);
+        assert_eq!(
+            CommandLog::open(&path).unwrap().read().unwrap(),
+            [command(1), command(2), command(4)]
+        );
         log.clear().unwrap();
         assert_eq!(CommandLog::open(&path).unwrap().read().unwrap(), []);
     }

@@ -10,9 +10,12 @@ use super::StorageError;
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     let beside = path.with_extension("tmp");
     let mut file = File::create(&beside).map_err(StorageError::io("create", &beside))?;
-    file.write_all(bytes).map_err(StorageError::io("write", &beside))?;
+    file.write_all(bytes)
+        .map_err(StorageError::io("write", &beside))?;
     file.sync_all().map_err(StorageError::io("sync", &beside))?;
     fs::rename(&beside, path).map_err(StorageError::io("rename", &beside))?;
     let dir = path.parent().unwrap_or(Path::new("."));
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(StorageError::io("sync", dir))
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(StorageError::io("sync", dir))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use foreshift_config::{KafkaConfig, ProcessConfig, SignalKind, TopicConfig, TopicFormat};
+use foreshift_config::{KafkaConfig, ProcessConfig, TopicConfig};
 use foreshift_domain::fallback::Fallback;
 use foreshift_ingest::decode::envoy::EnvoyKeys;
 use foreshift_ingest::decode::{BadRecord, Decoder, Format};
@@ -15,6 +15,7 @@ use super::mapping::Sampled;
 use super::places::full;
 use crate::cli::render::Finding;
 use crate::cli::values::wall_clock;
+use crate::run::format_of;
 
 /// How many of the newest records of a topic are read, over all its partitions.
 const SAMPLE_RECORDS: i64 = 2_000;
@@ -240,25 +241,11 @@ impl Found {
     }
 }
 
-/// The format of a topic's records, as the decoder knows it.
-fn format_of(topic: &TopicConfig) -> Format {
-    match (topic.format, topic.kind_or_usual()) {
-        (TopicFormat::OtlpProto, Some(SignalKind::Metrics)) => Format::OtlpMetricsProto,
-        (TopicFormat::OtlpProto, Some(SignalKind::Logs)) => Format::OtlpLogsProto,
-        (TopicFormat::OtlpProto, Some(SignalKind::Traces)) => Format::OtlpSpansProto,
-        (TopicFormat::OtlpJson, Some(SignalKind::Metrics)) => Format::OtlpMetricsJson,
-        (TopicFormat::OtlpJson, Some(SignalKind::Logs)) => Format::OtlpLogsJson,
-        (TopicFormat::OtlpJson, Some(SignalKind::Traces)) => Format::OtlpSpansJson,
-        (TopicFormat::EnvoyJson, _) => Format::EnvoyJson,
-        (TopicFormat::NativeProto, _) => Format::NativeProto,
-        (TopicFormat::NativeJson, _) => Format::NativeJson,
-        (TopicFormat::Auto | TopicFormat::OtlpProto | TopicFormat::OtlpJson, _) => Format::Auto,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use foreshift_ingest::source::mock::MockKafka;
+
+    use foreshift_config::{SignalKind, TopicFormat};
 
     use super::*;
     use crate::cli::render::Level;

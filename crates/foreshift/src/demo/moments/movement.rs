@@ -52,7 +52,11 @@ impl Step {
 
 /// How far weights are from rest, in basis points moved, counted at both ends.
 fn distance(weights: &RouteWeights) -> u32 {
-    weights.targets.iter().map(|target| target.weight_bp.abs_diff(target.baseline_bp)).sum()
+    weights
+        .targets
+        .iter()
+        .map(|target| target.weight_bp.abs_diff(target.baseline_bp))
+        .sum()
 }
 
 /// A step goes on with the movement under way, or ends it and begins another.
@@ -67,8 +71,16 @@ pub(super) fn take(movement: &mut Option<Movement>, step: Step, moments: &mut Ve
         _ => {
             end(movement, moments);
             let shares = changed(&step.shares);
-            let shift = Moment::Shift { route: step.route.clone(), away: step.away, shares, reason: step.reason };
-            moments.push(Timed { at: step.at, moment: shift });
+            let shift = Moment::Shift {
+                route: step.route.clone(),
+                away: step.away,
+                shares,
+                reason: step.reason,
+            };
+            moments.push(Timed {
+                at: step.at,
+                moment: shift,
+            });
             *movement = Some(Movement {
                 route: step.route,
                 away: step.away,
@@ -83,7 +95,10 @@ pub(super) fn take(movement: &mut Option<Movement>, step: Step, moments: &mut Ve
 
 /// Ends a movement whose last step was a while ago.
 pub(super) fn end_if_quiet(movement: &mut Option<Movement>, now: Timestamp, moments: &mut Vec<Timed>) {
-    if movement.as_ref().is_some_and(|under_way| now.since(under_way.last) >= QUIET) {
+    if movement
+        .as_ref()
+        .is_some_and(|under_way| now.since(under_way.last) >= QUIET)
+    {
         end(movement, moments);
     }
 }
@@ -100,9 +115,16 @@ pub(super) fn end(movement: &mut Option<Movement>, moments: &mut Vec<Timed>) {
         shares: changed(&ended.shares),
         took: ended.last.since(ended.began),
     };
-    moments.push(Timed { at: ended.last, moment: shifted });
+    moments.push(Timed {
+        at: ended.last,
+        moment: shifted,
+    });
 }
 
 fn changed(shares: &[Share]) -> Vec<Share> {
-    shares.iter().filter(|share| share.from_bp != share.to_bp).cloned().collect()
+    shares
+        .iter()
+        .filter(|share| share.from_bp != share.to_bp)
+        .cloned()
+        .collect()
 }

@@ -15,7 +15,9 @@ routes:
 ";
 
 fn story() -> Story {
-    Story::new(Arc::new(foreshift_config::parse_fallback(FALLBACK, "f").unwrap().value))
+    Story::new(Arc::new(
+        foreshift_config::parse_fallback(FALLBACK, "f").unwrap().value,
+    ))
 }
 
 fn weights(sequence: u64, at_s: i64, a_bp: u32, reason: Reason) -> RouteWeights {
@@ -44,7 +46,10 @@ fn weights(sequence: u64, at_s: i64, a_bp: u32, reason: Reason) -> RouteWeights 
 
 fn state(tick_s: i64, probability: f64, incident_since: Option<i64>) -> Published {
     let incident_since = incident_since.map(Timestamp::from_secs);
-    let risk = Risk { horizon: Duration::from_secs(120), probability };
+    let risk = Risk {
+        horizon: Duration::from_secs(120),
+        probability,
+    };
     let target = TargetState {
         health: Some(Health::Up),
         last_seen: Timestamp::from_secs(tick_s),
@@ -56,7 +61,10 @@ fn state(tick_s: i64, probability: f64, incident_since: Option<i64>) -> Publishe
         incidents: 0,
         incident_since,
         prediction: Some(Prediction {
-            id: PredictionId { target: "a".into(), tick: Timestamp::from_secs(tick_s) },
+            id: PredictionId {
+                target: "a".into(),
+                tick: Timestamp::from_secs(tick_s),
+            },
             risks: vec![risk],
             model: ModelVersion::default(),
             in_incident: incident_since.is_some(),
@@ -81,7 +89,10 @@ fn told(moments: &[Timed]) -> Vec<(i64, &'static str)> {
         Moment::Failure { .. } => "failure",
         Moment::Recovered { .. } => "recovered",
     };
-    moments.iter().map(|timed| (timed.at.as_millis() / 1_000, word(&timed.moment))).collect()
+    moments
+        .iter()
+        .map(|timed| (timed.at.as_millis() / 1_000, word(&timed.moment)))
+        .collect()
 }
 
 #[test]
@@ -90,7 +101,10 @@ fn an_alarm_is_told_once_and_again_only_after_it_ended() {
     for (tick, probability) in [(1, 0.1), (2, 0.6), (3, 0.7), (4, 0.4), (5, 0.2), (6, 0.55)] {
         story.state(&state(tick, probability, None), &mut moments);
     }
-    assert_eq!(told(&moments), [(2, "prediction"), (5, "withdrawn"), (6, "prediction")]);
+    assert_eq!(
+        told(&moments),
+        [(2, "prediction"), (5, "withdrawn"), (6, "prediction")]
+    );
     let withdrawn: Vec<_> = story.alarms().iter().map(|alarm| alarm.withdrawn).collect();
     assert_eq!(withdrawn, [Some(Timestamp::from_secs(5)), None]);
 }
@@ -102,7 +116,10 @@ fn a_failure_ends_the_alarm_that_foretold_it_and_is_told_at_its_beginning() {
     story.state(&state(9, 0.9, Some(7)), &mut moments);
     story.state(&state(10, 0.9, Some(7)), &mut moments);
     story.state(&state(20, 0.1, None), &mut moments);
-    assert_eq!(told(&moments), [(2, "prediction"), (7, "failure"), (20, "recovered")]);
+    assert_eq!(
+        told(&moments),
+        [(2, "prediction"), (7, "failure"), (20, "recovered")]
+    );
 }
 
 #[test]
@@ -116,9 +133,17 @@ fn steps_in_one_direction_are_one_movement() {
     story.weights(weights(5, 30, 9_000, Reason::Restore), &mut moments);
     story.weights(weights(6, 31, 10_000, Reason::Restore), &mut moments);
     story.finish(&mut moments);
-    assert_eq!(told(&moments), [(10, "shift"), (12, "shifted"), (30, "restore"), (31, "restored")]);
-    let Moment::Shifted { shares, took, .. } = &moments[1].moment else { panic!() };
-    assert_eq!((shares[0].from_bp, shares[0].to_bp, *took), (10_000, 8_500, Duration::from_secs(2)));
+    assert_eq!(
+        told(&moments),
+        [(10, "shift"), (12, "shifted"), (30, "restore"), (31, "restored")]
+    );
+    let Moment::Shifted { shares, took, .. } = &moments[1].moment else {
+        panic!()
+    };
+    assert_eq!(
+        (shares[0].from_bp, shares[0].to_bp, *took),
+        (10_000, 8_500, Duration::from_secs(2))
+    );
     assert_eq!(story.changes().len(), 5);
 }
 
