@@ -140,13 +140,6 @@ fn bad_input_is_counted_or_buried_and_the_good_around_it_counts() {
         }
         producer.send(&topics.proto, 0, record).expect("produced");
     }
-    // Three days behind: known, counted, and of no bucket that is still open.
-    let behind = Timestamp::from_micros(now().as_micros() - 3 * Span::DAY.as_micros());
-    producer
-        .send(&topics.proto, 0, &good("good-b"))
-        .expect("produced");
-    producer.send(&topics.proto, 0, &at(behind)).expect("produced");
-    good_b += 1;
     for record in BAD_JSON {
         producer.send(&topics.json, 0, record).expect("produced");
         let json = format!(
@@ -163,6 +156,18 @@ fn bad_input_is_counted_or_buried_and_the_good_around_it_counts() {
 
     eventually("good records count", PATIENCE, || {
         (successes(&foreshift, "good-a") >= good_a && successes(&foreshift, "good-b") >= good_b).then_some(())
+    });
+    // Three days behind the clock that the good ones have set: counted as a request and as late, and of no
+    // bucket that is still open.
+    eventually("buckets are closed", PATIENCE, || {
+        (foreshift.status()?.watermark > Timestamp::MIN).then_some(())
+    });
+    let behind = Timestamp::from_micros(now().as_micros() - 3 * Span::DAY.as_micros());
+    producer.send(&topics.proto, 0, &at(behind)).expect("produced");
+    good_a += 1;
+    producer.flush(PATIENCE).expect("delivered");
+    eventually("what is late is counted", PATIENCE, || {
+        (foreshift.metric("foreshift_ingest_late_total") > 0.0).then_some(())
     });
     let buried = (bad.len() + BAD_JSON.len() + 1) as i64;
     eventually("what is bad is buried", PATIENCE, || {

@@ -1,4 +1,10 @@
 //! Integration tests: one binary, real components. Each module is a claim about the whole.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests"
+)]
 
 mod architecture;
 mod bad_input;

@@ -85,6 +85,15 @@ impl Target {
         groups.joined(self.route_group, self.domain_group, at);
     }
 
+    /// A target hears of the watermark when a bucket of its own closes. What is older than the watermark is late
+    /// for a target whose buckets are still open, too.
+    fn note_watermark(&mut self, time: Timestamp, watermark: Timestamp, timing: &Timing) {
+        if time < watermark {
+            // All of its buckets that end by then were closed as they became due: this closes none.
+            self.features.close_until(timing, watermark, &mut |_| {});
+        }
+    }
+
     /// Evidence seen in all: requests that say something, and signals of health.
     pub(crate) fn evidence(&self) -> u64 {
         self.features
@@ -114,6 +123,7 @@ impl Engine {
                 &mut self.shared.groups,
             );
         }
+        target.note_watermark(signal.time, self.shared.watermark, timing);
         match target.features.observe(timing, signal) {
             Folded::Open => {}
             Folded::Late => {
@@ -161,6 +171,7 @@ impl Engine {
         if !target.heard {
             target.hear(event.time, self.shared.watermark, timing, &mut self.shared.groups);
         }
+        target.note_watermark(event.time, self.shared.watermark, timing);
         if target.features.observe_log(timing, event) != Folded::Open {
             self.shared.counters.late_signals += 1;
             return;

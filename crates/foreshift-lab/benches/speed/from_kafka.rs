@@ -30,8 +30,8 @@ use crate::{median, rate, row};
 const SIGNALS: u64 = 2_000_000;
 const PARTITIONS: i32 = 4;
 /// Signals in a record: gateways send what they have seen since the last time.
-const RECORD_SIZES: [usize; 1] = [100];
-const TURNS: usize = 3;
+const RECORD_SIZES: [usize; 2] = [100, 10];
+const TURNS: usize = 5;
 const ASKED: f64 = 0.5;
 /// Without a record for this long something is wrong.
 const PATIENCE: Wait = Wait::from_secs(30);
@@ -165,7 +165,6 @@ struct Way {
     engine: Engine,
     recorder: Recorder,
     outbox: Outbox,
-    spent: [f64; 3],
 }
 
 impl Way {
@@ -182,82 +181,23 @@ impl Way {
             engine: Engine::new(1, Arc::clone(fallback), fleet::model(fallback)?),
             recorder: Recorder::open(journal, 1, Retention::default())?,
             outbox: Outbox::default(),
-            spent: [0.0; 3],
         })
     }
 
     fn take(&mut self, batch: Batch) -> anyhow::Result<()> {
-        let t0 = Instant::now();
         self.intake.accept(batch, wall(), &mut self.outbox);
-        let t1 = Instant::now();
-        for sequenced in self.outbox.ordered.iter() {
+        for sequenced in self.outbox.ordered.drain(..) {
             let key = sequenced
                 .origin
                 .and_then(|origin| self.intake.sequencer().key(origin.partition));
             let origin = sequenced.origin.and_then(|origin| Some((key?, origin.offset)));
             self.recorder.record(&sequenced.input, origin)?;
-        }
-        let t2 = Instant::now();
-        for sequenced in self.outbox.ordered.drain(..) {
             self.engine.handle(&sequenced.input);
             while let Some(output) = self.engine.poll_output() {
                 std::hint::black_box(&output);
             }
         }
-        self.spent[0] += (t1 - t0).as_secs_f64();
-        self.spent[1] += (t2 - t1).as_secs_f64();
-        self.spent[2] += t2.elapsed().as_secs_f64();
         Ok(())
-    }
-}
-
-#[derive(Default)]
-struct Names {
-    t: std::collections::HashMap<Box<str>, foreshift_domain::TargetName>,
-    r: std::collections::HashMap<Box<str>, foreshift_domain::RouteName>,
-    g: std::collections::HashMap<Box<str>, foreshift_domain::GatewayName>,
-    e: std::collections::HashMap<Box<str>, foreshift_domain::EndpointName>,
-}
-struct Sharing(KafkaSource, Names);
-impl Source for Sharing {
-    fn poll(&mut self, max: usize, timeout: Wait) -> Result<Batch, foreshift_ingest::source::SourceError> {
-        let mut batch = self.0.poll(max, timeout)?;
-        macro_rules! share {
-            ($map:expr, $name:expr) => {
-                if let Some(known) = $map.get($name.as_str()) {
-                    $name = known.clone();
-                } else {
-                    $map.insert($name.as_str().into(), $name.clone());
-                }
-            };
-        }
-        for item in batch.runs.iter_mut().flat_map(|run| &mut run.items) {
-            if let foreshift_ingest::Decoded::Signal { signal, .. } = &mut item.decoded {
-                share!(self.1.t, signal.target);
-                if let Some(n) = &mut signal.route {
-                    share!(self.1.r, *n);
-                }
-                if let Some(n) = &mut signal.gateway {
-                    share!(self.1.g, *n);
-                }
-                if let Some(n) = &mut signal.endpoint {
-                    share!(self.1.e, *n);
-                }
-            }
-        }
-        Ok(batch)
-    }
-    fn positions(&self) -> Positions {
-        self.0.positions()
-    }
-    fn seek(&mut self, to: &Positions) -> Result<(), foreshift_ingest::source::SourceError> {
-        self.0.seek(to)
-    }
-    fn hold_back(&mut self, p: &[foreshift_ingest::sequencer::PartitionKey]) {
-        self.0.hold_back(p)
-    }
-    fn partitions(&self) -> Vec<foreshift_ingest::sequencer::PartitionKey> {
-        self.0.partitions()
     }
 }
 
@@ -279,14 +219,7 @@ fn whole_way(brokers: &str, topic: &Topic, clock: ClockMode) -> anyhow::Result<(
     let source = KafkaSource::open(settings, Decoder::new(EnvoyKeys::default())?, &Positions::new())?;
     way.intake.register(&source.partitions(), wall());
     let began = Instant::now();
-    let feed = Feed::start(
-        "kafka",
-        if std::env::var_os("SHARE").is_some() {
-            Box::new(Sharing(source, Names::default())) as Box<dyn Source>
-        } else {
-            Box::new(source)
-        },
-    )?;
+    let feed = Feed::start("kafka", Box::new(source))?;
     let mut heard = Instant::now();
     while way.intake.counters().items < SIGNALS {
         feed.hold_back(way.intake.ahead(wall()));
@@ -302,10 +235,6 @@ fn whole_way(brokers: &str, topic: &Topic, clock: ClockMode) -> anyhow::Result<(
     })?;
     way.recorder.seal()?;
     let took = began.elapsed();
-    eprintln!(
-        "{clock:?} took {took:?} accept/record/handle us per signal: {:?}",
-        way.spent.map(|s| s * 1e6 / SIGNALS as f64)
-    );
     drop(feed.stop(Wait::from_secs(5)));
     let counters = way.engine.counters();
     anyhow::ensure!(
