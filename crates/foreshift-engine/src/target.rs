@@ -137,7 +137,9 @@ impl Engine {
         }
         self.shared.groups.newest_signal = self.shared.groups.newest_signal.max(signal.time);
         if self.shared.next_tick.is_none() {
-            self.shared.next_tick = Some(signal.time.floor_to(timing.tick) + timing.tick);
+            // With a wall clock, one signal of long ago must not bring ticks of long ago.
+            let first = signal.time.max(self.shared.now - timing.staleness);
+            self.shared.next_tick = Some(first.floor_to(timing.tick) + timing.tick);
         }
         let end = signal.time.floor_to(timing.bucket) + timing.bucket;
         if end != target.scheduled {

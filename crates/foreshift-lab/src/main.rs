@@ -1,6 +1,5 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
-mod journal;
 mod replay;
 mod train;
 
@@ -18,8 +17,6 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Say what a journal holds: inputs by kind, targets, span of time.
-    Journal(journal::Args),
     /// Run a signal CSV or a journal through the engine; write predictions, weights and decisions.
     Replay(replay::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
@@ -29,7 +26,6 @@ enum Command {
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let done = match command {
-        Command::Journal(args) => journal::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),
     };
