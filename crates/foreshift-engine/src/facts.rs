@@ -154,7 +154,8 @@ impl Engine {
 
     /// The probability a plan looks at; the policy judges whether it is too old.
     fn current_risk(&self, target: &Target, head: usize) -> Option<f64> {
-        target.prediction?.probabilities?.get(head).copied()
+        let horizon = *self.shared.fallback.timing.horizons.get(head)?;
+        target.prediction?.risk(head, self.shared.now, horizon)
     }
 
     /// Capacity in requests a second: declared, or learned as the highest rate served within the SLO.

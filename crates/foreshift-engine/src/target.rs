@@ -69,6 +69,61 @@ pub(crate) struct LastPrediction {
     /// One for each horizon; `None` when the model failed.
     pub(crate) probabilities: Option<[f64; MAX_HORIZONS]>,
     pub(crate) in_incident: bool,
+    /// Earlier predictions that have not yet come true nor run out, one for each horizon.
+    pub(crate) standing: [Standing; MAX_HORIZONS],
+}
+
+/// A prediction that still stands. It said that an incident begins within the horizon: as long as that has not
+/// passed, a lower prediction since does not unsay it. What is left of it fades evenly over the horizon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    probability: f64,
+    tick: Timestamp,
+}
+
+impl Standing {
+    /// What is left of it.
+    fn left(&self, now: Timestamp, horizon: Duration) -> f64 {
+        let share = now.since(self.tick).as_secs_f64() / horizon.as_secs_f64();
+        self.probability * (1.0 - share).clamp(0.0, 1.0)
+    }
+}
+
+impl LastPrediction {
+    /// The predictions of a tick, after those before.
+    pub(crate) fn after(
+        before: Option<Self>,
+        tick: Timestamp,
+        probabilities: Option<[f64; MAX_HORIZONS]>,
+        horizons: &[Duration],
+    ) -> Self {
+        let mut standing = before.map(|before| before.standing).unwrap_or_default();
+        for ((standing, probability), horizon) in standing
+            .iter_mut()
+            .zip(probabilities.unwrap_or_default())
+            .zip(horizons)
+        {
+            if probability >= standing.left(tick, *horizon) {
+                *standing = Standing { probability, tick };
+            }
+        }
+        Self {
+            tick,
+            probabilities,
+            in_incident: false,
+            standing,
+        }
+    }
+
+    /// The risk to act on: the newest probability, or what is left of an earlier one that was higher.
+    pub(crate) fn risk(&self, head: usize, now: Timestamp, horizon: Duration) -> Option<f64> {
+        let newest = *self.probabilities?.get(head)?;
+        let left = self
+            .standing
+            .get(head)
+            .map_or(0.0, |standing| standing.left(now, horizon));
+        Some(newest.max(left))
+    }
 }
 
 impl Target {

@@ -134,11 +134,9 @@ impl Engine {
         }
         let (_, target) = self.targets.get_index_mut(index)?;
         let in_incident = target.incidents.since().is_some();
-        target.prediction = Some(LastPrediction {
-            tick,
-            probabilities,
-            in_incident,
-        });
+        let horizons = &self.shared.fallback.timing.horizons;
+        let last = LastPrediction::after(target.prediction, tick, probabilities, horizons);
+        target.prediction = Some(LastPrediction { in_incident, ..last });
         if let Some((open, example)) = kept {
             let treated = target.weight_share.is_some_and(|share| share < 1.0);
             let evidence = target.evidence();
@@ -175,11 +173,10 @@ impl Engine {
         let probabilities = self.probabilities(target, at, &row);
         if let Some(target) = self.targets.get_mut(name) {
             let in_incident = target.incidents.since().is_some();
-            target.prediction = Some(LastPrediction {
-                tick: at,
-                probabilities,
-                in_incident,
-            });
+            // What was predicted has come: nothing of it stands any more.
+            let horizons = &self.shared.fallback.timing.horizons;
+            let last = LastPrediction::after(None, at, probabilities, horizons);
+            target.prediction = Some(LastPrediction { in_incident, ..last });
         }
     }
 
@@ -247,9 +244,8 @@ impl Engine {
             let Some(seen) = fleet.get_mut(place) else {
                 continue;
             };
-            let risk = head
-                .and_then(|head| target.prediction?.probabilities?.get(head).copied())
-                .unwrap_or(0.0);
+            let last = head.and_then(|head| target.prediction?.risk(head, self.shared.now, trigger.horizon));
+            let risk = last.unwrap_or(0.0);
             let alarming = before.get(at).copied().unwrap_or_default();
             seen.alarm |= risk >= trigger.enter || (alarming && risk >= trigger.exit);
             seen.well &= route

@@ -96,7 +96,7 @@ async fn play(recording: &Recording, speed: f64, screen: &mut Screen) -> anyhow:
         .until(async {
             watched = Some(tokio::select! {
                 watched = viewer.watch(server) => watched,
-                _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+                () = crate::run::signalled() => Err(anyhow!("interrupted")),
             });
         })
         .await;

@@ -162,7 +162,7 @@ impl Running {
 }
 
 /// Waits for SIGTERM or SIGINT.
-async fn signalled() {
+pub(crate) async fn signalled() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut term) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;

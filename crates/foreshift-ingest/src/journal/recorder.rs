@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use foreshift_domain::Input;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
-use parquet::errors::Result as ParquetResult;
+use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use rustc_hash::FxHashMap;
 
@@ -183,24 +183,24 @@ fn open_segment(dir: &Path, first_seq: u64) -> Result<OpenSegment, JournalError>
 struct Columns {
     texts: Texts,
     seq: Vec<i64>,
-    kind: Vec<ByteArray>,
+    kind: TextColumn,
     time: Column<i64>,
-    target: Column<ByteArray>,
-    route: Column<ByteArray>,
-    gateway: Column<ByteArray>,
-    endpoint: Column<ByteArray>,
-    outcome: Column<ByteArray>,
+    target: TextColumn,
+    route: TextColumn,
+    gateway: TextColumn,
+    endpoint: TextColumn,
+    outcome: TextColumn,
     count: Column<i64>,
     latency: Column<i64>,
     ttfb: Column<i64>,
-    gauge: Column<ByteArray>,
+    gauge: TextColumn,
     value: Column<f64>,
     limit: Column<f64>,
-    health: Column<ByteArray>,
-    event: Column<ByteArray>,
+    health: TextColumn,
+    event: TextColumn,
     template: Column<i64>,
-    class: Column<ByteArray>,
-    topic: Column<ByteArray>,
+    class: TextColumn,
+    topic: TextColumn,
     partition: Column<i32>,
     offset: Column<i64>,
     payload: Column<ByteArray>,
@@ -224,24 +224,24 @@ impl Columns {
         let (flat, payload) = flatten(input)?;
         let texts = &mut self.texts;
         self.seq.push(seq.cast_signed());
-        self.kind.push(again(&self.kind, flat.kind, texts));
+        self.kind.push(Some(flat.kind), texts);
         self.time.push(flat.time);
-        self.target.push_text(flat.target, texts);
-        self.route.push_text(flat.route, texts);
-        self.gateway.push_text(flat.gateway, texts);
-        self.endpoint.push_text(flat.endpoint, texts);
-        self.outcome.push_text(flat.outcome, texts);
+        self.target.push(flat.target, texts);
+        self.route.push(flat.route, texts);
+        self.gateway.push(flat.gateway, texts);
+        self.endpoint.push(flat.endpoint, texts);
+        self.outcome.push(flat.outcome, texts);
         self.count.push(flat.count);
         self.latency.push(flat.latency);
         self.ttfb.push(flat.ttfb);
-        self.gauge.push_text(flat.gauge, texts);
+        self.gauge.push(flat.gauge, texts);
         self.value.push(flat.value);
         self.limit.push(flat.limit);
-        self.health.push_text(flat.health, texts);
-        self.event.push_text(flat.event, texts);
+        self.health.push(flat.health, texts);
+        self.event.push(flat.event, texts);
         self.template.push(flat.template);
-        self.class.push_text(flat.class, texts);
-        self.topic.push_text(origin.map(|(topic, _, _)| topic), texts);
+        self.class.push(flat.class, texts);
+        self.topic.push(origin.map(|(topic, _, _)| topic), texts);
         self.partition.push(origin.map(|(_, partition, _)| partition));
         self.offset.push(origin.map(|(_, _, offset)| offset));
         self.payload
@@ -252,7 +252,7 @@ impl Columns {
     /// In the order of the schema.
     fn write(&self, group: &mut SerializedRowGroupWriter<'_, File>) -> ParquetResult<()> {
         write::<Int64Type>(group, &self.seq, None)?;
-        write::<ByteArrayType>(group, &self.kind, None)?;
+        self.kind.write(&self.texts, group)?;
         self.time.write::<Int64Type>(group)?;
         for column in [
             &self.target,
@@ -261,19 +261,19 @@ impl Columns {
             &self.endpoint,
             &self.outcome,
         ] {
-            column.write::<ByteArrayType>(group)?;
+            column.write(&self.texts, group)?;
         }
         for column in [&self.count, &self.latency, &self.ttfb] {
             column.write::<Int64Type>(group)?;
         }
-        self.gauge.write::<ByteArrayType>(group)?;
+        self.gauge.write(&self.texts, group)?;
         self.value.write::<DoubleType>(group)?;
         self.limit.write::<DoubleType>(group)?;
-        self.health.write::<ByteArrayType>(group)?;
-        self.event.write::<ByteArrayType>(group)?;
+        self.health.write(&self.texts, group)?;
+        self.event.write(&self.texts, group)?;
         self.template.write::<Int64Type>(group)?;
-        self.class.write::<ByteArrayType>(group)?;
-        self.topic.write::<ByteArrayType>(group)?;
+        self.class.write(&self.texts, group)?;
+        self.topic.write(&self.texts, group)?;
         self.partition.write::<Int32Type>(group)?;
         self.offset.write::<Int64Type>(group)?;
         self.payload.write::<ByteArrayType>(group)
@@ -281,9 +281,11 @@ impl Columns {
 
     /// Forgets the rows and keeps their room, which the next row group needs again.
     fn clear(&mut self) {
+        self.texts.make_room();
         self.seq.clear();
-        self.kind.clear();
+        self.payload.clear();
         for column in [
+            &mut self.kind,
             &mut self.target,
             &mut self.route,
             &mut self.gateway,
@@ -294,7 +296,6 @@ impl Columns {
             &mut self.event,
             &mut self.class,
             &mut self.topic,
-            &mut self.payload,
         ] {
             column.clear();
         }
@@ -345,19 +346,56 @@ impl<T> Column<T> {
     }
 }
 
-impl Column<ByteArray> {
-    fn push_text(&mut self, text: Option<&str>, texts: &mut Texts) {
-        let value = text.map(|text| again(&self.values, text, texts));
-        self.push(value);
+/// A column of texts that come again and again, each as its place among [`Texts`]: a row group of the texts
+/// themselves would not fit into the processor's caches.
+#[derive(Default)]
+struct TextColumn {
+    levels: Vec<i16>,
+    places: Vec<usize>,
+}
+
+/// Texts are looked up for so many rows at once when they are written.
+const LOOKED_UP: usize = 1 << 10;
+
+impl TextColumn {
+    fn push(&mut self, text: Option<&str>, texts: &mut Texts) {
+        self.levels.push(i16::from(text.is_some()));
+        if let Some(text) = text {
+            // Mostly it is that of the row before, which is found without a look-up.
+            let before = self.places.last().copied();
+            let place = before.filter(|place| texts.is(*place, text));
+            self.places.push(place.unwrap_or_else(|| texts.place(text)));
+        }
+    }
+
+    fn clear(&mut self) {
+        self.levels.clear();
+        self.places.clear();
+    }
+
+    fn write(&self, texts: &Texts, group: &mut SerializedRowGroupWriter<'_, File>) -> ParquetResult<()> {
+        let mut column = group.next_column()?.ok_or_else(too_few_columns)?;
+        let mut values = Vec::with_capacity(LOOKED_UP);
+        let mut places = self.places.iter();
+        for levels in self.levels.chunks(LOOKED_UP) {
+            let present = levels.iter().filter(|level| **level > 0).count();
+            values.clear();
+            values.extend(
+                places
+                    .by_ref()
+                    .take(present)
+                    .filter_map(|place| texts.by_place.get(*place).cloned()),
+            );
+            column
+                .typed::<ByteArrayType>()
+                .write_batch(&values, Some(levels), None)?;
+        }
+        column.close()
     }
 }
 
-/// A text as it is shared. Mostly it is the one of the row before, which is found without a look-up.
-fn again(before: &[ByteArray], text: &str, texts: &mut Texts) -> ByteArray {
-    match before.last() {
-        Some(last) if last.data() == text.as_bytes() => last.clone(),
-        _ => texts.get(text),
-    }
+fn too_few_columns() -> ParquetError {
+    ParquetError::General("the schema has fewer columns than a row".into())
 }
 
 fn write<D: DataType>(
@@ -365,8 +403,7 @@ fn write<D: DataType>(
     values: &[D::T],
     levels: Option<&[i16]>,
 ) -> ParquetResult<()> {
-    let missing = || parquet::errors::ParquetError::General("the schema has fewer columns than a row".into());
-    let mut column = group.next_column()?.ok_or_else(missing)?;
+    let mut column = group.next_column()?.ok_or_else(too_few_columns)?;
     column.typed::<D>().write_batch(values, levels, None)?;
     column.close()
 }
@@ -374,22 +411,55 @@ fn write<D: DataType>(
 /// Shares the bytes of texts that come again and again.
 #[derive(Default)]
 struct Texts {
-    known: FxHashMap<Box<str>, ByteArray>,
+    places: FxHashMap<Box<str>, usize>,
+    by_place: Vec<ByteArray>,
 }
 
-/// Past this many all are forgotten and met again.
+/// Past this many all are forgotten after the row group, and met again. A row group adds at most its own.
 const MAX_TEXTS: usize = 1 << 16;
 
 impl Texts {
-    fn get(&mut self, text: &str) -> ByteArray {
-        if let Some(known) = self.known.get(text) {
-            return known.clone();
+    fn place(&mut self, text: &str) -> usize {
+        if let Some(place) = self.places.get(text) {
+            return *place;
         }
-        if self.known.len() >= MAX_TEXTS {
-            self.known.clear();
+        let place = self.by_place.len();
+        self.by_place.push(ByteArray::from(text.as_bytes().to_vec()));
+        self.places.insert(text.into(), place);
+        place
+    }
+
+    fn is(&self, place: usize, text: &str) -> bool {
+        self.by_place
+            .get(place)
+            .is_some_and(|known| known.data() == text.as_bytes())
+    }
+
+    /// To be called when no row waits: places are valid until then.
+    fn make_room(&mut self) {
+        if self.by_place.len() >= MAX_TEXTS {
+            self.places.clear();
+            self.by_place.clear();
         }
-        let bytes = ByteArray::from(text.as_bytes().to_vec());
-        self.known.insert(text.into(), bytes.clone());
-        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_without_end_are_forgotten_once_no_row_waits_for_them() {
+        let mut columns = Columns::default();
+        for number in 0..=MAX_TEXTS {
+            let text = format!("t{number}");
+            columns.target.push(Some(&text), &mut columns.texts);
+        }
+        let last = columns.target.places.last().copied().unwrap();
+        assert!(columns.texts.is(last, &format!("t{MAX_TEXTS}")));
+        columns.clear();
+        assert_eq!(columns.texts.by_place.len() + columns.texts.places.len(), 0);
+        columns.target.push(Some("again"), &mut columns.texts);
+        assert!(columns.texts.is(0, "again"));
     }
 }

@@ -22,6 +22,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::{Batch, Item, Positions, Run, Source, SourceError};
 use crate::dead_letter::MAX_PAYLOAD_BYTES;
 use crate::decode::{BadRecord, Decoder, Format};
+use crate::intern::SignalNames;
 use crate::sequencer::PartitionKey;
 use context::{Context, Shared};
 
@@ -171,6 +172,7 @@ impl KafkaSource {
     fn read(&self, max: usize, timeout: Duration, runs: &mut Runs) -> Result<(), SourceError> {
         let consumer = self.consumer()?;
         let until = Instant::now() + timeout;
+        let mut names = SignalNames::default();
         while runs.items < max.max(1) {
             // Wait for the first record; after it take what is there.
             let wait = if runs.items == 0 {
@@ -180,14 +182,14 @@ impl KafkaSource {
             };
             match consumer.poll(wait) {
                 None => return Ok(()),
-                Some(Ok(message)) => self.take(&message, runs),
+                Some(Ok(message)) => self.take(&message, runs, &mut names),
                 Some(Err(error)) => check(error)?,
             }
         }
         Ok(())
     }
 
-    fn take(&self, message: &impl Message, runs: &mut Runs) {
+    fn take(&self, message: &impl Message, runs: &mut Runs, names: &mut SignalNames) {
         let name = message.topic();
         let Some(topic) = self.topics.iter().find(|topic| &*topic.name == name) else {
             return;
@@ -212,10 +214,11 @@ impl KafkaSource {
                 payload,
             });
         }
-        let before = run.items.len();
-        run.items
-            .extend(parts.good.into_iter().map(|decoded| Item { offset, decoded }));
-        let added = run.items.len() - before;
+        let added = parts.good.len();
+        for mut decoded in parts.good {
+            names.share(&mut decoded);
+            run.items.push(Item { offset, decoded });
+        }
         self.shared.count(payload.len(), added, parts.ignored);
         // Records without items count too, so that a topic full of bad ones cannot make a batch endless.
         runs.items += added.max(1);

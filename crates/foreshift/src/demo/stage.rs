@@ -35,7 +35,10 @@ pub(super) struct Stage {
 impl Stage {
     /// Sets everything up.
     pub(super) async fn set(recording: &Recording, speed: f64) -> anyhow::Result<Self> {
-        let storage = tempfile::tempdir().context("cannot make a temporary directory")?;
+        let storage = tempfile::Builder::new()
+            .prefix("foreshift-demo-")
+            .tempdir()
+            .context("cannot make a temporary directory")?;
         let kafka = MockKafka::start(&[(SIGNALS, 1), (LOGS, 1)])?;
         let config = process(&kafka.brokers(), &storage, speed)?;
         let fallback = Arc::new(fallback(recording)?);
