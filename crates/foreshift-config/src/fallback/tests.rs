@@ -60,7 +60,7 @@ fn a_small_file_has_every_default() {
     let risk = settings.triggers.risk.as_ref().expect("on by default");
     assert_eq!(
         (risk.horizon, risk.enter, risk.exit, risk.full),
-        (secs(120), 0.5, 0.3, 0.8)
+        (secs(120), 0.3, 0.15, 0.6)
     );
     assert_eq!(
         (settings.limits.floor_bp, settings.limits.max_step_bp_per_s),
@@ -193,7 +193,7 @@ routes:
     let risk = triggers.risk.as_ref().expect("on");
     assert_eq!(
         (risk.enter, risk.full, risk.exit, triggers.consecutive_errors),
-        (0.6, 0.9, 0.3, 7)
+        (0.6, 0.9, 0.15, 7)
     );
     assert_eq!(value.routes[1].settings.triggers.risk, None);
     assert_eq!(value.routes[1].settings.mode, Mode::Auto);

@@ -293,8 +293,10 @@ fn otlp_topics_say_what_they_hold_and_others_do_not() {
         &topic("name: t, format: envoy_json, kind: logs"),
         &[],
         "kafka.topics[t].kind",
-        "OTLP only",
+        "OTLP and for native log lines only",
     );
+    let logs = load(&topic("name: t, format: native_json, kind: logs")).value;
+    assert_eq!(logs.kafka.topics[0].kind, Some(SignalKind::Logs));
     let value = load(&topic("name: otlp_spans, format: otlp_proto")).value;
     assert_eq!(value.kafka.topics[0].kind_or_usual(), Some(SignalKind::Traces));
 }

@@ -338,7 +338,7 @@ fn probabilities_of_a_risk_are_in_order_and_its_horizon_is_predicted() {
         "must be below enter",
     );
     refused(
-        &with("{full: 0.4}"),
+        &with("{full: 0.2}"),
         4,
         "routes[chat].triggers.risk.full",
         "at least enter",
