@@ -399,7 +399,7 @@ impl Engine {
             return;
         }
         self.apply_change(name, Change::Began(start));
-        // While the mark stays open the target itself decides when it is over: at its next bucket.
+        // A mark without an end ends now: what lasts shows itself in the next bucket.
         self.apply_change(
             name,
             Change::Ended {
