@@ -14,6 +14,7 @@ use foreshift_logs::{LogStep, PhraseTableInvalid};
 use serde::{Deserialize, Serialize};
 
 use crate::decoded::Decoded;
+use crate::intern::SignalNames;
 
 /// A larger record is refused before it is decoded: Kafka's own default limit is 1 MiB, collectors go to a few.
 pub const MAX_RECORD_BYTES: usize = 8 << 20;
@@ -92,15 +93,26 @@ impl Decoder {
 
     /// Decodes one record of a topic.
     pub fn decode(&self, format: Format, topic: &str, bytes: &[u8]) -> Parts {
+        self.decode_sharing(format, topic, bytes, &mut SignalNames::default())
+    }
+
+    /// Decodes one record of a topic; its signals share the names of those before.
+    pub(crate) fn decode_sharing(
+        &self,
+        format: Format,
+        topic: &str,
+        bytes: &[u8],
+        names: &mut SignalNames,
+    ) -> Parts {
         if bytes.len() > MAX_RECORD_BYTES {
             return Parts::refused(DecodeError::TooLarge {
                 bytes: bytes.len(),
                 most: MAX_RECORD_BYTES,
             });
         }
-        match format {
-            Format::Auto => self.decode_auto(topic, bytes),
-            Format::NativeProto => native::signals_proto(bytes),
+        let mut parts = match format {
+            Format::Auto => return self.decode_auto(topic, bytes, names),
+            Format::NativeProto => return native::signals_proto(bytes, names),
             Format::NativeJson => native::signals_json(bytes),
             Format::NativeLogProto => native::logs_proto(bytes, &self.logs),
             Format::NativeLogJson => native::logs_json(bytes, &self.logs),
@@ -111,28 +123,30 @@ impl Decoder {
             Format::OtlpSpansProto => otlp::spans_proto(bytes),
             Format::OtlpSpansJson => otlp::spans_json(bytes),
             Format::EnvoyJson => envoy::access_log(bytes, &self.envoy),
-        }
+        };
+        parts.good.iter_mut().for_each(|decoded| names.share(decoded));
+        parts
     }
 
-    fn decode_auto(&self, topic: &str, bytes: &[u8]) -> Parts {
+    fn decode_auto(&self, topic: &str, bytes: &[u8], names: &mut SignalNames) -> Parts {
         match bytes.first() {
-            Some(b'{' | b'[' | b' ' | b'\t' | b'\r') => self.decode_json(topic, bytes),
+            Some(b'{' | b'[' | b' ' | b'\t' | b'\r') => self.decode_json(topic, bytes, names),
             // A line feed, or the tag of protobuf's first field.
-            Some(_) => self.decode_binary(topic, bytes),
+            Some(_) => self.decode_binary(topic, bytes, names),
             None => Parts::default(),
         }
     }
 
-    fn decode_json(&self, topic: &str, bytes: &[u8]) -> Parts {
+    fn decode_json(&self, topic: &str, bytes: &[u8], names: &mut SignalNames) -> Parts {
         match bytes.trim_ascii().is_empty() {
             true => Parts::default(),
-            false => self.decode(sniff_json(bytes), topic, bytes),
+            false => self.decode_sharing(sniff_json(bytes), topic, bytes, names),
         }
     }
 
     /// Protobuf does not name its type: the collector's names of topics do, else the first that it fits and that
     /// says something.
-    fn decode_binary(&self, topic: &str, bytes: &[u8]) -> Parts {
+    fn decode_binary(&self, topic: &str, bytes: &[u8], names: &mut SignalNames) -> Parts {
         const TRIED: [Format; 4] = [
             Format::NativeProto,
             Format::OtlpLogsProto,
@@ -140,14 +154,16 @@ impl Decoder {
             Format::OtlpSpansProto,
         ];
         if let Some(format) = format_of_topic(topic) {
-            return self.decode(format, topic, bytes);
+            return self.decode_sharing(format, topic, bytes, names);
         }
-        let mut found = TRIED.into_iter().map(|format| self.decode(format, topic, bytes));
+        let mut found = TRIED
+            .into_iter()
+            .map(|format| self.decode_sharing(format, topic, bytes, names));
         if let Some(parts) = found.find(Parts::says_something) {
             return parts;
         }
         match bytes.trim_ascii_start().first() {
-            None | Some(b'{' | b'[') => self.decode_json(topic, bytes),
+            None | Some(b'{' | b'[') => self.decode_json(topic, bytes, names),
             Some(_) => Parts::refused(DecodeError::Malformed {
                 format: "any known format",
                 why: String::new(),

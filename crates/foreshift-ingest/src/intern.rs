@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::hash::Hash;
 
 use foreshift_domain::{EndpointName, GatewayName, RouteName, TargetName};
+use foreshift_proto::Names;
 use rustc_hash::FxHashSet;
 
 use crate::decoded::Decoded;
@@ -79,6 +80,24 @@ impl SignalNames {
         if let Some(endpoint) = &mut signal.endpoint {
             self.endpoints.share(endpoint);
         }
+    }
+}
+
+impl Names for SignalNames {
+    fn target(&mut self, text: &str) -> TargetName {
+        self.targets.get(text)
+    }
+
+    fn route(&mut self, text: &str) -> RouteName {
+        self.routes.get(text)
+    }
+
+    fn gateway(&mut self, text: &str) -> GatewayName {
+        self.gateways.get(text)
+    }
+
+    fn endpoint(&mut self, text: &str) -> EndpointName {
+        self.endpoints.get(text)
     }
 }
 

@@ -49,6 +49,9 @@ pub enum JournalError {
         /// What is wrong.
         why: String,
     },
+    /// Writing went wrong before, and nothing is written since.
+    #[error("the journal is written no more after an error")]
+    Stopped,
     /// A payload cannot be written as JSON.
     #[error("an input cannot be written as json")]
     Payload(#[from] serde_json::Error),

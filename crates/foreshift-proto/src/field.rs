@@ -21,8 +21,13 @@ pub(crate) fn optional_name<T: From<String>>(
     field: &'static str,
     text: String,
 ) -> Result<Option<T>, WireError> {
-    at_most(field, &text, MAX_NAME_BYTES)?;
-    Ok((!text.is_empty()).then(|| text.into()))
+    Ok(optional_text(field, &text)?.is_some().then(|| text.into()))
+}
+
+/// The text of a name that may be left out.
+pub(crate) fn optional_text<'a>(field: &'static str, text: &'a str) -> Result<Option<&'a str>, WireError> {
+    at_most(field, text, MAX_NAME_BYTES)?;
+    Ok((!text.is_empty()).then_some(text))
 }
 
 /// A text of bounded length.

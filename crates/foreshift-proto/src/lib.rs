@@ -19,7 +19,7 @@ mod weights;
 pub use error::WireError;
 pub use field::{MAX_LISTED_NAMES, MAX_SHARES};
 pub use log::{LogLine, Severity};
-pub use signal::MAX_BATCH;
+pub use signal::{MAX_BATCH, Malformed, Names, SignalView};
 pub use status::{MAX_PART_ENTRIES, StatusMerge, status_parts};
 
 /// Generated from `proto/foreshift/v1`; every field is described there.

@@ -1,5 +1,7 @@
 //! Signals, both ways.
 
+mod view;
+
 use foreshift_domain::signal::{
     Gauge, LatencyBin, MAX_LATENCY_BINS, Observation, Outcome, OutcomeCounts, OutcomeKind, OutcomeWindow,
     Signal,
@@ -11,27 +13,11 @@ use crate::field;
 use crate::v1;
 use crate::v1::signal::Observation as Wire;
 
+pub use view::{Malformed, Names, SignalView};
+
 /// The most signals or log records in one batch. One record of Kafka seldom exceeds 1 MiB, and the smallest
 /// signal takes some 16 bytes.
 pub const MAX_BATCH: usize = 65_536;
-
-impl TryFrom<v1::Signal> for Signal {
-    type Error = WireError;
-
-    fn try_from(wire: v1::Signal) -> Result<Self, WireError> {
-        Ok(Self {
-            time: field::time(wire.time_unix_us),
-            target: field::name("target", wire.target)?,
-            route: field::optional_name("route", wire.route)?,
-            gateway: field::optional_name("gateway", wire.gateway)?,
-            endpoint: field::optional_name("endpoint", wire.endpoint)?,
-            observation: observation(
-                wire.observation
-                    .ok_or(WireError::Missing { field: "observation" })?,
-            )?,
-        })
-    }
-}
 
 fn observation(wire: Wire) -> Result<Observation, WireError> {
     Ok(match wire {

@@ -20,7 +20,7 @@ use foreshift_domain::signal::{
 use foreshift_domain::weights::{RouteWeights, TargetWeight, Version};
 use foreshift_domain::{Duration, Timestamp};
 use foreshift_proto::command::{Acceptance, OperatorCall, command};
-use foreshift_proto::{LogLine, Severity, StatusMerge, WireError, status_parts, v1};
+use foreshift_proto::{LogLine, Malformed, Names, Severity, SignalView, StatusMerge, WireError, status_parts, v1};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -30,6 +30,16 @@ use prost::Message;
 /// Through bytes, as a peer would see it.
 fn through_bytes<M: Message + Default>(message: &M) -> M {
     M::decode(message.encode_to_vec().as_slice()).expect("what was encoded decodes")
+}
+
+struct Fresh;
+
+impl Names for Fresh {}
+
+/// The signals of a batch, each read or refused.
+fn read(bytes: &[u8]) -> Result<Vec<Result<Signal, WireError>>, Malformed> {
+    let views = SignalView::of_batch(bytes);
+    views.map(|view| view.map(|view| view.signal(&mut Fresh))).collect()
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -391,9 +401,28 @@ proptest! {
     #[test]
     fn a_signal_comes_back_as_it_was(signals in vec(signal(), 0..8)) {
         let batch: v1::SignalBatch = signals.iter().cloned().collect();
-        let back: Result<Vec<Signal>, _> =
-            through_bytes(&batch).signals.into_iter().map(Signal::try_from).collect();
-        prop_assert_eq!(back, Ok(signals));
+        let back = read(&batch.encode_to_vec());
+        prop_assert_eq!(back, Ok(signals.into_iter().map(Ok).collect()));
+    }
+
+    #[test]
+    fn damaged_signals_are_read_as_prost_reads_them(
+        signals in vec(signal(), 0..8),
+        damage in vec((any::<proptest::sample::Index>(), any::<u8>()), 0..3),
+        cut in any::<proptest::sample::Index>(),
+    ) {
+        let batch: v1::SignalBatch = signals.into_iter().collect();
+        let mut bytes = batch.encode_to_vec();
+        for (place, byte) in damage {
+            if !bytes.is_empty() {
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+            }
+        }
+        bytes.truncate(cut.index(2 * bytes.len() + 1));
+        let theirs = v1::SignalBatch::decode(bytes.as_slice()).map_err(|_| Malformed);
+        let theirs = theirs.and_then(|batch| read(&batch.encode_to_vec()));
+        prop_assert_eq!(read(&bytes), theirs);
     }
 
     #[test]
@@ -471,9 +500,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_a_conversion_panic(bytes in vec(any::<u8>(), 0..200)) {
-        if let Ok(batch) = v1::SignalBatch::decode(bytes.as_slice()) {
-            batch.signals.into_iter().for_each(|wire| drop(Signal::try_from(wire)));
-        }
+        drop(read(&bytes));
         if let Ok(batch) = v1::LogBatch::decode(bytes.as_slice()) {
             batch.records.into_iter().for_each(|wire| drop(LogLine::try_from(wire)));
         }

@@ -5,29 +5,36 @@ use foreshift_domain::log::LogEvent;
 use foreshift_domain::signal::Signal;
 use foreshift_logs::{LogLine, LogStep, Severity};
 use foreshift_proto::json::{JsonLogLine, JsonSignal};
-use foreshift_proto::{WireError, v1};
+use foreshift_proto::{Malformed, SignalView, WireError, v1};
 use prost::Message;
 
 use super::{DecodeError, MAX_PARTS, Parts, each_json};
 use crate::decoded::Decoded;
+use crate::intern::SignalNames;
 
 /// `foreshift.v1.SignalBatch`.
-pub fn signals_proto(bytes: &[u8]) -> Parts {
-    let batch = match v1::SignalBatch::decode(bytes) {
-        Ok(batch) => batch,
-        Err(error) => return Parts::refused(proto_error("foreshift.v1.SignalBatch", &error)),
-    };
-    if batch.signals.len() > MAX_PARTS {
-        return Parts::refused(DecodeError::TooMany { most: MAX_PARTS });
-    }
-    let mut parts = Parts {
-        good: Vec::with_capacity(batch.signals.len()),
-        ..Parts::default()
-    };
-    for signal in batch.signals {
-        parts.add(Signal::try_from(signal).map(signal_seen).map_err(wire_error));
+pub(super) fn signals_proto(bytes: &[u8], names: &mut SignalNames) -> Parts {
+    let mut parts = Parts::default();
+    for (number, view) in SignalView::of_batch(bytes).enumerate() {
+        if number >= MAX_PARTS {
+            return Parts::refused(DecodeError::TooMany { most: MAX_PARTS });
+        }
+        match view {
+            Ok(view) => parts.add(view.signal(names).map(signal_seen).map_err(wire_error)),
+            Err(Malformed) => return Parts::refused(no_signals(bytes)),
+        }
     }
     parts
+}
+
+fn no_signals(bytes: &[u8]) -> DecodeError {
+    let why = v1::SignalBatch::decode(bytes)
+        .err()
+        .map_or_else(String::new, |error| error.to_string());
+    DecodeError::Malformed {
+        format: "foreshift.v1.SignalBatch",
+        why,
+    }
 }
 
 /// Native JSON signals.

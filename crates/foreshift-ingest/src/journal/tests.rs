@@ -97,6 +97,22 @@ fn rows_after_the_last_snapshot_are_discarded_and_segments_that_hold_both_are_cu
 }
 
 #[test]
+fn what_cannot_be_written_is_told_and_nothing_is_written_after_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let gone = dir.path().join("journal");
+    let mut recorder = Recorder::open(&gone, 1, Retention::default()).expect("opened");
+    std::fs::remove_dir(&gone).expect("removed");
+    recorder
+        .record(&Input::Clock(Timestamp::from_secs(1)), None)
+        .expect("nothing is written yet");
+    let error = recorder.seal().expect_err("there is no directory");
+    assert!(matches!(error, JournalError::File { .. }), "{error}");
+    std::fs::create_dir(&gone).expect("made again");
+    let error = recorder.seal().expect_err("rows are missing by now");
+    assert!(matches!(error, JournalError::Stopped), "{error}");
+}
+
+#[test]
 fn retention_removes_the_oldest_segments_and_never_the_newest() {
     let dir = tempfile::tempdir().expect("a directory");
     record(dir.path(), 1, 0..10);

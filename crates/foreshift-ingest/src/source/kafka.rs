@@ -199,7 +199,7 @@ impl KafkaSource {
         run.next_offset = offset.saturating_add(1);
         // A record without a payload marks a deletion in a compacted topic.
         let Some(payload) = message.payload() else { return };
-        let parts = self.decoder.decode(topic.format, name, payload);
+        let parts = self.decoder.decode_sharing(topic.format, name, payload, names);
         if let Some(why) = parts.bad.first() {
             let kept = payload.get(..MAX_PAYLOAD_BYTES).unwrap_or(payload);
             let payload = if topic.format.holds_text() {
@@ -215,10 +215,8 @@ impl KafkaSource {
             });
         }
         let added = parts.good.len();
-        for mut decoded in parts.good {
-            names.share(&mut decoded);
-            run.items.push(Item { offset, decoded });
-        }
+        let items = parts.good.into_iter();
+        run.items.extend(items.map(|decoded| Item { offset, decoded }));
         self.shared.count(payload.len(), added, parts.ignored);
         // Records without items count too, so that a topic full of bad ones cannot make a batch endless.
         runs.items += added.max(1);
