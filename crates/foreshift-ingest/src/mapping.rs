@@ -155,10 +155,8 @@ impl Mapping {
 
     /// The known target of the first name that has one; `Ok(None)` is a discovered one.
     fn find(&self, first: &TargetName, aliases: &[TargetName]) -> Result<Option<&Known>, Miss> {
-        if let Some(known) = std::iter::once(first)
-            .chain(aliases)
-            .find_map(|name| self.known.get(name))
-        {
+        let by_alias = || aliases.iter().find_map(|name| self.known.get(name));
+        if let Some(known) = self.known.get(first).or_else(by_alias) {
             return Ok(Some(known));
         }
         if !good_name(first.as_str()) {

@@ -47,6 +47,10 @@ pub const FIRST_RECORDS: u32 = 16;
 /// many thousand events.
 pub const MAX_SUSPECTS: usize = 1 << 16;
 
+/// Event clock: it moves when events have gone so much further, not with each: a clock is an input, and a row of the
+/// journal.
+pub const CLOCK_STEP: Duration = Duration::from_millis(100);
+
 /// What drives the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -129,7 +133,7 @@ pub struct Outbox {
 pub struct Counters {
     /// Events accepted.
     pub accepted: u64,
-    /// Events older than the watermark (wall clock) or than an event that had left already (event clock).
+    /// Events older than the watermark (wall clock) or than the clock that had left already (event clock).
     pub late: u64,
     /// Events refused for their time.
     pub refused: u64,
@@ -520,7 +524,7 @@ impl Sequencer {
     fn emit(&mut self, events: Vec<HeldEvent>, out: &mut Outbox) {
         for HeldEvent { event, origin } in events {
             let time = event.time();
-            if time > self.clock {
+            if time >= self.clock + CLOCK_STEP || self.crosses_bucket(time) {
                 self.move_clock(time, out);
             }
             self.counters.late += u64::from(time < self.clock);
@@ -531,9 +535,13 @@ impl Sequencer {
         }
     }
 
+    fn crosses_bucket(&self, time: Timestamp) -> bool {
+        time.floor_to(self.settings.bucket) > self.watermark.floor_to(self.settings.bucket)
+    }
+
     /// All that is earlier than `time` has left: its buckets are closed, and the clock is there.
     fn move_clock(&mut self, time: Timestamp, out: &mut Outbox) {
-        if time.floor_to(self.settings.bucket) > self.watermark.floor_to(self.settings.bucket) {
+        if self.crosses_bucket(time) {
             self.watermark = time;
             // Idleness is a matter of the wall clock, which must leave no trace in this stream.
             let watermark = Watermark {

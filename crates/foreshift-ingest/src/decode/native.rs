@@ -14,7 +14,12 @@ use crate::intern::SignalNames;
 
 /// `foreshift.v1.SignalBatch`.
 pub(super) fn signals_proto(bytes: &[u8], names: &mut SignalNames) -> Parts {
-    let mut parts = Parts::default();
+    /// Fewer than most signals have.
+    const BYTES: usize = 64;
+    let mut parts = Parts {
+        good: Vec::with_capacity(bytes.len() / BYTES + 1),
+        ..Parts::default()
+    };
     for (number, view) in SignalView::of_batch(bytes).enumerate() {
         if number >= MAX_PARTS {
             return Parts::refused(DecodeError::TooMany { most: MAX_PARTS });

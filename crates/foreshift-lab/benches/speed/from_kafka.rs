@@ -186,7 +186,7 @@ impl Way {
 
     fn take(&mut self, batch: Batch) -> anyhow::Result<()> {
         self.intake.accept(batch, wall(), &mut self.outbox);
-        for sequenced in self.outbox.ordered.drain(..) {
+        for sequenced in &self.outbox.ordered {
             let key = sequenced
                 .origin
                 .and_then(|origin| self.intake.sequencer().key(origin.partition));
@@ -197,6 +197,7 @@ impl Way {
                 std::hint::black_box(&output);
             }
         }
+        self.outbox.ordered.clear();
         Ok(())
     }
 }

@@ -214,7 +214,7 @@ impl Core {
                 letters.refused(key, &refused);
             }
         }
-        for sequenced in outbox.ordered.drain(..) {
+        for sequenced in &outbox.ordered {
             if let Some(recorder) = &mut self.recorder {
                 let key = sequenced
                     .origin
@@ -225,6 +225,7 @@ impl Core {
             self.engine.handle(&sequenced.input);
             self.outlets.drain(&mut self.engine)?;
         }
+        outbox.ordered.clear();
         self.outbox = outbox;
         Ok(())
     }

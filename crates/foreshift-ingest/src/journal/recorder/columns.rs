@@ -55,61 +55,62 @@ impl Columns {
         origin: Option<(&str, i32, i64)>,
     ) -> Result<(), JournalError> {
         let (flat, payload) = flatten(input)?;
-        let texts = &mut self.texts;
+        let (row, texts) = (self.rows(), &mut self.texts);
         self.seq.push(seq.cast_signed());
-        self.kind.push(Some(flat.kind), texts);
-        self.time.push(flat.time);
-        self.target.push(flat.target, texts);
-        self.route.push(flat.route, texts);
-        self.gateway.push(flat.gateway, texts);
-        self.endpoint.push(flat.endpoint, texts);
-        self.outcome.push(flat.outcome, texts);
-        self.count.push(flat.count);
-        self.latency.push(flat.latency);
-        self.ttfb.push(flat.ttfb);
-        self.gauge.push(flat.gauge, texts);
-        self.value.push(flat.value);
-        self.limit.push(flat.limit);
-        self.health.push(flat.health, texts);
-        self.event.push(flat.event, texts);
-        self.template.push(flat.template);
-        self.class.push(flat.class, texts);
-        self.topic.push(origin.map(|(topic, _, _)| topic), texts);
-        self.partition.push(origin.map(|(_, partition, _)| partition));
-        self.offset.push(origin.map(|(_, _, offset)| offset));
-        self.payload
-            .push(payload.map(|payload| ByteArray::from(payload.into_bytes())));
+        self.kind.push_again(row, Some(flat.kind), texts);
+        self.time.push(row, flat.time);
+        self.target.push(row, flat.target, texts);
+        self.route.push(row, flat.route, texts);
+        self.gateway.push(row, flat.gateway, texts);
+        self.endpoint.push(row, flat.endpoint, texts);
+        self.outcome.push_again(row, flat.outcome, texts);
+        self.count.push(row, flat.count);
+        self.latency.push(row, flat.latency);
+        self.ttfb.push(row, flat.ttfb);
+        self.gauge.push(row, flat.gauge, texts);
+        self.value.push(row, flat.value);
+        self.limit.push(row, flat.limit);
+        self.health.push_again(row, flat.health, texts);
+        self.event.push_again(row, flat.event, texts);
+        self.template.push(row, flat.template);
+        self.class.push_again(row, flat.class, texts);
+        self.topic.push_again(row, origin.map(|(topic, _, _)| topic), texts);
+        self.partition.push(row, origin.map(|(_, partition, _)| partition));
+        self.offset.push(row, origin.map(|(_, _, offset)| offset));
+        let payload = payload.map(|payload| ByteArray::from(payload.into_bytes()));
+        self.payload.push(row, payload);
         Ok(())
     }
 
     /// In the order of the schema.
-    pub(super) fn write(&self, group: &mut SerializedRowGroupWriter<'_, File>) -> ParquetResult<()> {
+    pub(super) fn write(&mut self, group: &mut SerializedRowGroupWriter<'_, File>) -> ParquetResult<()> {
+        let (rows, texts) = (self.rows(), &self.texts);
         write::<Int64Type>(group, &self.seq, None)?;
-        self.kind.write(&self.texts, group)?;
-        self.time.write::<Int64Type>(group)?;
+        self.kind.write(rows, texts, group)?;
+        self.time.write::<Int64Type>(rows, group)?;
         for column in [
-            &self.target,
-            &self.route,
-            &self.gateway,
-            &self.endpoint,
-            &self.outcome,
+            &mut self.target,
+            &mut self.route,
+            &mut self.gateway,
+            &mut self.endpoint,
+            &mut self.outcome,
         ] {
-            column.write(&self.texts, group)?;
+            column.write(rows, texts, group)?;
         }
-        for column in [&self.count, &self.latency, &self.ttfb] {
-            column.write::<Int64Type>(group)?;
+        for column in [&mut self.count, &mut self.latency, &mut self.ttfb] {
+            column.write::<Int64Type>(rows, group)?;
         }
-        self.gauge.write(&self.texts, group)?;
-        self.value.write::<DoubleType>(group)?;
-        self.limit.write::<DoubleType>(group)?;
-        self.health.write(&self.texts, group)?;
-        self.event.write(&self.texts, group)?;
-        self.template.write::<Int64Type>(group)?;
-        self.class.write(&self.texts, group)?;
-        self.topic.write(&self.texts, group)?;
-        self.partition.write::<Int32Type>(group)?;
-        self.offset.write::<Int64Type>(group)?;
-        self.payload.write::<ByteArrayType>(group)
+        self.gauge.write(rows, texts, group)?;
+        self.value.write::<DoubleType>(rows, group)?;
+        self.limit.write::<DoubleType>(rows, group)?;
+        self.health.write(rows, texts, group)?;
+        self.event.write(rows, texts, group)?;
+        self.template.write::<Int64Type>(rows, group)?;
+        self.class.write(rows, texts, group)?;
+        self.topic.write(rows, texts, group)?;
+        self.partition.write::<Int32Type>(rows, group)?;
+        self.offset.write::<Int64Type>(rows, group)?;
+        self.payload.write::<ByteArrayType>(rows, group)
     }
 
     /// Forgets the rows and keeps their room, which the next row group needs again.
@@ -148,34 +149,57 @@ impl Columns {
     }
 }
 
-/// A column whose cells may be missing: a level for each row, and the values that are there.
+/// Which rows of a column have a value: a level for each, up to the last that has one. So a cell that is missing, as
+/// most are, costs nothing.
+#[derive(Default)]
+struct Levels(Vec<i16>);
+
+impl Levels {
+    fn present(&mut self, row: usize) {
+        self.0.resize(row, 0);
+        self.0.push(1);
+    }
+
+    fn of(&mut self, rows: usize) -> &[i16] {
+        self.0.resize(rows, 0);
+        &self.0
+    }
+}
+
+/// A column whose cells may be missing.
 struct Column<T> {
-    levels: Vec<i16>,
+    levels: Levels,
     values: Vec<T>,
 }
 
 impl<T> Default for Column<T> {
     fn default() -> Self {
         Self {
-            levels: Vec::new(),
+            levels: Levels::default(),
             values: Vec::new(),
         }
     }
 }
 
 impl<T> Column<T> {
-    fn push(&mut self, value: Option<T>) {
-        self.levels.push(i16::from(value.is_some()));
-        self.values.extend(value);
+    fn push(&mut self, row: usize, value: Option<T>) {
+        if let Some(value) = value {
+            self.levels.present(row);
+            self.values.push(value);
+        }
     }
 
     fn clear(&mut self) {
-        self.levels.clear();
+        self.levels.0.clear();
         self.values.clear();
     }
 
-    fn write<D: DataType<T = T>>(&self, group: &mut SerializedRowGroupWriter<'_, File>) -> ParquetResult<()> {
-        write::<D>(group, &self.values, Some(&self.levels))
+    fn write<D: DataType<T = T>>(
+        &mut self,
+        rows: usize,
+        group: &mut SerializedRowGroupWriter<'_, File>,
+    ) -> ParquetResult<()> {
+        write::<D>(group, &self.values, Some(self.levels.of(rows)))
     }
 }
 
@@ -183,7 +207,7 @@ impl<T> Column<T> {
 /// themselves would not fit into the processor's caches.
 #[derive(Default)]
 struct TextColumn {
-    levels: Vec<i16>,
+    levels: Levels,
     places: Vec<usize>,
 }
 
@@ -191,39 +215,74 @@ struct TextColumn {
 const LOOKED_UP: usize = 1 << 10;
 
 impl TextColumn {
-    fn push(&mut self, text: Option<&str>, texts: &mut Texts) {
-        self.levels.push(i16::from(text.is_some()));
+    fn push(&mut self, row: usize, text: Option<&str>, texts: &mut Texts) {
         if let Some(text) = text {
-            // Mostly it is that of the row before, which is found without a look-up.
-            let before = self.places.last().copied();
-            let place = before.filter(|place| texts.is(*place, text));
-            self.places.push(place.unwrap_or_else(|| texts.place(text)));
+            self.levels.present(row);
+            self.places.push(texts.place(text));
+        }
+    }
+
+    /// As `push`, for a text that mostly is that of the row before: it is found without a look-up.
+    fn push_again(&mut self, row: usize, text: Option<&str>, texts: &mut Texts) {
+        let before = self.places.last().copied();
+        match (text, before) {
+            (Some(text), Some(before)) if texts.is(before, text) => {
+                self.levels.present(row);
+                self.places.push(before);
+            }
+            _ => self.push(row, text, texts),
         }
     }
 
     fn clear(&mut self) {
-        self.levels.clear();
+        self.levels.0.clear();
         self.places.clear();
     }
 
-    fn write(&self, texts: &Texts, group: &mut SerializedRowGroupWriter<'_, File>) -> ParquetResult<()> {
+    fn write(
+        &mut self,
+        rows: usize,
+        texts: &Texts,
+        group: &mut SerializedRowGroupWriter<'_, File>,
+    ) -> ParquetResult<()> {
         let mut column = group.next_column()?.ok_or_else(too_few_columns)?;
-        let mut values = Vec::with_capacity(LOOKED_UP);
-        let mut places = self.places.iter();
-        for levels in self.levels.chunks(LOOKED_UP) {
+        let mut window = Window::default();
+        let mut places = self.places.as_slice();
+        for levels in self.levels.of(rows).chunks(LOOKED_UP) {
             let present = levels.iter().filter(|level| **level > 0).count();
-            values.clear();
-            values.extend(
-                places
-                    .by_ref()
-                    .take(present)
-                    .filter_map(|place| texts.by_place.get(*place).cloned()),
-            );
+            let (now, rest) = places.split_at_checked(present).unwrap_or((places, &[]));
+            places = rest;
             column
                 .typed::<ByteArrayType>()
-                .write_batch(&values, Some(levels), None)?;
+                .write_batch(window.look_up(now, texts), Some(levels), None)?;
         }
         column.close()
+    }
+}
+
+/// Texts of the rows that are written next. What stands where it stood for the rows before is not looked up again,
+/// which in a column of few texts is nearly all.
+#[derive(Default)]
+struct Window {
+    places: Vec<usize>,
+    values: Vec<ByteArray>,
+}
+
+impl Window {
+    fn look_up(&mut self, places: &[usize], texts: &Texts) -> &[ByteArray] {
+        let known = self.places.len().min(places.len());
+        let (again, new) = places.split_at(known);
+        for ((value, at), place) in self.values.iter_mut().zip(&mut self.places).zip(again) {
+            if at != place {
+                *at = *place;
+                *value = texts.get(*place);
+            }
+        }
+        self.places.truncate(known);
+        self.values.truncate(known);
+        self.places.extend_from_slice(new);
+        self.values.extend(new.iter().map(|place| texts.get(*place)));
+        &self.values
     }
 }
 
@@ -262,6 +321,11 @@ impl Texts {
         place
     }
 
+    fn get(&self, place: usize) -> ByteArray {
+        let known = self.by_place.get(place).cloned();
+        known.unwrap_or_else(|| ByteArray::from(""))
+    }
+
     fn is(&self, place: usize, text: &str) -> bool {
         self.by_place
             .get(place)
@@ -286,13 +350,13 @@ mod tests {
         let mut columns = Columns::default();
         for number in 0..=MAX_TEXTS {
             let text = format!("t{number}");
-            columns.target.push(Some(&text), &mut columns.texts);
+            columns.target.push(number, Some(&text), &mut columns.texts);
         }
         let last = columns.target.places.last().copied().unwrap();
         assert!(columns.texts.is(last, &format!("t{MAX_TEXTS}")));
         columns.clear();
         assert_eq!(columns.texts.by_place.len() + columns.texts.places.len(), 0);
-        columns.target.push(Some("again"), &mut columns.texts);
+        columns.target.push(0, Some("again"), &mut columns.texts);
         assert!(columns.texts.is(0, "again"));
     }
 }
