@@ -1,5 +1,5 @@
 # Everything a new machine needs to do is one of these. `make help` lists them.
-.PHONY: help setup demo test lint bench outages train-live clean
+.PHONY: help setup demo survey test lint bench outages train-live clean
 SHELL := /bin/bash
 CARGO ?= cargo
 # Where the recorded outages are (signals.csv.gz and score.py), for `make outages`.
@@ -15,6 +15,10 @@ setup: ## check the toolchain, install what is missing where the package manager
 demo: setup ## the main job, end to end, on a recorded incident; needs nothing else
 	$(CARGO) build --release -p foreshift
 	target/release/foreshift demo
+
+survey: setup ## the demo on ten other seeds, a row each (a minute)
+	$(CARGO) build --release -p foreshift
+	python3 tests/demo/survey.py target/release/foreshift
 
 test: setup ## all tests, a real Apache Kafka included
 	tests/kafka/setup.sh

@@ -142,7 +142,7 @@ impl Default for LimitsFile {
             max_predictive_shift_bp: 5_000,
             max_step_bp_per_s: 500,
             max_hard_down_step_bp_per_s: 10_000,
-            min_dwell: secs(30),
+            min_dwell: secs(120),
             max_flips_per_hour: 6,
             headroom: 0.8,
             valid_for: secs(MINUTE),

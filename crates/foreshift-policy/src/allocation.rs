@@ -5,8 +5,8 @@
 //! 1. primaries that are well, in proportion to baseline times the square of what they keep: a target at no
 //!    risk counts in full, one at risk for less the riskier it is. With several dozen interchangeable targets
 //!    this is continuous in the risks, and nothing piles up on a last one that happens to be without alarm;
-//! 2. secondaries in their order, each up to its room. While one is usable, primaries at more than half of the
-//!    way to full risk do not count as well: taking over is what the secondary is there for;
+//! 2. secondaries in their order, each up to its room. While one is usable, primaries at any risk do not count as
+//!    well: taking over is what the secondary is there for;
 //! 3. all that is not down, the degraded and the silent included;
 //! 4. what still does not fit goes back to those that gave it: only what fits moves.
 
@@ -18,8 +18,8 @@ use crate::plan::Scene;
 use crate::rounding::{fill, portion_up};
 use crate::state::{RouteState, WHOLE_BP};
 
-/// From here on a target at risk still takes traffic over while a secondary stands by, in basis points of its baseline.
-const WELL_KEEP_BP: u32 = 5_000;
+/// A secondary at risk still stands by while it would keep this much of a baseline, in basis points.
+const STANDS_BY_KEEP_BP: u32 = 5_000;
 
 /// A target as the allocation sees it.
 #[derive(Clone, Copy, Debug)]
@@ -106,11 +106,11 @@ pub(crate) fn allocate(shares: &[Share]) -> Allocation {
     let mut pot = Pot::new(shares);
     let freed = pot.left;
     let stands_by = |share: &Share| {
-        share.role == Role::Secondary && share.well() && share.keep >= WELL_KEEP_BP && share.room > 0
+        share.role == Role::Secondary && share.well() && share.keep >= STANDS_BY_KEEP_BP && share.room > 0
     };
     let taken_over = shares.iter().any(stands_by);
     pot.pour(|share| {
-        let well = share.well() && (!taken_over || share.keep >= WELL_KEEP_BP);
+        let well = share.well() && (!taken_over || share.keep >= WHOLE_BP);
         if share.role == Role::Primary && well {
             share.appetite()
         } else {

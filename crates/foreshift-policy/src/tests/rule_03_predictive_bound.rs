@@ -107,3 +107,14 @@ fn graded_risks_over_many_targets_keep_the_route_spread_out() {
     assert!(plan.planned.iter().take(6).all(|weight| *weight == 0));
     assert!(plan.planned[6..].is_sorted_by(|safer, riskier| safer >= riskier || riskier - safer <= 1));
 }
+
+#[test]
+fn a_primary_at_a_little_risk_gives_what_it_frees_to_the_secondary_that_stands_by() {
+    let route = route(1, 1);
+    let mut state = RouteState::new(&route, START);
+    let mut given = Given::new(&route);
+    let enter = route.settings.triggers.risk.as_ref().map_or(0.0, |risk| risk.enter);
+    given.facts[0].risk = Some(enter + 0.05);
+    let plan = given.drive(&route, &mut state, Duration::from_secs(60), |_| {});
+    assert!(plan.planned[0] > 5_000 && plan.planned[1] > 0, "{:?}", plan.planned);
+}
