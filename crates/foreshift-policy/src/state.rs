@@ -73,6 +73,8 @@ pub(crate) struct Turn {
     pub(crate) pivot: u32,
     /// When it took that direction; `None` before the first change.
     pub(crate) at: Option<Timestamp>,
+    /// When the share last fell; `None` before it first did.
+    pub(crate) fell_at: Option<Timestamp>,
 }
 
 impl Turn {
@@ -81,6 +83,7 @@ impl Turn {
         away: false,
         pivot: WHOLE_BP,
         at: None,
+        fell_at: None,
     };
 }
 

@@ -30,7 +30,9 @@ fn consecutive_errors_drain_a_target_at_once_and_wellness_brings_it_back() {
     assert_eq!(drained.reason, Reason::HardDown);
     assert!(drained.targets[0].weight_bp < 6_000, "{drained:?}");
     assert_eq!(decisions(&outputs)[0].cause, Cause::Health);
-    feed(&mut engine, &steady(11, 60));
+    feed(&mut engine, &steady(11, 100));
+    assert_eq!(weight_bp(&engine, "llm", "alpha"), 0, "it dwells");
+    feed(&mut engine, &steady(100, 180));
     assert_eq!(weight_bp(&engine, "llm", "alpha"), 6_000);
 }
 

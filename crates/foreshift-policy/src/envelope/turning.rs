@@ -1,4 +1,5 @@
-//! Rule 5: changes of direction wait for the dwell, and too many of them in an hour freeze the route.
+//! Rule 5: changes of direction wait for the dwell, a share that fell does not rise before it either, and too many
+//! changes in an hour freeze the route.
 //!
 //! Direction is that of a target's own share, not of its weight: when one target drains, the weights of all others
 //! rise, and that is not their change of mind. A change counts towards the cap when the same target changed within
@@ -89,8 +90,8 @@ fn tell_held(
         let baseline = scene.baseline.get(at).copied().unwrap_or(0);
         let short = u64::from(asked.abs_diff(*admitted));
         bindings.bind(5, Some(at), portion_down(baseline, short, u64::from(WHOLE_BP)));
-        let turned_at = state.targets.get(at).and_then(|target| target.turn.at);
-        looks.extend(turned_at.map(|turned_at| turned_at + dwell));
+        let turn = state.targets.get(at).map(|target| &target.turn);
+        looks.extend(turn.map(|turn| turn.free_at(*asked, dwell)));
     }
     held
 }
@@ -118,12 +119,19 @@ impl Turn {
         if frozen {
             return self.keep;
         }
-        let dwells = self.at.is_some_and(|at| now.since(at) < dwell);
-        if dwells && self.turns_at(asked) {
+        if now < self.free_at(asked, dwell) {
             self.keep
         } else {
             asked
         }
+    }
+
+    /// From when on the share may go to `asked`: what fell does not rise before the dwell is over, by however little,
+    /// and a change of direction waits for it either way.
+    fn free_at(&self, asked: u32, dwell: Duration) -> Timestamp {
+        let fell_at = self.fell_at.filter(|_| asked > self.keep);
+        let turned_at = self.at.filter(|_| self.turns_at(asked));
+        fell_at.max(turned_at).map_or(Timestamp::MIN, |at| at + dwell)
     }
 
     /// Whether going there is a change of direction.
@@ -136,6 +144,9 @@ impl Turn {
 
     /// Takes the share over. Returns whether this was a change of direction that counts.
     fn follow(&mut self, keep: u32, now: Timestamp) -> bool {
+        if keep < self.keep {
+            self.fell_at = Some(now);
+        }
         self.keep = keep;
         if !self.turns_at(keep) {
             self.pivot = if self.away {

@@ -63,6 +63,27 @@ proptest! {
     }
 
     #[test]
+    fn a_share_that_fell_does_not_rise_before_the_dwell_is_over(
+        route in any_route(), history in history(Allow::NOBODY),
+    ) {
+        let trace = run(&route, &history);
+        for stretch in trace.split(Seen::lapsed) {
+            for target in 0..route.targets.len() {
+                let mut fell_at = None;
+                for seen in stretch {
+                    let (before, keep) = (seen.before.targets[target].turn.keep, seen.plan.keeps[target]);
+                    if keep < before {
+                        fell_at = Some(seen.given.now);
+                    }
+                    let waited = fell_at.map(|at| seen.given.now.since(at));
+                    let over = waited.is_none_or(|waited| waited >= route.settings.limits.min_dwell);
+                    prop_assert!(keep <= before || over, "rose from {before} to {keep} after {waited:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn past_the_cap_nothing_turns_but_hard_downs_that_drain(route in any_route(), history in history(Allow::NOBODY)) {
         for seen in run(&route, &history).into_iter().filter(|seen| !seen.lapsed()) {
             if !seen.plan.notes.iter().any(|note| matches!(note, Note::FlipsFrozen { .. })) {
