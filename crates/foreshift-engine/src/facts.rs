@@ -45,7 +45,7 @@ impl Engine {
         };
         let triggers = &known.config.settings.triggers;
         let timing = &self.shared.fallback.timing;
-        let recent = state.features.recent(timing, triggers.window, self.shared.now);
+        let recent = state.features.recent(triggers.window, self.shared.now);
         let evidence = Evidence {
             counts: recent.counts,
             latency_p99: recent.latency_p99,
@@ -186,13 +186,11 @@ impl Engine {
     /// A target's load, and the part of it that is of its first route. Signals do not always say which route a
     /// request was of: a target of several routes is taken to serve them evenly.
     fn load(&self, target: &Target) -> Load {
-        let recent = target
-            .features
-            .recent(&self.shared.fallback.timing, LOAD_WINDOW, self.shared.now);
+        let counts = target.features.recent_counts(LOAD_WINDOW, self.shared.now);
         let outcomes = target.features.counters().outcomes;
         Load {
             counted: outcomes.total() > 0,
-            rate_rps: recent.counts.total() as f64 / LOAD_WINDOW.as_secs_f64(),
+            rate_rps: counts.total() as f64 / LOAD_WINDOW.as_secs_f64(),
             share_here: 1.0 / target.routes.len().max(1) as f64,
         }
     }

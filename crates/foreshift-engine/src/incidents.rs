@@ -83,12 +83,11 @@ impl IncidentDetector {
 
 /// Whether the SLO is broken over its window, which ends with this bucket.
 fn breaks(bucket: &ClosedBucket<'_>, slo: &Slo) -> bool {
-    let (counts, latency_p99) = bucket.over(slo.window);
+    let counts = bucket.counts_over(slo.window);
     let evidence = counts.evidence();
     if evidence < u64::from(slo.min_requests).max(1) {
         return false;
     }
-    let failing = counts.failures() as f64 >= slo.error_ratio * evidence as f64;
-    let slow = matches!((latency_p99, slo.latency_p99), (Some(p99), Some(limit)) if p99 > limit);
-    failing || slow
+    let slow = |limit| bucket.latency_p99_over(slo.window).is_some_and(|p99| p99 > limit);
+    counts.failures() as f64 >= slo.error_ratio * evidence as f64 || slo.latency_p99.is_some_and(slow)
 }

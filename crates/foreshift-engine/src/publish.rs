@@ -57,20 +57,19 @@ impl Engine {
     }
 
     fn target_state(&self, target: &Target, explained_above: f64) -> TargetState {
-        let timing = &self.shared.fallback.timing;
         let features = &target.features;
-        let recent = features.recent(timing, LOAD_WINDOW, self.shared.now);
+        let recent = features.recent_counts(LOAD_WINDOW, self.shared.now);
         let counters = features.counters();
         let counted = counters.outcomes.total() > 0;
         let explain = target.highest_risk().is_some_and(|risk| risk >= explained_above);
         TargetState {
-            health: features.health().map(|(health, _)| health).or(recent.health),
+            health: features.health().map(|(health, _)| health),
             last_seen: features.last_seen(),
             outcomes: counters.outcomes,
             signals: counters.signals,
             late_signals: counters.late,
             log_lines: counters.log_lines,
-            rate_rps: counted.then(|| recent.counts.total() as f64 / LOAD_WINDOW.as_secs_f64()),
+            rate_rps: counted.then(|| recent.total() as f64 / LOAD_WINDOW.as_secs_f64()),
             incidents: target.incident_count,
             incident_since: target.incidents.since(),
             prediction: self.prediction_of(target),

@@ -53,13 +53,6 @@ struct Slot {
     latency: SparseHistogram,
 }
 
-/// A sum over slots.
-#[derive(Default)]
-pub(crate) struct Sums {
-    pub(crate) counts: OutcomeCounts,
-    pub(crate) latency: LatencyHistogram,
-}
-
 impl RecentRing {
     /// Keeps at least this much; never less than before.
     pub(crate) fn look_back(&mut self, window: Duration) {
@@ -110,13 +103,24 @@ impl RecentRing {
         }
     }
 
-    /// Adds what ends after `from`.
-    pub(crate) fn add_since(&self, from: Timestamp, sums: &mut Sums) {
-        for slots in [&self.fine, &self.coarse] {
-            for slot in slots.iter().rev().take_while(|slot| slot.end > from) {
-                sums.counts.merge(&slot.counts);
-                sums.latency.merge_sparse(&slot.latency);
-            }
-        }
+    /// Requests in what ends after `from`.
+    pub(crate) fn counts_since(&self, from: Timestamp) -> OutcomeCounts {
+        let mut sum = OutcomeCounts::default();
+        self.slots_since(from).for_each(|slot| sum.merge(&slot.counts));
+        sum
+    }
+
+    /// Latencies in what ends after `from`. Dearer than counts: to be asked for where it is looked at.
+    pub(crate) fn latency_since(&self, from: Timestamp) -> LatencyHistogram {
+        let mut sum = LatencyHistogram::default();
+        self.slots_since(from)
+            .for_each(|slot| sum.merge_sparse(&slot.latency));
+        sum
+    }
+
+    fn slots_since(&self, from: Timestamp) -> impl Iterator<Item = &Slot> {
+        [&self.fine, &self.coarse]
+            .into_iter()
+            .flat_map(move |slots| slots.iter().rev().take_while(move |slot| slot.end > from))
     }
 }

@@ -12,7 +12,7 @@ use crate::gauges::Gauges;
 use crate::health::HealthChanges;
 use crate::histogram::LatencyHistogram;
 use crate::incidents::Incidents;
-use crate::recent::{Recent, RecentRing, Sums};
+use crate::recent::{Recent, RecentRing};
 use crate::windows::Windows;
 
 /// The most open buckets of one target: ten minutes of buckets of a second, longer than any sender is waited
@@ -98,11 +98,14 @@ pub struct ClosedBucket<'a> {
 }
 
 impl ClosedBucket<'_> {
-    /// Requests and the 99th percentile of latency over the closed buckets in (end - window, end], this one included.
-    pub fn over(&self, window: Duration) -> (OutcomeCounts, Option<Duration>) {
-        let mut sums = Sums::default();
-        self.ring.add_since(self.end - window, &mut sums);
-        (sums.counts, sums.latency.quantile(0.99))
+    /// Requests over the closed buckets in (end - window, end], this one included.
+    pub fn counts_over(&self, window: Duration) -> OutcomeCounts {
+        self.ring.counts_since(self.end - window)
+    }
+
+    /// The 99th percentile of latency over the same; `None` when none was measured.
+    pub fn latency_p99_over(&self, window: Duration) -> Option<Duration> {
+        self.ring.latency_since(self.end - window).quantile(0.99)
     }
 }
 
@@ -289,18 +292,14 @@ impl TargetFeatures {
     }
 
     /// What reactive rules look at, of closed and open buckets that end after `now - window`.
-    pub fn recent(&self, _timing: &Timing, window: Duration, now: Timestamp) -> Recent {
-        let from = now - window;
-        let mut sums = Sums::default();
-        self.recent.add_since(from, &mut sums);
-        for bucket in self.open.iter().filter(|bucket| bucket.end > from) {
-            sums.counts.merge(&bucket.counts);
-            sums.latency.merge(&bucket.latency);
-        }
+    pub fn recent(&self, window: Duration, now: Timestamp) -> Recent {
+        let mut latency = self.recent.latency_since(now - window);
+        self.open_since(now - window)
+            .for_each(|bucket| latency.merge(&bucket.latency));
         Recent {
-            counts: sums.counts,
-            latency_p99: sums.latency.quantile(0.99),
-            latency_samples: sums.latency.samples(),
+            counts: self.recent_counts(window, now),
+            latency_p99: latency.quantile(0.99),
+            latency_samples: latency.samples(),
             consecutive_errors: self.consecutive_errors(),
             last_success: self.run.last_success(),
             health: self.health().map(|(health, _)| health),
@@ -308,12 +307,16 @@ impl TargetFeatures {
         }
     }
 
-    /// The same of closed buckets alone, as counts and the 99th percentile: what an incident detector may look
-    /// at when no bucket has been closed.
-    pub fn closed_over(&self, window: Duration, end: Timestamp) -> (OutcomeCounts, Option<Duration>) {
-        let mut sums = Sums::default();
-        self.recent.add_since(end - window, &mut sums);
-        (sums.counts, sums.latency.quantile(0.99))
+    /// Requests of closed and open buckets that end after `now - window`.
+    pub fn recent_counts(&self, window: Duration, now: Timestamp) -> OutcomeCounts {
+        let mut counts = self.recent.counts_since(now - window);
+        self.open_since(now - window)
+            .for_each(|bucket| counts.merge(&bucket.counts));
+        counts
+    }
+
+    fn open_since(&self, from: Timestamp) -> impl Iterator<Item = &Bucket> {
+        self.open.iter().filter(move |bucket| bucket.end > from)
     }
 
     /// Errors after the newest success by event time; at ties the worse wins. Cheap: for every signal.

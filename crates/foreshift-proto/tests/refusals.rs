@@ -35,7 +35,9 @@ fn read(wire: &v1::Signal) -> Result<Signal, WireError> {
     };
     let bytes = batch.encode_to_vec();
     let view = SignalView::of_batch(&bytes).next();
-    view.expect("there is one").expect("is well formed").signal(&mut Fresh)
+    view.expect("there is one")
+        .expect("is well formed")
+        .signal(&mut Fresh)
 }
 
 fn refused(wire: v1::Signal) -> String {

@@ -20,7 +20,9 @@ use foreshift_domain::signal::{
 use foreshift_domain::weights::{RouteWeights, TargetWeight, Version};
 use foreshift_domain::{Duration, Timestamp};
 use foreshift_proto::command::{Acceptance, OperatorCall, command};
-use foreshift_proto::{LogLine, Malformed, Names, Severity, SignalView, StatusMerge, WireError, status_parts, v1};
+use foreshift_proto::{
+    LogLine, Malformed, Names, Severity, SignalView, StatusMerge, WireError, status_parts, v1,
+};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -39,7 +41,9 @@ impl Names for Fresh {}
 /// The signals of a batch, each read or refused.
 fn read(bytes: &[u8]) -> Result<Vec<Result<Signal, WireError>>, Malformed> {
     let views = SignalView::of_batch(bytes);
-    views.map(|view| view.map(|view| view.signal(&mut Fresh))).collect()
+    views
+        .map(|view| view.map(|view| view.signal(&mut Fresh)))
+        .collect()
 }
 
 fn text() -> impl Strategy<Value = String> {

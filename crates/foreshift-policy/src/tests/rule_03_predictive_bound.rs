@@ -113,8 +113,17 @@ fn a_primary_at_a_little_risk_gives_what_it_frees_to_the_secondary_that_stands_b
     let route = route(1, 1);
     let mut state = RouteState::new(&route, START);
     let mut given = Given::new(&route);
-    let enter = route.settings.triggers.risk.as_ref().map_or(0.0, |risk| risk.enter);
+    let enter = route
+        .settings
+        .triggers
+        .risk
+        .as_ref()
+        .map_or(0.0, |risk| risk.enter);
     given.facts[0].risk = Some(enter + 0.05);
     let plan = given.drive(&route, &mut state, Duration::from_secs(60), |_| {});
-    assert!(plan.planned[0] > 5_000 && plan.planned[1] > 0, "{:?}", plan.planned);
+    assert!(
+        plan.planned[0] > 5_000 && plan.planned[1] > 0,
+        "{:?}",
+        plan.planned
+    );
 }

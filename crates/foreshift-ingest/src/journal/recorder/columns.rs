@@ -74,8 +74,10 @@ impl Columns {
         self.event.push_again(row, flat.event, texts);
         self.template.push(row, flat.template);
         self.class.push_again(row, flat.class, texts);
-        self.topic.push_again(row, origin.map(|(topic, _, _)| topic), texts);
-        self.partition.push(row, origin.map(|(_, partition, _)| partition));
+        self.topic
+            .push_again(row, origin.map(|(topic, _, _)| topic), texts);
+        self.partition
+            .push(row, origin.map(|(_, partition, _)| partition));
         self.offset.push(row, origin.map(|(_, _, offset)| offset));
         let payload = payload.map(|payload| ByteArray::from(payload.into_bytes()));
         self.payload.push(row, payload);
