@@ -13,7 +13,7 @@ use crate::fallback::file::{
     TriggersFile,
 };
 use crate::process::{
-    Clock, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics, Properties, SignalKind,
+    Clock, Consume, JournalConfig, KafkaConfig, ListenConfig, XdsConfig, Listener, OutputTopics, Properties, SignalKind,
     StartAt, StorageConfig, TimeConfig, TopicConfig, TopicFormat,
 };
 use crate::text::Span;
@@ -196,6 +196,15 @@ impl Default for TimeConfig {
 /// Loopback only: nothing is reachable from elsewhere until a person says so.
 const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+impl Default for XdsConfig {
+    fn default() -> Self {
+        Self {
+            layer: "foreshift".to_owned(),
+            ttl: Duration::from_secs(30),
+        }
+    }
 }
 
 impl Default for ListenConfig {

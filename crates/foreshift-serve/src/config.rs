@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use foreshift_xds::LayerSettings;
+
 use crate::credentials::Credentials;
 
 /// Where to listen, whom to trust, and how much to allow.
@@ -17,6 +19,8 @@ pub struct ServeConfig {
     pub credentials: Credentials,
     /// How much is allowed.
     pub limits: Limits,
+    /// The layer of weights that Envoy is given.
+    pub xds: LayerSettings,
 }
 
 /// Bounds of a server. None of tonic's own defaults is relied on: most of them are "no bound".

@@ -20,10 +20,13 @@ mod shared;
 mod status;
 mod weight_watch;
 mod weights;
+mod xds;
 
 pub use config::{Limits, ServeConfig};
+pub use foreshift_xds::LayerSettings;
 pub use credentials::{CredentialFiles, Credentials, CredentialsError, TlsFiles};
 pub use http::{HttpConfig, serve_http};
 pub use metrics::{Metric, MetricKind};
 pub use server::{BoundAddresses, ServeError, Serving, serve};
 pub use shared::{CommandRequest, ServeChannels};
+pub use xds::XdsCounters;

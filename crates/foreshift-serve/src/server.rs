@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryServiceServer;
+use envoy_types::pb::envoy::service::runtime::v3::runtime_discovery_service_server::RuntimeDiscoveryServiceServer;
 use foreshift_proto::FILE_DESCRIPTOR_SET;
 use foreshift_proto::v1::operator_service_server::OperatorServiceServer;
 use foreshift_proto::v1::prediction_service_server::PredictionServiceServer;
@@ -28,6 +30,7 @@ use crate::predictions::Predictions;
 use crate::shared::{ServeChannels, Shared};
 use crate::status::StatusReader;
 use crate::weights::Weights;
+use crate::xds::{Xds, follow};
 
 /// Name of the whole server in grpc.health.v1.
 const WHOLE_SERVER: &str = "";
@@ -118,9 +121,14 @@ pub async fn serve(
     let (closed, is_closed) = watch::channel(false);
     let ready = channels.ready.clone();
     let shared = Arc::new(Shared::new(channels, config.limits.clone(), is_stopping.clone()));
+    let xds = Xds {
+        layer: follow(&shared, config.xds.clone()),
+        shared: Arc::clone(&shared),
+    };
     let start = ListenerStart {
         config: &config,
         shared: &shared,
+        xds: &xds,
         stopping: &is_stopping,
         closed: &is_closed,
     };
@@ -188,6 +196,7 @@ fn check_exposure(config: &ServeConfig) -> Result<(), ServeError> {
 struct ListenerStart<'a> {
     config: &'a ServeConfig,
     shared: &'a Arc<Shared>,
+    xds: &'a Xds,
     stopping: &'a watch::Receiver<bool>,
     closed: &'a watch::Receiver<bool>,
 }
@@ -249,6 +258,8 @@ impl ListenerStart<'_> {
         let weights = RouteWeightServiceServer::new(Weights(Arc::clone(self.shared)));
         let predictions = PredictionServiceServer::new(Predictions(Arc::clone(self.shared)));
         let status = StatusServiceServer::new(StatusReader(Arc::clone(self.shared)));
+        let ads = AggregatedDiscoveryServiceServer::new(self.xds.clone());
+        let rtds = RuntimeDiscoveryServiceServer::new(self.xds.clone());
         let operator = with_operator.then(|| {
             let service = OperatorServiceServer::new(Operator(Arc::clone(self.shared)));
             InterceptedService::new(
@@ -276,6 +287,14 @@ impl ListenerStart<'_> {
             ))
             .add_service(InterceptedService::new(
                 status.max_decoding_message_size(max_bytes),
+                authenticated.clone(),
+            ))
+            .add_service(InterceptedService::new(
+                ads.max_decoding_message_size(max_bytes),
+                authenticated.clone(),
+            ))
+            .add_service(InterceptedService::new(
+                rtds.max_decoding_message_size(max_bytes),
                 authenticated,
             ))
             .add_optional_service(operator);

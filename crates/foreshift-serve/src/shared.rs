@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, wat
 use tonic::Status;
 
 use crate::config::Limits;
+use crate::xds::XdsCounters;
 
 /// A command and where its result goes.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct ServeChannels {
     pub applied: mpsc::Sender<Applied>,
     /// Whether the process is ready to serve.
     pub ready: watch::Receiver<bool>,
+    /// What xDS clients do, counted.
+    pub xds: Arc<XdsCounters>,
 }
 
 /// What every service holds.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use foreshift_config::ProcessConfig;
 use foreshift_serve::{
-    BoundAddresses, CredentialFiles, Credentials, HttpConfig, Limits, ServeChannels, ServeConfig, Serving,
-    TlsFiles,
+    BoundAddresses, CredentialFiles, Credentials, HttpConfig, LayerSettings, Limits, ServeChannels, ServeConfig, Serving,
+    TlsFiles, XdsCounters,
 };
 use tokio::sync::watch;
 
@@ -43,19 +43,25 @@ pub(crate) async fn start(
         operator_listen: Some(listen.operator.address),
         credentials,
         limits: Limits::default(),
+        xds: LayerSettings {
+            name: config.xds.layer.clone(),
+            ttl: config.xds.ttl,
+        },
     };
+    let xds = Arc::new(XdsCounters::default());
     let channels = ServeChannels {
         published: readers.published.clone(),
         changes: readers.feed.subscribe(),
         commands: senders.commands,
         applied: senders.applied,
         ready: ready.clone(),
+        xds: Arc::clone(&xds),
     };
     let grpc = foreshift_serve::serve(serve, channels, until(stopping.clone())).await?;
     tracing::info!(grpc = %grpc.addresses.listen, operator = %grpc.addresses.operator, "listening");
     let http = match &listen.http {
         Some(listener) => {
-            let extra = Arc::new(move || metrics.export());
+            let extra = Arc::new(move || [metrics.export(), xds.export()].concat());
             let config = HttpConfig::new(listener.address);
             let http =
                 foreshift_serve::serve_http(config, readers.published, ready, extra, until(stopping)).await?;

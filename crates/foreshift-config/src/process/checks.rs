@@ -49,6 +49,7 @@ pub(super) fn process(config: &ProcessConfig, report: &mut Report<'_>) {
     let time = root.key("time");
     positive(config.time.max_future, &time.key("max_future"), report);
     positive(config.time.idle_timeout, &time.key("idle_timeout"), report);
+    positive(config.xds.ttl, &root.key("xds").key("ttl"), report);
     let storage = root.key("storage");
     positive(
         config.storage.snapshot_interval,

@@ -25,6 +25,9 @@ pub struct ProcessConfig {
     /// Where clients, operators and monitors connect.
     #[serde(default)]
     pub listen: ListenConfig,
+    /// What Envoy is given over xDS, on the listeners of `listen`.
+    #[serde(default)]
+    pub xds: XdsConfig,
     /// What is kept on disk.
     #[serde(default)]
     pub storage: StorageConfig,
@@ -270,6 +273,19 @@ pub struct ListenConfig {
     pub peers_file: Option<PathBuf>,
     /// Encryption of the gRPC listeners; none without it.
     pub tls: Option<Tls>,
+}
+
+/// The runtime layer of weights.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct XdsConfig {
+    /// Its name, and the first part of its keys: a weighted cluster reads `LAYER.ROUTE.TARGET` when its `runtime_key_prefix` is `LAYER.ROUTE`.
+    #[schemars(extend("x-grammar" = "name"))]
+    pub layer: String,
+    /// An Envoy that hears nothing for so long is back at its configured weights.
+    #[serde(with = "duration")]
+    #[schemars(with = "Span")]
+    pub ttl: Duration,
 }
 
 /// A listener.

@@ -14,7 +14,7 @@ use foreshift_domain::weights::{RouteWeights, TargetWeight, Version};
 use foreshift_domain::{Applied, TargetName, Timestamp};
 use foreshift_serve::client::{Client, ClientConfig};
 use foreshift_serve::{
-    CommandRequest, Credentials, Limits, ServeChannels, ServeConfig, ServeError, Serving, serve,
+    CommandRequest, Credentials, LayerSettings, Limits, ServeChannels, ServeConfig, ServeError, Serving, serve,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -56,6 +56,7 @@ pub(crate) fn channels(published: Published, queue: usize) -> (ServeChannels, Ou
         commands,
         applied,
         ready: ready_receiver,
+        xds: Arc::default(),
     };
     let outside = Outside {
         published,
@@ -82,6 +83,7 @@ pub(crate) fn open() -> ServeConfig {
             shutdown_grace: Duration::from_millis(500),
             ..Limits::default()
         },
+        xds: LayerSettings::default(),
     }
 }
 

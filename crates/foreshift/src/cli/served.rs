@@ -8,7 +8,7 @@ use foreshift_domain::input::Input;
 use foreshift_domain::published::Published;
 use foreshift_domain::{Duration, Timestamp};
 use foreshift_engine::{Engine, Output, fresh_model};
-use foreshift_serve::{CommandRequest, Credentials, Limits, ServeChannels, ServeConfig};
+use foreshift_serve::{CommandRequest, Credentials, LayerSettings, Limits, ServeChannels, ServeConfig};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::output::{Format, OutputArgs};
@@ -53,6 +53,7 @@ fn serve() -> Served {
         commands,
         applied,
         ready,
+        xds: Arc::default(),
     };
     let any = "127.0.0.1:0".parse().unwrap();
     let config = ServeConfig {
@@ -60,6 +61,7 @@ fn serve() -> Served {
         operator_listen: Some(any),
         credentials: Credentials::none(),
         limits: Limits::default(),
+        xds: LayerSettings::default(),
     };
     let serving = runtime
         .block_on(foreshift_serve::serve(config, channels, std::future::pending()))

@@ -1,0 +1,118 @@
+//! State-of-the-world xDS.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::service::discovery::v3::{
+    DiscoveryRequest, DiscoveryResponse, Resource as WireResource,
+};
+use envoy_types::pb::google::protobuf::Any;
+use envoy_types::util::pack_any;
+use foreshift_domain::RouteName;
+use foreshift_domain::weights::Version;
+
+use crate::resources::Resources;
+use crate::session::{Answer, MAX_SUBSCRIPTIONS, Session, Told, carried, nonce, reason};
+
+/// Says that a client reads resources in a wrapper, which alone can have a time to live.
+const READS_WRAPPED: &str = "xds.config.supports-resource-in-sotw";
+
+/// One state-of-the-world stream.
+#[derive(Debug, Default)]
+pub struct SotwSession {
+    names: BTreeSet<String>,
+    reads_wrapped: bool,
+    /// Names and versions as last told.
+    told: Option<String>,
+    in_flight: Option<Arc<[(RouteName, Version)]>>,
+    answers: u64,
+}
+
+impl Session for SotwSession {
+    type Request = DiscoveryRequest;
+    type Response = DiscoveryResponse;
+
+    fn client(request: &DiscoveryRequest) -> Option<&str> {
+        request.node.as_ref().map(|client| client.id.as_str())
+    }
+
+    fn request(&mut self, request: DiscoveryRequest, resources: &Resources) -> Told<DiscoveryResponse> {
+        if request.type_url != resources.type_url {
+            return Told::default();
+        }
+        if let Some(client) = &request.node {
+            self.reads_wrapped = client.client_features.iter().any(|feature| feature == READS_WRAPPED);
+        }
+        // An answer to an older response is overtaken: the client sends another for the newest.
+        if self.answers > 0 && request.response_nonce != nonce(self.answers) {
+            return Told::default();
+        }
+        let answer = self.in_flight.take().map(|carries| match &request.error_detail {
+            Some(refused) => Answer::Refused(carries, reason(refused)),
+            None => Answer::Accepted(carries),
+        });
+        let names: BTreeSet<String> = request.resource_names.into_iter().take(MAX_SUBSCRIPTIONS).collect();
+        if names != self.names {
+            self.names = names;
+            self.told = None;
+        }
+        Told {
+            answer,
+            response: self.update(resources),
+        }
+    }
+
+    fn update(&mut self, resources: &Resources) -> Option<DiscoveryResponse> {
+        let version = self.version(resources)?;
+        if self.in_flight.is_some() || self.told.as_ref() == Some(&version) {
+            return None;
+        }
+        Some(self.send(version, resources))
+    }
+
+    fn renew(&mut self, resources: &Resources) -> Option<DiscoveryResponse> {
+        // Without the wrapper nothing expires. In it, a resource without a body is not understood by all: send it whole.
+        let expires = self.reads_wrapped && resources.ttl.is_some();
+        let told = self.told.clone()?;
+        if self.in_flight.is_some() || !expires || self.version(resources)? != told {
+            return None;
+        }
+        Some(self.send(told, resources))
+    }
+}
+
+impl SotwSession {
+    /// The version of all that is asked for; `None` when nothing of it is there: then there is nothing to say.
+    fn version(&self, resources: &Resources) -> Option<String> {
+        let found = self.names.iter().filter_map(|name| resources.by_name.get(name));
+        let versions: Vec<&str> = found.map(|resource| resource.version.as_str()).collect();
+        (!versions.is_empty()).then(|| versions.join("+"))
+    }
+
+    fn send(&mut self, version: String, resources: &Resources) -> DiscoveryResponse {
+        self.answers += 1;
+        self.told = Some(version.clone());
+        self.in_flight = Some(carried(resources, self.names.iter()));
+        DiscoveryResponse {
+            version_info: version,
+            resources: self.names.iter().filter_map(|name| self.wire(name, resources)).collect(),
+            type_url: resources.type_url.clone(),
+            nonce: nonce(self.answers),
+            ..DiscoveryResponse::default()
+        }
+    }
+
+    fn wire(&self, name: &str, resources: &Resources) -> Option<Any> {
+        let resource = resources.by_name.get(name)?;
+        if !self.reads_wrapped {
+            return Some(resource.body.clone());
+        }
+        Some(pack_any(WireResource {
+            name: name.to_owned(),
+            version: resource.version.clone(),
+            resource: Some(resource.body.clone()),
+            ttl: resources.wire_ttl(),
+            ..WireResource::default()
+        }))
+    }
+}
