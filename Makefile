@@ -20,8 +20,9 @@ survey: setup ## the demo on ten other seeds, a row each (a minute)
 	$(CARGO) build --release -p foreshift
 	python3 tests/demo/survey.py target/release/foreshift
 
-test: setup ## all tests, a real Apache Kafka included
+test: setup ## all tests, a real Apache Kafka and a real Envoy included
 	tests/kafka/setup.sh
+	tests/envoy/setup.sh >/dev/null
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
 

@@ -26,7 +26,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         "foreshift-ingest",
         &["foreshift-domain", "foreshift-logs", "foreshift-proto"],
     ),
-    ("foreshift-serve", &["foreshift-domain", "foreshift-proto"]),
+    ("foreshift-xds", &["foreshift-domain"]),
+    (
+        "foreshift-serve",
+        &["foreshift-domain", "foreshift-proto", "foreshift-xds"],
+    ),
     ("foreshift-sim", &["foreshift-domain"]),
     (
         "foreshift",
@@ -83,6 +87,10 @@ const PURE_MAY_USE: &[&str] = &[
 /// Heavy dependencies, and the crates behind which each one stands.
 const HEAVY: &[(&str, &[&str])] = &[
     ("rdkafka", &["foreshift-ingest", "foreshift"]),
+    (
+        "envoy-types",
+        &["foreshift-xds", "foreshift-serve", "foreshift-ingest"],
+    ),
     ("parquet", &["foreshift-ingest"]),
     ("tonic", &["foreshift-proto", "foreshift-serve", "foreshift"]),
     ("polars", &["foreshift-lab"]),

@@ -104,6 +104,7 @@ fn start(topics: &Topics, name: &str) -> Foreshift {
         time: "{clock: wall, lateness: 5s, max_future: 60s}".to_owned(),
         snapshot_interval: "1s",
         fallback: FALLBACK.to_owned(),
+        more: "",
     };
     Foreshift::start(name, &settings)
 }

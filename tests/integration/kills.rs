@@ -372,6 +372,7 @@ fn run(number: u64, kills: u64, mut seed: Seed) {
         time: "{clock: wall, lateness: 5s}".to_owned(),
         snapshot_interval: "300ms",
         fallback: fallback(),
+        more: "",
     };
     let what = format!("run {number}");
     let foreshift = Foreshift::start(&format!("kills-{number}"), &settings);

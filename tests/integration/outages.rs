@@ -171,6 +171,7 @@ fn serve(
         ),
         snapshot_interval: "1s",
         fallback: fallback.to_owned(),
+        more: "",
     };
     let mut foreshift = Foreshift::start(&format!("outages-{partitions}"), &settings);
     let watcher = Watcher::start(foreshift.server());

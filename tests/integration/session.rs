@@ -59,6 +59,7 @@ fn start(name: &str) -> Foreshift {
         time: "{clock: wall, lateness: 1s}".to_owned(),
         snapshot_interval: "1s",
         fallback: FALLBACK.to_owned(),
+        more: "",
     };
     let foreshift = Foreshift::start(name, &settings);
     let producer = kafka.producer();

@@ -34,6 +34,8 @@ pub struct Settings {
     pub snapshot_interval: &'static str,
     /// The whole `fallback.yaml`.
     pub fallback: String,
+    /// Further sections of `foreshift.yaml`.
+    pub more: &'static str,
 }
 
 impl Settings {
@@ -49,8 +51,8 @@ impl Settings {
              time: {}\n\
              listen:\n  grpc: {{address: \"127.0.0.1:{grpc}\"}}\n  operator: {{address: \"127.0.0.1:{operator}\"}}\n  \
              http: {{address: \"127.0.0.1:{http}\"}}\n\
-             storage: {{dir: state, snapshot_interval: {}}}\n",
-            self.brokers, self.time, self.snapshot_interval,
+             storage: {{dir: state, snapshot_interval: {}}}\n{}",
+            self.brokers, self.time, self.snapshot_interval, self.more,
         )
     }
 }
@@ -99,6 +101,16 @@ impl Foreshift {
     /// The listener of gateways.
     pub fn server(&self) -> String {
         format!("http://127.0.0.1:{}", self.grpc)
+    }
+
+    /// The port of the listener of gateways.
+    pub fn grpc_port(&self) -> u16 {
+        self.grpc
+    }
+
+    /// The number of the process; it runs.
+    pub fn process(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
     }
 
     /// Starts the process on what the one before left, and waits until it is ready.

@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod envoy;
 mod foreshift;
 mod kafka;
 mod places;
@@ -15,6 +16,7 @@ mod records;
 mod seed;
 mod watcher;
 
+pub use envoy::Envoy;
 pub use foreshift::{Foreshift, Settings};
 pub use kafka::{DeadLetter, Kafka};
 pub use places::{binary, free_ports, kept_logs, workspace};

@@ -13,8 +13,8 @@ use crate::fallback::file::{
     TriggersFile,
 };
 use crate::process::{
-    Clock, Consume, JournalConfig, KafkaConfig, ListenConfig, XdsConfig, Listener, OutputTopics, Properties, SignalKind,
-    StartAt, StorageConfig, TimeConfig, TopicConfig, TopicFormat,
+    Clock, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics, Properties, SignalKind,
+    StartAt, StorageConfig, TimeConfig, TopicConfig, TopicFormat, XdsConfig,
 };
 use crate::text::Span;
 

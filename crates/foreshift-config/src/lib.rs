@@ -33,8 +33,8 @@ pub use fallback::{fallback_schema, load_fallback, parse_fallback, refuse_for_li
 pub use origin::{From as OriginFrom, HIDDEN, Origin};
 pub use process::{
     Clock, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics, ProcessConfig,
-    Properties, SignalKind, StartAt, StorageConfig, TimeConfig, Tls, TopicConfig, TopicFormat, XdsConfig, load_process,
-    parse_process, process_schema,
+    Properties, SignalKind, StartAt, StorageConfig, TimeConfig, Tls, TopicConfig, TopicFormat, XdsConfig,
+    load_process, parse_process, process_schema,
 };
 pub use text::MAX_DURATION_DAYS;
 

@@ -11,8 +11,7 @@ use serde_json::Value;
 
 pub use self::config::{
     Clock, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics, ProcessConfig,
-    Properties, SignalKind, StartAt, StorageConfig, TimeConfig, Tls, TopicConfig, TopicFormat,
-    XdsConfig,
+    Properties, SignalKind, StartAt, StorageConfig, TimeConfig, Tls, TopicConfig, TopicFormat, XdsConfig,
 };
 
 use crate::error::ConfigErrors;

@@ -23,8 +23,8 @@ mod weights;
 mod xds;
 
 pub use config::{Limits, ServeConfig};
-pub use foreshift_xds::LayerSettings;
 pub use credentials::{CredentialFiles, Credentials, CredentialsError, TlsFiles};
+pub use foreshift_xds::LayerSettings;
 pub use http::{HttpConfig, serve_http};
 pub use metrics::{Metric, MetricKind};
 pub use server::{BoundAddresses, ServeError, Serving, serve};

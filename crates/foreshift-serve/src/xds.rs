@@ -34,13 +34,21 @@ pub(crate) struct Xds {
 type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl Xds {
-    fn open<S>(&self, request: Request<Streaming<S::Request>>) -> Result<Response<Responses<S::Response>>, Status>
+    fn open<S>(
+        &self,
+        request: Request<Streaming<S::Request>>,
+    ) -> Result<Response<Responses<S::Response>>, Status>
     where
         S: foreshift_xds::Session<Request: Send + 'static, Response: Send + 'static> + Send + 'static,
     {
         let principal = authorize(&request, Action::ReadWeights, Resource::Fleet)?;
         let permit = self.shared.stream_permit()?;
-        Ok(Response::new(stream::responses::<S>(self, principal, permit, request.into_inner())))
+        Ok(Response::new(stream::responses::<S>(
+            self,
+            principal,
+            permit,
+            request.into_inner(),
+        )))
     }
 }
 
@@ -83,7 +91,10 @@ impl RuntimeDiscoveryService for Xds {
         self.open::<DeltaSession>(request)
     }
 
-    async fn fetch_runtime(&self, _: Request<DiscoveryRequest>) -> Result<Response<DiscoveryResponse>, Status> {
+    async fn fetch_runtime(
+        &self,
+        _: Request<DiscoveryRequest>,
+    ) -> Result<Response<DiscoveryResponse>, Status> {
         Err(Status::unimplemented("weights are not polled: use a stream"))
     }
 }

@@ -42,7 +42,11 @@ impl Session for DeltaSession {
         request.node.as_ref().map(|client| client.id.as_str())
     }
 
-    fn request(&mut self, request: DeltaDiscoveryRequest, resources: &Resources) -> Told<DeltaDiscoveryResponse> {
+    fn request(
+        &mut self,
+        request: DeltaDiscoveryRequest,
+        resources: &Resources,
+    ) -> Told<DeltaDiscoveryResponse> {
         if request.type_url != resources.type_url {
             return Told::default();
         }
@@ -87,6 +91,11 @@ impl Session for DeltaSession {
         self.send(response, versions, resources)
     }
 
+    fn lapse(&mut self) {
+        self.told.clear();
+        self.accepted.clear();
+    }
+
     fn renew(&mut self, resources: &Resources) -> Option<DeltaDiscoveryResponse> {
         if self.in_flight.is_some() || resources.ttl.is_none() {
             return None;
@@ -94,7 +103,9 @@ impl Session for DeltaSession {
         let mut response = DeltaDiscoveryResponse::default();
         let mut versions = Vec::new();
         for (name, version) in &self.accepted {
-            let Some(resource) = resources.by_name.get(name) else { continue };
+            let Some(resource) = resources.by_name.get(name) else {
+                continue;
+            };
             // After a refusal the client has an older version, and that is the one to keep alive.
             let mut renewed = wire(name, resource, resources, false);
             renewed.version.clone_from(version);

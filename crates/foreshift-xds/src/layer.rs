@@ -95,6 +95,9 @@ fn fields(keys: BTreeMap<String, u32>) -> Struct {
         kind: Some(Kind::NumberValue(f64::from(weight))),
     };
     Struct {
-        fields: keys.into_iter().map(|(key, weight)| (key, number(weight))).collect(),
+        fields: keys
+            .into_iter()
+            .map(|(key, weight)| (key, number(weight)))
+            .collect(),
     }
 }

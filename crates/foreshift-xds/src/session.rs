@@ -56,6 +56,9 @@ pub trait Session: Default {
     /// What to send after resources changed; `None` when there is nothing new, or an answer is in flight.
     fn update(&mut self, resources: &Resources) -> Option<Self::Response>;
 
+    /// What the client has may have expired: it is to be told again, whole.
+    fn lapse(&mut self);
+
     /// What to send so that what the client has stays alive; `None` when there is nothing to renew, or an answer is in
     /// flight, which renews as well.
     fn renew(&mut self, resources: &Resources) -> Option<Self::Response>;
@@ -77,7 +80,12 @@ pub(crate) fn reason(status: &Status) -> String {
 }
 
 /// The versions that several resources carry together.
-pub(crate) fn carried<'a>(resources: &Resources, names: impl Iterator<Item = &'a String>) -> Arc<[(RouteName, Version)]> {
+pub(crate) fn carried<'a>(
+    resources: &Resources,
+    names: impl Iterator<Item = &'a String>,
+) -> Arc<[(RouteName, Version)]> {
     let found = names.filter_map(|name| resources.by_name.get(name));
-    found.flat_map(|resource| resource.carries.iter().cloned()).collect()
+    found
+        .flat_map(|resource| resource.carries.iter().cloned())
+        .collect()
 }

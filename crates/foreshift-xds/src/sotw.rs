@@ -41,7 +41,10 @@ impl Session for SotwSession {
             return Told::default();
         }
         if let Some(client) = &request.node {
-            self.reads_wrapped = client.client_features.iter().any(|feature| feature == READS_WRAPPED);
+            self.reads_wrapped = client
+                .client_features
+                .iter()
+                .any(|feature| feature == READS_WRAPPED);
         }
         // An answer to an older response is overtaken: the client sends another for the newest.
         if self.answers > 0 && request.response_nonce != nonce(self.answers) {
@@ -51,7 +54,11 @@ impl Session for SotwSession {
             Some(refused) => Answer::Refused(carries, reason(refused)),
             None => Answer::Accepted(carries),
         });
-        let names: BTreeSet<String> = request.resource_names.into_iter().take(MAX_SUBSCRIPTIONS).collect();
+        let names: BTreeSet<String> = request
+            .resource_names
+            .into_iter()
+            .take(MAX_SUBSCRIPTIONS)
+            .collect();
         if names != self.names {
             self.names = names;
             self.told = None;
@@ -68,6 +75,10 @@ impl Session for SotwSession {
             return None;
         }
         Some(self.send(version, resources))
+    }
+
+    fn lapse(&mut self) {
+        self.told = None;
     }
 
     fn renew(&mut self, resources: &Resources) -> Option<DiscoveryResponse> {
@@ -95,7 +106,11 @@ impl SotwSession {
         self.in_flight = Some(carried(resources, self.names.iter()));
         DiscoveryResponse {
             version_info: version,
-            resources: self.names.iter().filter_map(|name| self.wire(name, resources)).collect(),
+            resources: self
+                .names
+                .iter()
+                .filter_map(|name| self.wire(name, resources))
+                .collect(),
             type_url: resources.type_url.clone(),
             nonce: nonce(self.answers),
             ..DiscoveryResponse::default()

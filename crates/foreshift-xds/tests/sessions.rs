@@ -1,13 +1,18 @@
 //! What a client is told, whatever it does and whatever changes.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests fail by panicking, as tests do")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::service::discovery::v3::{
-    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Resource as WireResource,
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
+    Resource as WireResource,
 };
 use envoy_types::pb::google::protobuf::Any;
 use envoy_types::pb::google::rpc::Status;
@@ -27,12 +32,21 @@ fn resources(numbers: &[(&str, u64)]) -> Resources {
             type_url: TYPE.to_owned(),
             value: number.to_be_bytes().to_vec(),
         },
-        carries: Arc::new([("r".into(), Version { epoch: 1, sequence: number })]),
+        carries: Arc::new([(
+            "r".into(),
+            Version {
+                epoch: 1,
+                sequence: number,
+            },
+        )]),
     };
     Resources {
         type_url: TYPE.to_owned(),
         ttl: Some(Duration::from_secs(30)),
-        by_name: numbers.iter().map(|(name, number)| ((*name).to_owned(), resource(*number))).collect(),
+        by_name: numbers
+            .iter()
+            .map(|(name, number)| ((*name).to_owned(), resource(*number)))
+            .collect(),
     }
 }
 
@@ -63,30 +77,51 @@ fn status(message: &str) -> Status {
 #[test]
 fn a_subscription_is_answered_and_only_what_changes_follows() {
     let mut session = DeltaSession::default();
-    let first = session.request(subscribe(&["a"]), &resources(&[("a", 1)])).response.expect("told");
+    let first = session
+        .request(subscribe(&["a"]), &resources(&[("a", 1)]))
+        .response
+        .expect("told");
     assert_eq!(first.resources[0].version, "1");
     assert!(first.resources[0].resource.is_some() && first.resources[0].ttl.is_some());
-    assert_eq!(session.update(&resources(&[("a", 2)])), None, "one answer is in flight");
+    assert_eq!(
+        session.update(&resources(&[("a", 2)])),
+        None,
+        "one answer is in flight"
+    );
     let told = session.request(answer(&first, None), &resources(&[("a", 3)]));
     assert!(matches!(told.answer, Some(Answer::Accepted(_))));
     let latest = told.response.expect("what changed meanwhile");
     assert_eq!(latest.resources[0].version, "3", "the latest, in one go");
-    assert_eq!(session.request(answer(&latest, None), &resources(&[("a", 3)])).response, None);
+    assert_eq!(
+        session
+            .request(answer(&latest, None), &resources(&[("a", 3)]))
+            .response,
+        None
+    );
 }
 
 #[test]
 fn a_name_that_is_not_there_is_said_to_be_gone_and_comes_when_it_is() {
     let mut session = DeltaSession::default();
-    let told = session.request(subscribe(&["a"]), &resources(&[])).response.expect("told");
+    let told = session
+        .request(subscribe(&["a"]), &resources(&[]))
+        .response
+        .expect("told");
     assert_eq!(told.removed_resources, ["a"]);
-    let next = session.request(answer(&told, None), &resources(&[("a", 1)])).response.expect("told");
+    let next = session
+        .request(answer(&told, None), &resources(&[("a", 1)]))
+        .response
+        .expect("told");
     assert_eq!(next.resources[0].name, "a");
 }
 
 #[test]
 fn a_refused_version_is_not_sent_again_and_the_one_before_is_kept_alive() {
     let mut session = DeltaSession::default();
-    let good = session.request(subscribe(&["a"]), &resources(&[("a", 1)])).response.expect("told");
+    let good = session
+        .request(subscribe(&["a"]), &resources(&[("a", 1)]))
+        .response
+        .expect("told");
     session.request(answer(&good, None), &resources(&[("a", 1)]));
     let bad = session.update(&resources(&[("a", 2)])).expect("told");
     let told = session.request(answer(&bad, Some("no such key")), &resources(&[("a", 2)]));
@@ -94,21 +129,55 @@ fn a_refused_version_is_not_sent_again_and_the_one_before_is_kept_alive() {
     assert_eq!(told.response, None);
     assert_eq!(session.update(&resources(&[("a", 2)])), None);
     let renewal = session.renew(&resources(&[("a", 2)])).expect("a renewal");
-    assert_eq!((renewal.resources[0].version.as_str(), &renewal.resources[0].resource), ("1", &None));
+    assert_eq!(
+        (
+            renewal.resources[0].version.as_str(),
+            &renewal.resources[0].resource
+        ),
+        ("1", &None)
+    );
     session.request(answer(&renewal, None), &resources(&[("a", 2)]));
-    assert!(session.update(&resources(&[("a", 3)])).is_some(), "a new version is tried");
+    assert!(
+        session.update(&resources(&[("a", 3)])).is_some(),
+        "a new version is tried"
+    );
 }
 
 #[test]
 fn a_name_subscribed_to_again_is_told_again_and_answers_to_other_nonces_say_nothing() {
     let mut session = DeltaSession::default();
-    let first = session.request(subscribe(&["a"]), &resources(&[("a", 1)])).response.expect("told");
+    let first = session
+        .request(subscribe(&["a"]), &resources(&[("a", 1)]))
+        .response
+        .expect("told");
     let mut stale = answer(&first, None);
     stale.response_nonce = "another".to_owned();
     assert_eq!(session.request(stale, &resources(&[("a", 1)])).answer, None);
     session.request(answer(&first, None), &resources(&[("a", 1)]));
-    let again = session.request(subscribe(&["a"]), &resources(&[("a", 1)])).response.expect("told again");
+    let again = session
+        .request(subscribe(&["a"]), &resources(&[("a", 1)]))
+        .response
+        .expect("told again");
     assert!(again.resources[0].resource.is_some());
+}
+
+#[test]
+fn what_may_have_expired_is_told_again_whole() {
+    let now = resources(&[("a", 1)]);
+    let mut session = DeltaSession::default();
+    let first = session.request(subscribe(&["a"]), &now).response.expect("told");
+    session.request(answer(&first, None), &now);
+    session.lapse();
+    let again = session.update(&now).expect("told again");
+    assert!(again.resources[0].resource.is_some());
+    let mut session = SotwSession::default();
+    let first = session
+        .request(ask(&["a"], false, None), &now)
+        .response
+        .expect("told");
+    session.request(ask(&["a"], false, Some(&first)), &now);
+    session.lapse();
+    assert!(session.update(&now).is_some());
 }
 
 #[test]
@@ -116,11 +185,19 @@ fn subscriptions_are_bounded_and_other_types_are_not_answered() {
     let mut session = DeltaSession::default();
     let names: Vec<String> = (0..10_000).map(|number| format!("n{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let told = session.request(subscribe(&names), &resources(&[])).response.expect("told");
+    let told = session
+        .request(subscribe(&names), &resources(&[]))
+        .response
+        .expect("told");
     assert_eq!(told.removed_resources.len(), MAX_SUBSCRIPTIONS);
     let mut other = subscribe(&["a"]);
     other.type_url = "type.googleapis.com/envoy.config.cluster.v3.Cluster".to_owned();
-    assert_eq!(DeltaSession::default().request(other, &resources(&[("a", 1)])).response, None);
+    assert_eq!(
+        DeltaSession::default()
+            .request(other, &resources(&[("a", 1)]))
+            .response,
+        None
+    );
 }
 
 fn ask(names: &[&str], wrapped: bool, after: Option<&DiscoveryResponse>) -> DiscoveryRequest {
@@ -129,7 +206,10 @@ fn ask(names: &[&str], wrapped: bool, after: Option<&DiscoveryResponse>) -> Disc
         resource_names: names.iter().map(|name| (*name).to_owned()).collect(),
         response_nonce: after.map(|response| response.nonce.clone()).unwrap_or_default(),
         node: after.is_none().then(|| Node {
-            client_features: wrapped.then(|| "xds.config.supports-resource-in-sotw".to_owned()).into_iter().collect(),
+            client_features: wrapped
+                .then(|| "xds.config.supports-resource-in-sotw".to_owned())
+                .into_iter()
+                .collect(),
             ..Node::default()
         }),
         ..DiscoveryRequest::default()
@@ -141,13 +221,20 @@ fn the_state_of_the_world_is_renewed_whole_for_clients_that_know_a_time_to_live(
     for wrapped in [true, false] {
         let mut session = SotwSession::default();
         let now = resources(&[("a", 1)]);
-        let first = session.request(ask(&["a"], wrapped, None), &now).response.expect("told");
+        let first = session
+            .request(ask(&["a"], wrapped, None), &now)
+            .response
+            .expect("told");
         assert_eq!(session.renew(&now), None, "an answer is in flight");
-        assert_eq!(session.request(ask(&["a"], wrapped, Some(&first)), &now).response, None);
+        assert_eq!(
+            session.request(ask(&["a"], wrapped, Some(&first)), &now).response,
+            None
+        );
         match session.renew(&now) {
             Some(renewal) => {
                 assert!(wrapped);
-                let resource = WireResource::decode(renewal.resources[0].value.as_slice()).expect("a wrapper");
+                let resource =
+                    WireResource::decode(renewal.resources[0].value.as_slice()).expect("a wrapper");
                 assert!(resource.ttl.is_some() && resource.resource.is_some());
             }
             None => assert!(!wrapped),
@@ -158,12 +245,20 @@ fn the_state_of_the_world_is_renewed_whole_for_clients_that_know_a_time_to_live(
 #[test]
 fn an_answer_to_an_older_response_is_overtaken() {
     let mut session = SotwSession::default();
-    let first = session.request(ask(&["a"], true, None), &resources(&[("a", 1)])).response.expect("told");
+    let first = session
+        .request(ask(&["a"], true, None), &resources(&[("a", 1)]))
+        .response
+        .expect("told");
     let second = session
         .request(ask(&["a"], true, Some(&first)), &resources(&[("a", 2)]))
         .response
         .expect("told");
-    assert_eq!(session.request(ask(&["a"], true, Some(&first)), &resources(&[("a", 3)])).response, None);
+    assert_eq!(
+        session
+            .request(ask(&["a"], true, Some(&first)), &resources(&[("a", 3)]))
+            .response,
+        None
+    );
     let told = session.request(ask(&["a"], true, Some(&second)), &resources(&[("a", 3)]));
     assert!(matches!(told.answer, Some(Answer::Accepted(_))) && told.response.is_some());
 }
@@ -206,7 +301,10 @@ impl Client {
             assert!(self.in_flight.is_none(), "two answers in flight");
             for resource in &response.resources {
                 let known = self.has.get(&resource.name) == Some(&resource.version);
-                assert!(resource.resource.is_some() || known, "renews what the client has not");
+                assert!(
+                    resource.resource.is_some() || known,
+                    "renews what the client has not"
+                );
             }
             self.in_flight = Some(response);
         }

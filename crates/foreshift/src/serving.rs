@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use foreshift_config::ProcessConfig;
 use foreshift_serve::{
-    BoundAddresses, CredentialFiles, Credentials, HttpConfig, LayerSettings, Limits, ServeChannels, ServeConfig, Serving,
-    TlsFiles, XdsCounters,
+    BoundAddresses, CredentialFiles, Credentials, HttpConfig, LayerSettings, Limits, ServeChannels,
+    ServeConfig, Serving, TlsFiles, XdsCounters,
 };
 use tokio::sync::watch;
 

@@ -12,7 +12,6 @@ pub struct XdsCounters {
     pub(super) streams: AtomicU64,
     pub(super) requests: AtomicU64,
     pub(super) responses: AtomicU64,
-    pub(super) renewals: AtomicU64,
     pub(super) accepted: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) cut_off: AtomicU64,
@@ -39,20 +38,31 @@ impl XdsCounters {
     /// For `/metrics`.
     pub fn export(&self) -> Vec<Metric> {
         let counter = |name: &str, help: &str, counter: &AtomicU64| Metric {
-                name: String::from(name),
-                help: String::from(help),
-                kind: MetricKind::Counter,
-                labels: Vec::new(),
-                value: counter.load(Ordering::Relaxed) as f64,
+            name: String::from(name),
+            help: String::from(help),
+            kind: MetricKind::Counter,
+            labels: Vec::new(),
+            value: counter.load(Ordering::Relaxed) as f64,
         };
         vec![
-            counter("xds_streams_total", "xDS streams that were opened.", &self.streams),
+            counter(
+                "xds_streams_total",
+                "xDS streams that were opened.",
+                &self.streams,
+            ),
             counter("xds_requests_total", "Requests on xDS streams.", &self.requests),
-            counter("xds_responses_total", "Weights sent on xDS streams, renewals not counted.", &self.responses),
-            counter("xds_renewals_total", "Renewals of the time to live.", &self.renewals),
+            counter(
+                "xds_responses_total",
+                "Weights sent on xDS streams, and renewals of them.",
+                &self.responses,
+            ),
             counter("xds_accepted_total", "Answers that accept (ACK).", &self.accepted),
             counter("xds_refused_total", "Answers that refuse (NACK).", &self.refused),
-            counter("xds_cut_off_total", "Streams ended because their client asked too often.", &self.cut_off),
+            counter(
+                "xds_cut_off_total",
+                "Streams ended because their client asked too often.",
+                &self.cut_off,
+            ),
         ]
     }
 }

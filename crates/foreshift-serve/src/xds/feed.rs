@@ -85,8 +85,13 @@ impl Feed {
     }
 
     fn catch_up(&mut self, published: &Published) {
-        self.routes.retain(|route, _| published.routes.contains_key(route));
-        published.routes.values().cloned().for_each(|weights| self.change(weights));
+        self.routes
+            .retain(|route, _| published.routes.contains_key(route));
+        published
+            .routes
+            .values()
+            .cloned()
+            .for_each(|weights| self.change(weights));
         if published.now > self.now {
             self.now = published.now;
             self.seen = Instant::now();

@@ -19,6 +19,8 @@ use crate::shared::Shared;
 
 /// In its time to live a layer is renewed this often, so that one renewal lost does no harm.
 const RENEWALS: u32 = 3;
+/// Not renewed for so many parts of it, what the client has may have expired by the time that a renewal arrives.
+const LAPSED: u32 = 2;
 /// A client that is in order sends a few requests at its start and one for each answer: one that sends more in a second
 /// asks in a loop.
 const MAX_REQUESTS_PER_S: u32 = 100;
@@ -38,7 +40,8 @@ where
     let ttl = resources.ttl.map_or(Duration::MAX, |ttl| {
         Duration::from_micros(u64::try_from(ttl.as_micros()).unwrap_or(u64::MAX))
     });
-    let mut renew = interval((ttl / RENEWALS).max(Duration::from_millis(1)));
+    let part = (ttl / RENEWALS).max(Duration::from_millis(1));
+    let mut renew = interval(part);
     renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stream = Stream {
         session: S::default(),
@@ -46,6 +49,8 @@ where
         layer,
         resources,
         renew,
+        lapse: part * LAPSED,
+        sent: Instant::now(),
         gateway: None,
         principal,
         pace: Pace::default(),
@@ -63,6 +68,9 @@ struct Stream<S: Session> {
     layer: watch::Receiver<Arc<Resources>>,
     resources: Arc<Resources>,
     renew: Interval,
+    lapse: Duration,
+    /// When something was last sent.
+    sent: Instant,
     gateway: Option<GatewayName>,
     principal: Arc<Principal>,
     pace: Pace,
@@ -94,7 +102,9 @@ impl<S: Session> Stream<S> {
                 _ = self.renew.tick() => Woken::Renew,
             };
             let response = match woken {
-                Woken::Stopping => return Some((Err(Status::unavailable("the server stops: connect again")), None)),
+                Woken::Stopping => {
+                    return Some((Err(Status::unavailable("the server stops: connect again")), None));
+                }
                 // A client that hangs up, or breaks the protocol, gets no answer.
                 Woken::TooOld | Woken::Request(Ok(None) | Err(_)) | Woken::Changed(false) => return None,
                 Woken::Request(Ok(Some(_))) if self.pace.exceeded() => {
@@ -107,20 +117,23 @@ impl<S: Session> Stream<S> {
                     self.resources = Arc::clone(&self.layer.borrow_and_update());
                     self.session.update(&self.resources)
                 }
-                Woken::Renew => {
-                    let renewal = self.session.renew(&self.resources);
-                    if let Some(renewal) = renewal {
-                        XdsCounters::add(&self.counters().renewals);
-                        return Some((Ok(renewal), Some(self)));
-                    }
-                    None
-                }
+                Woken::Renew => self.renew(),
             };
             if let Some(response) = response {
                 XdsCounters::add(&self.counters().responses);
+                self.sent = Instant::now();
                 return Some((Ok(response), Some(self)));
             }
         }
+    }
+
+    /// Keeps alive what the client has. Where this process or the client stood still for too long, it is told again.
+    fn renew(&mut self) -> Option<S::Response> {
+        if self.sent.elapsed() > self.lapse {
+            self.session.lapse();
+            return self.session.update(&self.resources);
+        }
+        self.session.renew(&self.resources)
     }
 
     fn counters(&self) -> &XdsCounters {
@@ -130,7 +143,9 @@ impl<S: Session> Stream<S> {
     fn take(&mut self, request: S::Request) -> Option<S::Response> {
         XdsCounters::add(&self.counters().requests);
         if self.gateway.is_none() {
-            self.gateway = S::client(&request).filter(|id| (1..=MAX_NAME_BYTES).contains(&id.len())).map(GatewayName::from);
+            self.gateway = S::client(&request)
+                .filter(|id| (1..=MAX_NAME_BYTES).contains(&id.len()))
+                .map(GatewayName::from);
         }
         let Told { answer, response } = self.session.request(request, &self.resources);
         match answer {
@@ -140,7 +155,11 @@ impl<S: Session> Stream<S> {
             }
             Some(Answer::Refused(versions, reason)) => {
                 let gateway = self.gateway.as_ref().map_or("", |gateway| gateway.as_str());
-                tracing::warn!(gateway, reason, "an Envoy refused weights; it goes on with those before");
+                tracing::warn!(
+                    gateway,
+                    reason,
+                    "an Envoy refused weights; it goes on with those before"
+                );
                 self.counters().refuse(gateway, &reason);
                 self.report(&versions, Some(&reason));
             }
@@ -153,7 +172,11 @@ impl<S: Session> Stream<S> {
     /// renewal says it again.
     fn report(&self, versions: &[(RouteName, Version)], error: Option<&str>) {
         let Some(gateway) = &self.gateway else { return };
-        let may = access::authorize(&self.principal, Action::ReportApplied, Resource::Gateway(gateway.as_str()));
+        let may = access::authorize(
+            &self.principal,
+            Action::ReportApplied,
+            Resource::Gateway(gateway.as_str()),
+        );
         if may.is_err() {
             return;
         }
@@ -182,7 +205,10 @@ impl Pace {
     /// Counts a request; whether there are too many.
     fn exceeded(&mut self) -> bool {
         let now = Instant::now();
-        if self.since.is_none_or(|since| now - since >= Duration::from_secs(1)) {
+        if self
+            .since
+            .is_none_or(|since| now - since >= Duration::from_secs(1))
+        {
             self.since = Some(now);
             self.requests = 0;
         }

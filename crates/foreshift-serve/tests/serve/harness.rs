@@ -14,7 +14,8 @@ use foreshift_domain::weights::{RouteWeights, TargetWeight, Version};
 use foreshift_domain::{Applied, TargetName, Timestamp};
 use foreshift_serve::client::{Client, ClientConfig};
 use foreshift_serve::{
-    CommandRequest, Credentials, LayerSettings, Limits, ServeChannels, ServeConfig, ServeError, Serving, serve,
+    CommandRequest, Credentials, LayerSettings, Limits, ServeChannels, ServeConfig, ServeError, Serving,
+    serve,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 

@@ -19,7 +19,7 @@ const MAX_PENDING: usize = 2;
 
 /// What the thread is asked for; it answers each once, in order, and ends after an error.
 enum Job {
-    Write(Columns),
+    Write(Box<Columns>),
     Seal,
 }
 
@@ -58,7 +58,7 @@ impl Writer {
 
     /// Gives rows to write, and empty columns for the next.
     pub(super) fn write(&mut self, columns: Columns) -> Result<Columns, JournalError> {
-        self.ask(Job::Write(columns))?;
+        self.ask(Job::Write(Box::new(columns)))?;
         let mut emptied = None;
         while self.pending > MAX_PENDING {
             emptied = self.answer()?.or(emptied);
@@ -106,7 +106,7 @@ impl Drop for Writer {
 fn serve(mut segments: Segments, jobs: &Receiver<Job>, answers: &Sender<Answer>) {
     for job in jobs {
         let answer = match job {
-            Job::Write(columns) => segments.write(columns).map(Some),
+            Job::Write(columns) => segments.write(*columns).map(Some),
             Job::Seal => segments.seal().map(|()| None),
         };
         let failed = answer.is_err();

@@ -1,0 +1,185 @@
+//! A real Envoy in front of two targets that say who they are.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::eventually;
+use crate::places::{free_ports, kept_logs, workspace};
+
+const START: Duration = Duration::from_secs(60);
+/// An answer that takes longer is none.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Envoy with the documented configuration `docs/gateways/envoy.yaml`, ports apart. Dropping it kills it.
+pub struct Envoy {
+    child: Child,
+    admin: u16,
+    ingress: u16,
+}
+
+impl Envoy {
+    /// Starts one whose weights come from the Foreshift on this port. `api_type` is `DELTA_GRPC` or `GRPC`; `name` is
+    /// where its log is kept.
+    pub fn start(name: &str, foreshift: u16, api_type: &str) -> Self {
+        let [admin, ingress] = free_ports();
+        let (east, west) = (target("east"), target("west"));
+        let documented =
+            std::fs::read_to_string(workspace().join("docs/gateways/envoy.yaml")).expect("documented");
+        let ports = [
+            ("9901", admin),
+            ("10000", ingress),
+            ("8081", east),
+            ("8082", west),
+            ("7400", foreshift),
+        ];
+        let mut config = documented.replace("api_type: DELTA_GRPC", &format!("api_type: {api_type}"));
+        for (documented, ours) in ports {
+            let (documented, ours) = (
+                format!("port_value: {documented}}}"),
+                format!("port_value: {ours}}}"),
+            );
+            assert!(
+                config.contains(&documented),
+                "the documented configuration has {documented}"
+            );
+            config = config.replace(&documented, &ours);
+        }
+        let logs = kept_logs(name);
+        let path = logs.join("envoy.yaml");
+        std::fs::write(&path, config).expect("a file");
+        let output = Command::new(workspace().join("tests/envoy/setup.sh"))
+            .output()
+            .expect("bash is there");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let binary = String::from_utf8(output.stdout).expect("a path");
+        let child = Command::new(binary.trim())
+            .arg("-c")
+            .arg(&path)
+            .args([
+                "--concurrency",
+                "1",
+                "--use-dynamic-base-id",
+                "--log-level",
+                "warning",
+                "--log-path",
+            ])
+            .arg(logs.join("envoy.log"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("Envoy starts");
+        let envoy = Self {
+            child,
+            admin,
+            ingress,
+        };
+        eventually("Envoy serves", START, || envoy.answer());
+        envoy
+    }
+
+    /// Who answers a request.
+    pub fn answer(&self) -> Option<String> {
+        let (status, body) = ask(self.ingress, "GET", "/")?;
+        (status == 200).then_some(body)
+    }
+
+    /// Whether each of so many requests in a row is answered by this target.
+    pub fn all_go_to(&self, target: &str, requests: usize) -> bool {
+        (0..requests).all(|_| self.answer().as_deref() == Some(target))
+    }
+
+    /// Whether both targets answer, and nobody fails, among so many requests.
+    pub fn both_answer(&self, requests: usize) -> bool {
+        let answers: Option<Vec<String>> = (0..requests).map(|_| self.answer()).collect();
+        answers.is_some_and(|answers| {
+            ["east", "west"]
+                .iter()
+                .all(|target| answers.iter().any(|answer| answer == target))
+        })
+    }
+
+    /// Asks the admin endpoint.
+    pub fn admin(&self, method: &str, path: &str) -> String {
+        let (status, body) = ask(self.admin, method, path).expect("the admin endpoint answers");
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+}
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        // Nothing is to be kept, so it need not end in good order.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One request on a connection of its own. A chunked body is given back with its chunk sizes.
+fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(ANSWER)).ok()?;
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    )
+    .ok()?;
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let status = line.split(' ').nth(1)?.parse().ok()?;
+    let mut length = None;
+    loop {
+        line.clear();
+        reader.read_line(&mut line).ok()?;
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok();
+        }
+    }
+    let mut body = String::new();
+    match length {
+        Some(length) => {
+            let mut bytes = vec![0; length];
+            std::io::Read::read_exact(&mut reader, &mut bytes).ok()?;
+            body = String::from_utf8(bytes).ok()?;
+        }
+        None => drop(std::io::Read::read_to_string(&mut reader, &mut body).ok()?),
+    }
+    Some((status, body))
+}
+
+/// A target that answers each request with its name, for as long as the test runs.
+fn target(name: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || serve(name, &stream));
+        }
+    });
+    port
+}
+
+fn serve(name: &str, mut stream: &TcpStream) {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+        if line.trim().is_empty() {
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{name}", name.len());
+            if stream.write_all(answer.as_bytes()).is_err() {
+                break;
+            }
+        }
+        line.clear();
+    }
+    let _ = stream.shutdown(Shutdown::Both);
+}
