@@ -22,6 +22,7 @@ mod weight_watch;
 mod weights;
 
 pub use config::{Limits, ServeConfig};
+pub use connections::{BoundedStream, accepted};
 pub use credentials::{CredentialFiles, Credentials, CredentialsError, TlsFiles};
 pub use http::{HttpConfig, serve_http};
 pub use metrics::{Metric, MetricKind};
