@@ -84,7 +84,16 @@ const PURE_MAY_USE: &[&str] = &[
 const HEAVY: &[(&str, &[&str])] = &[
     ("rdkafka", &["foreshift-ingest", "foreshift"]),
     ("parquet", &["foreshift-ingest"]),
-    ("tonic", &["foreshift-proto", "foreshift-serve", "foreshift"]),
+    (
+        "tonic",
+        &[
+            "foreshift-ingest",
+            "foreshift-proto",
+            "foreshift-serve",
+            "foreshift",
+        ],
+    ),
+    ("envoy-types", &["foreshift-ingest"]),
     ("polars", &["foreshift-lab"]),
     ("linfa-ftrl", &["foreshift-lab"]),
     ("smartcore", &["foreshift-lab"]),

@@ -189,3 +189,6 @@ pub(crate) async fn signalled() {
         _ = tokio::signal::ctrl_c() => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

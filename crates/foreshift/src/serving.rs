@@ -87,6 +87,12 @@ pub(crate) async fn start(
 }
 
 impl Servers {
+    /// Where the receivers and the HTTP server listen, with true ports.
+    #[cfg(test)]
+    pub(crate) fn receive_and_http(&self) -> Option<(std::net::SocketAddr, std::net::SocketAddr)> {
+        Some((self.receiving.as_ref()?.address, self.http.as_ref()?.addresses))
+    }
+
     /// Waits until all have stopped, at most as long as `deadline`.
     pub(crate) async fn stopped(self, deadline: Duration) {
         let all = async {

@@ -133,3 +133,6 @@ fn next_received(feed: &Feed, timeout: Duration) -> News {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
