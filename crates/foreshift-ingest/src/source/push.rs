@@ -331,11 +331,11 @@ impl Source for PushSource {
         let (records, is_empty) = self.take(max, timeout);
         let mut runs = Receiver::ALL.map(|_| None);
         for record in records {
-            let each = self.partitions.iter_mut().zip(&mut runs);
-            for (partition, run) in each.filter(|(partition, _)| partition.receiver == record.receiver) {
+            let mut each = self.partitions.iter_mut().zip(&mut runs);
+            if let Some((partition, run)) = each.find(|(partition, _)| partition.receiver == record.receiver)
+            {
                 let run = run.get_or_insert_with(|| partition.run(is_empty));
                 partition.take(record, run);
-                break;
             }
         }
         for (partition, run) in self.partitions.iter().zip(&mut runs) {
