@@ -110,3 +110,69 @@ where
 fn answer(status: Status) -> BoxFuture<http::Response<Body>, Infallible> {
     Box::pin(std::future::ready(Ok(status.into_http())))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tonic::Code;
+
+    use super::*;
+
+    /// A service whose calls never end.
+    #[derive(Clone)]
+    struct Endless;
+
+    impl Service<http::Request<()>> for Endless {
+        type Response = http::Response<Body>;
+        type Error = Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: http::Request<()>) -> Self::Future {
+            Box::pin(pending())
+        }
+    }
+
+    fn admitted(places: usize, deadline: Option<Duration>) -> (Admitted<Endless>, ReceiveCounters) {
+        let counters = ReceiveCounters::default();
+        let places = Places {
+            free: Arc::new(Semaphore::new(places)),
+            receiver: Receiver::Otlp,
+            deadline,
+            counters: counters.clone(),
+        };
+        (Admitted::new(Endless, places), counters)
+    }
+
+    fn code(answered: Result<http::Response<Body>, Infallible>) -> Option<Code> {
+        let Ok(response) = answered;
+        Status::from_header_map(response.headers()).map(|status| status.code())
+    }
+
+    #[tokio::test]
+    async fn a_call_too_many_is_refused_and_counted_and_its_place_is_free_again_when_one_is_gone() {
+        let (mut service, counters) = admitted(1, None);
+        let first = service.call(http::Request::new(()));
+        let refused = service.call(http::Request::new(())).await;
+        assert_eq!(code(refused), Some(Code::Unavailable));
+        let now = counters.read(Receiver::Otlp);
+        assert_eq!((now.open_calls, now.refused_calls), (1, 1));
+        drop(first);
+        let next = service.call(http::Request::new(()));
+        let now = counters.read(Receiver::Otlp);
+        assert_eq!((now.open_calls, now.refused_calls), (1, 1));
+        drop(next);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_does_not_end_in_time_is_ended() {
+        let (mut service, counters) = admitted(1, Some(Duration::from_millis(1)));
+        let late = service.call(http::Request::new(())).await;
+        assert_eq!(code(late), Some(Code::DeadlineExceeded));
+        assert_eq!(counters.read(Receiver::Otlp).open_calls, 0);
+    }
+}

@@ -3,6 +3,8 @@ use std::collections::HashMap;
 use envoy_types::pb::envoy::config::core::v3::{Pipe, SocketAddress};
 use envoy_types::pb::google::protobuf::UInt32Value;
 use foreshift_domain::fallback::OutcomeSource;
+use proptest::prelude::*;
+use prost::Message;
 
 use super::*;
 use crate::decode::envoy::RETRIES_GAUGE;
@@ -222,10 +224,23 @@ fn answers_of_envoy_itself_are_local() {
     assert_eq!(only(denied).1.kind, OutcomeKind::Local);
 }
 
+/// Flags of the protocol, numbered from 1 without a gap; one of them is a message.
+const ALL_FLAGS: u32 = 28;
+const UNAUTHORIZED: u32 = 13;
+
 #[test]
 fn every_flag_of_the_protocol_has_a_short_name() {
-    let none = short_names(&ResponseFlags::default()).count();
-    assert_eq!(none, 0);
+    // On the wire, where all of them can be set without naming them.
+    let mut wire = Vec::new();
+    for field in 1..=ALL_FLAGS {
+        let (wire_type, value) = if field == UNAUTHORIZED { (2, 0) } else { (0, 1) };
+        prost::encoding::encode_varint(u64::from(field << 3 | wire_type), &mut wire);
+        wire.push(value);
+    }
+    let all = ResponseFlags::decode(wire.as_slice()).expect("flags");
+    assert_eq!(short_names(&all).count(), ALL_FLAGS as usize);
+    assert_eq!(all.encoded_len(), wire.len());
+    assert_eq!(short_names(&ResponseFlags::default()).count(), 0);
     let both = flags!(upstream_remote_reset, downstream_remote_reset);
     assert_eq!(short_names(&both).collect::<Vec<_>>(), ["UR", "DR"]);
 }
@@ -300,4 +315,39 @@ fn endpoints_are_written_as_envoy_writes_them() {
     let pipe = Address { address: Some(pipe) };
     assert_eq!(written(&pipe).as_deref(), Some("/run/up.sock"));
     assert_eq!(written(&Address::default()), None);
+}
+
+proptest! {
+    #[test]
+    fn times_of_any_value_are_read_or_refused(start: (i64, i32), spans in proptest::array::uniform4(any::<(i64, i32)>())) {
+        let [duration, last, sent, answered] =
+            spans.map(|(seconds, nanos)| Some(protobuf::Duration { seconds, nanos }));
+        let entry = with(|common| {
+            common.start_time = Some(protobuf::Timestamp { seconds: start.0, nanos: start.1 });
+            common.duration = duration;
+            common.time_to_last_downstream_tx_byte = last;
+            common.time_to_last_upstream_tx_byte = sent;
+            common.time_to_first_upstream_rx_byte = answered;
+        });
+        let parts = read(entry);
+        prop_assert_eq!(parts.good.len() + parts.bad.len(), 1);
+    }
+
+    #[test]
+    fn entries_of_any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+        if let Ok(entry) = HttpAccessLogEntry::decode(bytes.as_slice()) {
+            prop_assert!(read(entry).good.len() <= 2);
+        }
+    }
+}
+
+#[test]
+fn a_time_at_the_end_of_all_time_does_not_run_over() {
+    let entry = with(|common| {
+        common.start_time = Some(protobuf::Timestamp {
+            seconds: i64::MAX / 1_000_000,
+            nanos: 0,
+        });
+    });
+    assert_eq!(read(entry).good.len(), 1);
 }
