@@ -92,7 +92,16 @@ const HEAVY: &[(&str, &[&str])] = &[
         &["foreshift-xds", "foreshift-serve", "foreshift-ingest"],
     ),
     ("parquet", &["foreshift-ingest"]),
-    ("tonic", &["foreshift-proto", "foreshift-serve", "foreshift"]),
+    (
+        "tonic",
+        &[
+            "foreshift-ingest",
+            "foreshift-proto",
+            "foreshift-serve",
+            "foreshift",
+        ],
+    ),
+    ("envoy-types", &["foreshift-ingest"]),
     ("polars", &["foreshift-lab"]),
     ("linfa-ftrl", &["foreshift-lab"]),
     ("smartcore", &["foreshift-lab"]),

@@ -2,6 +2,7 @@
 //! one bad part: what is wrong is in [`Parts::bad`], and the good around it in [`Parts::good`]. Fields that are not
 //! known are ignored.
 
+pub mod als;
 pub mod csv;
 pub mod envoy;
 pub mod native;

@@ -1,4 +1,4 @@
-//! Kafka, decoders, sequencer, journal and file sources: from bytes to the ordered inputs of the engine.
+//! Kafka, receivers, decoders, sequencer, journal and file sources: from bytes to the ordered inputs of the engine.
 //!
 //! The way of a record: a [`source`] polls it and has it decoded ([`decode`]); [`deltas`] turns cumulative
 //! points into what happened since the last one; [`mapping`] finds the target; the [`sequencer`] orders it and
@@ -6,7 +6,8 @@
 //! together. What cannot be used goes to the [`dead_letter`] topic and is counted.
 //!
 //! This crate deliberately does not know the engine: what becomes of an input, which predictions and weights
-//! follow from it, and who asks for them. It has no async runtime: each consumer is one thread.
+//! follow from it, and who asks for them. It starts no async runtime: each consumer is one thread, and [`receive`], which
+//! takes what gateways and collectors send over gRPC, runs on its caller's.
 
 pub mod dead_letter;
 pub mod decode;
@@ -16,6 +17,7 @@ pub mod intake;
 mod intern;
 pub mod journal;
 pub mod mapping;
+pub mod receive;
 pub mod results;
 pub mod sequencer;
 pub mod source;

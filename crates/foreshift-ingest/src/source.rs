@@ -4,6 +4,7 @@ mod csv;
 pub mod feed;
 mod journal;
 mod kafka;
+pub mod push;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

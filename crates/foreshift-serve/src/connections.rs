@@ -23,8 +23,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Length of the preface that every HTTP/2 client sends first. Who has not sent as much is not talking yet.
 const PREFACE_BYTES: u64 = 24;
 
-/// A connection that counts against the listener's bound, and is closed when its time is over.
-pub(crate) struct BoundedStream {
+/// A connection that counts against its listener's bound, and is closed when its time is over.
+pub struct BoundedStream {
     stream: TcpStream,
     read: u64,
     handshake: Option<Pin<Box<Sleep>>>,
@@ -121,7 +121,7 @@ impl Connected for BoundedStream {
 
 /// Connections of a listener, never more at a time than `limits` allow: what is over is closed at once, so that
 /// its client knows. All are closed when `closed` turns true or its sender is gone.
-pub(crate) fn accepted(
+pub fn accepted(
     listener: TcpListener,
     limits: Limits,
     closed: watch::Receiver<bool>,

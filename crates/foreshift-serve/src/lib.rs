@@ -23,6 +23,7 @@ mod weights;
 mod xds;
 
 pub use config::{Limits, ServeConfig};
+pub use connections::{BoundedStream, accepted};
 pub use credentials::{CredentialFiles, Credentials, CredentialsError, TlsFiles};
 pub use foreshift_xds::LayerSettings;
 pub use http::{HttpConfig, serve_http};

@@ -17,6 +17,10 @@ use anyhow::{Context, bail};
 use clap::Args as ClapArgs;
 use foreshift_config::{Loaded, ProcessConfig};
 use foreshift_domain::fallback::Fallback;
+use foreshift_ingest::decode::Decoder;
+use foreshift_ingest::decode::envoy::EnvoyKeys;
+use foreshift_ingest::receive::Receivers;
+use foreshift_ingest::source::push::{self, MAX_BUFFERED_UNITS, PushSource};
 use foreshift_serve::BoundAddresses;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -91,11 +95,13 @@ pub(crate) async fn start(config: &ProcessConfig, fallback: Arc<Fallback>) -> an
     let (outlets, readers) = Outlets::new(&storage)?;
     let (stop, stopping) = watch::channel(false);
     let (ready, is_ready) = watch::channel(false);
-    let metrics = IngestMetrics::default();
+    let (receivers, received) = receivers(config)?;
+    let metrics = IngestMetrics::new(receivers.as_ref().map(Receivers::counters));
     let servers = serving::start(
         config,
         senders.clone(),
         readers,
+        receivers,
         metrics.clone(),
         is_ready,
         stopping.clone(),
@@ -107,6 +113,7 @@ pub(crate) async fn start(config: &ProcessConfig, fallback: Arc<Fallback>) -> an
         inbox,
         outlets,
         metrics,
+        received,
         ready,
         stopping,
     };
@@ -126,6 +133,16 @@ pub(crate) async fn start(config: &ProcessConfig, fallback: Arc<Fallback>) -> an
         stop,
         deadline,
     })
+}
+
+/// Receivers, where the configuration has an address for them, and the source that they fill.
+fn receivers(config: &ProcessConfig) -> anyhow::Result<(Option<Receivers>, Option<PushSource>)> {
+    if config.receive.is_none() {
+        return Ok((None, None));
+    }
+    let (sender, source) = push::channel(MAX_BUFFERED_UNITS);
+    let decoder = Decoder::new(EnvoyKeys::default())?;
+    Ok((Some(Receivers::new(sender, decoder)), Some(source)))
 }
 
 impl Running {
@@ -172,3 +189,6 @@ pub(crate) async fn signalled() {
         _ = tokio::signal::ctrl_c() => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,22 +1,27 @@
 //! Starting the servers on what the configuration says.
 
+mod receiving;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use foreshift_config::ProcessConfig;
+use foreshift_ingest::receive::Receivers;
 use foreshift_serve::{
     BoundAddresses, CredentialFiles, Credentials, HttpConfig, LayerSettings, Limits, ServeChannels,
     ServeConfig, Serving, TlsFiles, XdsCounters,
 };
 use tokio::sync::watch;
 
+use self::receiving::Receiving;
 use crate::run::{IngestMetrics, Readers, Senders};
 
 /// The servers, running.
 pub(crate) struct Servers {
     pub(crate) grpc: Serving<BoundAddresses>,
     http: Option<Serving<std::net::SocketAddr>>,
+    receiving: Option<Receiving>,
 }
 
 /// Starts all listeners. They stop when `stopping` turns true.
@@ -24,6 +29,7 @@ pub(crate) async fn start(
     config: &ProcessConfig,
     senders: Senders,
     readers: Readers,
+    receivers: Option<Receivers>,
     metrics: IngestMetrics,
     ready: watch::Receiver<bool>,
     stopping: watch::Receiver<bool>,
@@ -64,22 +70,44 @@ pub(crate) async fn start(
             let extra = Arc::new(move || [metrics.export(), xds.export()].concat());
             let config = HttpConfig::new(listener.address);
             let http =
-                foreshift_serve::serve_http(config, readers.published, ready, extra, until(stopping)).await?;
+                foreshift_serve::serve_http(config, readers.published, ready, extra, until(stopping.clone()))
+                    .await?;
             tracing::info!(http = %http.addresses, "listening");
             Some(http)
         }
         None => None,
     };
-    Ok(Servers { grpc, http })
+    let receiving = match (&config.receive, receivers) {
+        (Some(listener), Some(receivers)) => {
+            let receiving = receiving::start(listener.address, receivers, stopping).await?;
+            tracing::info!(receive = %receiving.address, "listening");
+            Some(receiving)
+        }
+        _ => None,
+    };
+    Ok(Servers {
+        grpc,
+        http,
+        receiving,
+    })
 }
 
 impl Servers {
+    /// Where the receivers and the HTTP server listen, with true ports.
+    #[cfg(test)]
+    pub(crate) fn receive_and_http(&self) -> Option<(std::net::SocketAddr, std::net::SocketAddr)> {
+        Some((self.receiving.as_ref()?.address, self.http.as_ref()?.addresses))
+    }
+
     /// Waits until all have stopped, at most as long as `deadline`.
     pub(crate) async fn stopped(self, deadline: Duration) {
         let all = async {
             let _ = self.grpc.task.await.context("the gRPC server");
             if let Some(http) = self.http {
                 let _ = http.task.await.context("the HTTP server");
+            }
+            if let Some(receiving) = self.receiving {
+                let _ = receiving.task.await.context("the receivers");
             }
         };
         if tokio::time::timeout(deadline, all).await.is_err() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use foreshift_domain::Duration;
 
-use super::config::{Consume, KafkaConfig, ProcessConfig, SignalKind, TopicConfig, TopicFormat};
+use super::config::{Consume, KafkaConfig, Listener, ProcessConfig, SignalKind, TopicConfig, TopicFormat};
 use crate::report::Report;
 use crate::tree::At;
 
@@ -45,7 +45,16 @@ const COLLECTOR_TOPICS: [(&str, SignalKind); 3] = [
 
 pub(super) fn process(config: &ProcessConfig, report: &mut Report<'_>) {
     let root = At::default();
-    kafka(&config.kafka, &root.key("kafka"), report);
+    report.require(
+        config.kafka.is_some() || config.receive.is_some(),
+        &root,
+        "neither `kafka` nor `receive` is there: no telemetry would come in",
+        "write `kafka: {brokers: [kafka-1:9092]}`, or `receive: {address: '127.0.0.1:7403'}` for gateways to send to, \
+         or both",
+    );
+    if let Some(config) = &config.kafka {
+        kafka(config, &root.key("kafka"), report);
+    }
     let time = root.key("time");
     positive(config.time.max_future, &time.key("max_future"), report);
     positive(config.time.idle_timeout, &time.key("idle_timeout"), report);
@@ -68,7 +77,7 @@ pub(super) fn process(config: &ProcessConfig, report: &mut Report<'_>) {
         "may not be empty",
         "name a directory that this process alone uses",
     );
-    listeners(config, &root.key("listen"), report);
+    listeners(config, &root, report);
 }
 
 fn kafka(kafka: &KafkaConfig, at: &At, report: &mut Report<'_>) {
@@ -153,8 +162,8 @@ impl TopicConfig {
     }
 }
 
-fn listeners(config: &ProcessConfig, at: &At, report: &mut Report<'_>) {
-    let listen = &config.listen;
+fn listeners(config: &ProcessConfig, root: &At, report: &mut Report<'_>) {
+    let (listen, at) = (&config.listen, &root.key("listen"));
     let operator = at.key("operator");
     report.require(
         listen.operator.address.ip().is_loopback() || listen.peers_file.is_some(),
@@ -190,23 +199,39 @@ fn listeners(config: &ProcessConfig, at: &At, report: &mut Report<'_>) {
         "client certificates are asked for, but nobody is named",
         "set listen.peers_file with lines `cert:SHA256 NAME ROLES`",
     );
-    let mut taken = vec![(listen.grpc.address, "grpc")];
-    let others = [
-        Some((listen.operator.address, "operator")),
-        listen.http.as_ref().map(|http| (http.address, "http")),
+    if let Some(receive) = &config.receive
+        && !receive.address.ip().is_loopback()
+    {
+        report.warn(
+            &root.key("receive").key("address"),
+            "telemetry is believed from anyone who reaches this address",
+        );
+    }
+    addresses(config, root, report);
+}
+
+/// Each listener has an address of its own.
+fn addresses(config: &ProcessConfig, root: &At, report: &mut Report<'_>) {
+    let listen = &config.listen;
+    let at = |name| root.key("listen").key(name);
+    let listeners = [
+        Some((&listen.grpc, at("grpc"), "listen.grpc")),
+        Some((&listen.operator, at("operator"), "listen.operator")),
+        listen.http.as_ref().map(|http| (http, at("http"), "listen.http")),
+        config
+            .receive
+            .as_ref()
+            .map(|receive| (receive, root.key("receive"), "receive")),
     ];
-    for (address, name) in others.into_iter().flatten() {
+    let mut taken = Vec::new();
+    for (Listener { address }, at, name) in listeners.into_iter().flatten() {
         // Port 0 lets the system choose, each time another one.
         if let Some((_, other)) = taken
             .iter()
             .find(|(known, _)| *known == address && address.port() != 0)
         {
-            let message = format!("{address} is taken by listen.{other}");
-            report.error(
-                &at.key(name).key("address"),
-                message,
-                "give each listener its own port",
-            );
+            let message = format!("{address} is taken by {other}");
+            report.error(&at.key("address"), message, "give each listener its own port");
         }
         taken.push((address, name));
     }

@@ -12,13 +12,17 @@ use serde::{Deserialize, Serialize};
 use crate::origin::{HIDDEN, Origin};
 use crate::text::{Address, Span, address, duration};
 
-/// Process configuration of Foreshift: brokers, listeners, storage.
+/// Process configuration of Foreshift: telemetry, listeners, storage. At least one of `kafka` and `receive` is needed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "foreshift.yaml")]
 pub struct ProcessConfig {
-    /// Where telemetry comes from and where results go.
-    pub kafka: KafkaConfig,
+    /// Kafka, where telemetry comes from and results go.
+    #[serde(default)]
+    pub kafka: Option<KafkaConfig>,
+    /// Where gateways and collectors send telemetry to, over gRPC: Envoy's access log service and OTLP. Whoever reaches this address is believed.
+    #[serde(default)]
+    pub receive: Option<Listener>,
     /// How event time moves.
     #[serde(default)]
     pub time: TimeConfig,

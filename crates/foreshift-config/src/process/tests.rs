@@ -15,6 +15,10 @@ fn with_env(text: &str, env: &[(&str, &str)]) -> Result<Loaded<ProcessConfig>, C
     parse_process(text, "p.yaml", Path::new("/etc/foreshift"), env)
 }
 
+fn kafka(value: &ProcessConfig) -> &KafkaConfig {
+    value.kafka.as_ref().expect("the section")
+}
+
 fn load(text: &str) -> Loaded<ProcessConfig> {
     with_env(text, &[]).unwrap_or_else(|errors| panic!("{errors}"))
 }
@@ -34,11 +38,10 @@ fn refused(text: &str, env: &[(&str, &str)], path: &str, why: &str) -> ConfigErr
 fn a_small_file_has_every_default_and_listens_on_loopback_only() {
     let Loaded { value, warnings, .. } = load(SMALL);
     assert_eq!(
-        (value.kafka.consume, value.kafka.start_at),
+        (kafka(&value).consume, kafka(&value).start_at),
         (Consume::Group, StartAt::Earliest)
     );
-    let topics: Vec<_> = value
-        .kafka
+    let topics: Vec<_> = kafka(&value)
         .topics
         .iter()
         .map(|topic| (topic.name.as_str(), topic.format))
@@ -50,7 +53,7 @@ fn a_small_file_has_every_default_and_listens_on_loopback_only() {
             ("otlp_logs", TopicFormat::Auto)
         ]
     );
-    assert_eq!(value.kafka.output, OutputTopics::default());
+    assert_eq!(kafka(&value).output, OutputTopics::default());
     assert_eq!(
         (value.time.clock, value.time.lateness),
         (Clock::Wall, Duration::from_secs(5))
@@ -67,7 +70,7 @@ fn the_annotated_example_loads_without_a_warning() {
         load_process(&path, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(warnings, Vec::<String>::new());
     assert_eq!(
-        value.kafka.properties.iter().collect::<Vec<_>>(),
+        kafka(&value).properties.iter().collect::<Vec<_>>(),
         [("fetch.queue.backoff.ms", "5".to_owned())]
     );
     assert!(value.fallback_path.exists(), "{:?}", value.fallback_path);
@@ -121,11 +124,11 @@ fn the_environment_overrides_the_file_with_the_types_of_the_schema() {
         ("PATH", "ignored"),
     ];
     let Loaded { value, origins, .. } = with_env(SMALL, &env).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!(value.kafka.brokers, ["a:1", "b:2"]);
-    assert_eq!(value.kafka.topics.len(), 1);
-    assert_eq!(value.kafka.topics[0].kind, Some(SignalKind::Logs));
-    assert_eq!(value.kafka.dead_letter, None);
-    let properties: Vec<_> = value.kafka.properties.iter().collect();
+    assert_eq!(kafka(&value).brokers, ["a:1", "b:2"]);
+    assert_eq!(kafka(&value).topics.len(), 1);
+    assert_eq!(kafka(&value).topics[0].kind, Some(SignalKind::Logs));
+    assert_eq!(kafka(&value).dead_letter, None);
+    let properties: Vec<_> = kafka(&value).properties.iter().collect();
     assert_eq!(
         properties,
         [
@@ -155,7 +158,7 @@ fn the_environment_alone_may_give_what_the_file_lacks() {
     let value = with_env("", &[("FORESHIFT__KAFKA__BROKERS", "k:9092")])
         .expect("valid")
         .value;
-    assert_eq!(value.kafka.brokers, ["k:9092"]);
+    assert_eq!(kafka(&value).brokers, ["k:9092"]);
 }
 
 #[test]
@@ -228,7 +231,13 @@ fn unknown_keys_missing_brokers_and_wrong_names_are_refused() {
         "unknown key",
     );
     assert!(error.hint.contains("group_id"), "{error}");
-    refused("time: {}\n", &[], "", "`kafka` is missing");
+    refused("time: {}\n", &[], "", "neither `kafka` nor `receive` is there");
+    refused(
+        "kafka:\nreceive: null\n",
+        &[],
+        "",
+        "neither `kafka` nor `receive` is there",
+    );
     refused("kafka: {}\n", &[], "kafka.brokers", "`brokers` is missing");
     refused("kafka: {brokers: []}\n", &[], "kafka.brokers", "at least 1");
     refused(
@@ -296,9 +305,9 @@ fn otlp_topics_say_what_they_hold_and_others_do_not() {
         "OTLP and for native log lines only",
     );
     let logs = load(&topic("name: t, format: native_json, kind: logs")).value;
-    assert_eq!(logs.kafka.topics[0].kind, Some(SignalKind::Logs));
+    assert_eq!(kafka(&logs).topics[0].kind, Some(SignalKind::Logs));
     let value = load(&topic("name: otlp_spans, format: otlp_proto")).value;
-    assert_eq!(value.kafka.topics[0].kind_or_usual(), Some(SignalKind::Traces));
+    assert_eq!(kafka(&value).topics[0].kind_or_usual(), Some(SignalKind::Traces));
 }
 
 #[test]
@@ -359,6 +368,29 @@ fn listeners_do_not_share_an_address_and_warn_when_open() {
 }
 
 #[test]
+fn telemetry_may_come_from_gateways_alone() {
+    let Loaded { value, warnings, .. } = load("receive: {address: '127.0.0.1:7403'}\n");
+    assert_eq!((value.kafka, warnings.len()), (None, 0));
+    let receive = value.receive.expect("the section");
+    assert_eq!(receive.address.port(), 7403);
+    let env = [("FORESHIFT__RECEIVE__ADDRESS", "127.0.0.1:7403")];
+    assert_eq!(with_env("", &env).expect("valid").value.receive, Some(receive));
+    assert_eq!(load(SMALL).value.receive, None);
+}
+
+#[test]
+fn an_address_for_telemetry_is_its_own_and_warns_when_open() {
+    let text = "receive: {address: '127.0.0.1:7400'}\n";
+    refused(text, &[], "receive.address", "taken by listen.grpc");
+    let open = load("receive: {address: '0.0.0.0:7403'}\n");
+    assert!(
+        open.warnings[0].contains("believed from anyone"),
+        "{:?}",
+        open.warnings
+    );
+}
+
+#[test]
 fn spans_of_nothing_are_refused() {
     for (text, path) in [
         ("time: {max_future: 0s}", "time.max_future"),
@@ -386,9 +418,7 @@ fn secrets_are_in_no_printed_form() {
         "{printed}"
     );
     assert!(
-        loaded
-            .value
-            .kafka
+        kafka(&loaded.value)
             .properties
             .iter()
             .any(|(_, value)| value == "hunter2")

@@ -11,7 +11,7 @@ use foreshift_domain::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::outcome::from_grpc_status;
+use super::outcome::from_envoy;
 use super::{DecodeError, Parts, each_json};
 use crate::decoded::{Decoded, millis};
 use crate::time_text;
@@ -128,7 +128,12 @@ pub(super) fn decode_entry(entry: &Map<String, Value>, keys: &EnvoyKeys, parts: 
         endpoint: fields.text(&keys.upstream_host).map(|name| name.as_ref().into()),
         observation,
     };
-    if let Some(attempts) = fields.number(&keys.attempts).filter(|attempts| *attempts >= 1.0) {
+    request_end(signal, fields.number(&keys.attempts), parts);
+}
+
+/// Puts the end of a request among the good parts, after the level of its retries where attempts are told.
+pub(super) fn request_end(signal: Signal, attempts: Option<f64>, parts: &mut Parts) {
+    if let Some(attempts) = attempts.filter(|attempts| *attempts >= 1.0) {
         let retries = Gauge {
             name: RETRIES_GAUGE.into(),
             value: attempts - 1.0,
@@ -156,96 +161,8 @@ fn whole(value: f64) -> u16 {
 }
 
 /// How the request ended, as a client of the target would see it.
-pub fn outcome(code: u16, flags: &str, details: &str, grpc: Option<u16>) -> OutcomeKind {
-    let by_flag = flags
-        .split([',', ' '])
-        .filter_map(from_flag)
-        .min_by_key(|kind| precedence(*kind));
-    let kind = by_flag.or_else(|| from_details(details));
-    match kind {
-        // The answer began well and ended early.
-        Some(kind) if broke_off(kind) && (200..400).contains(&code) => OutcomeKind::Truncated,
-        Some(kind) => kind,
-        None => match (grpc, code) {
-            (Some(status), _) if status != 0 => from_grpc_status(status),
-            // Nobody was answered, and nothing is said against the upstream: the client went away.
-            (_, 0) => OutcomeKind::ClientAbort,
-            _ => OutcomeKind::from_http_status(code),
-        },
-    }
-}
-
-const fn broke_off(kind: OutcomeKind) -> bool {
-    matches!(kind, OutcomeKind::Reset | OutcomeKind::Timeout)
-}
-
-/// With several flags the client's comes last: a client that leaves after a time-out left because of it.
-const fn precedence(kind: OutcomeKind) -> u8 {
-    match kind {
-        OutcomeKind::Local => 1,
-        OutcomeKind::ClientAbort => 2,
-        _ => 0,
-    }
-}
-
-/// What a flag says by itself; `URX` (retries used up) leaves it to the others and to the status.
-fn from_flag(flag: &str) -> Option<OutcomeKind> {
-    Some(match flag {
-        "UF" | "UH" | "DF" => OutcomeKind::ConnectFailure,
-        "UC" | "UR" | "LR" | "UPE" => OutcomeKind::Reset,
-        "UT" | "SI" | "UMSDR" => OutcomeKind::Timeout,
-        "UO" => OutcomeKind::Overload,
-        "DC" | "DR" | "DT" => OutcomeKind::ClientAbort,
-        "NR" | "NC" | "NFCF" | "RL" | "RLSE" | "UAEX" | "FI" | "DI" | "DO" | "UDO" | "OM" | "LH" | "RFCF"
-        | "DPE" | "IH" => OutcomeKind::Local,
-        _ => return None,
-    })
-}
-
-/// What the details say where flags are silent. `via_upstream` is the upstream's own answer.
-fn from_details(details: &str) -> Option<OutcomeKind> {
-    let starts = |words: &[&str]| words.iter().any(|word| details.starts_with(word));
-    match () {
-        () if starts(&[
-            "upstream_response_timeout",
-            "upstream_per_try",
-            "upstream_max_stream",
-            "response_timeout",
-        ]) =>
-        {
-            Some(OutcomeKind::Timeout)
-        }
-        () if details.contains("connection_failure") || starts(&["no_healthy_upstream"]) => {
-            Some(OutcomeKind::ConnectFailure)
-        }
-        () if details.contains("overflow") => Some(OutcomeKind::Overload),
-        () if starts(&["upstream_reset", "upstream_remote_reset"]) => Some(OutcomeKind::Reset),
-        () if starts(&["downstream_", "http2.remote_reset", "http1.client"]) => {
-            Some(OutcomeKind::ClientAbort)
-        }
-        () if starts(&[
-            "direct_response",
-            "route_not_found",
-            "cluster_not_found",
-            "ext_authz",
-            "rbac_",
-            "jwt_authn",
-            "rate_limited",
-            "local_rate_limited",
-            "filter_chain_not_found",
-            "overload",
-            "admin_filter_response",
-            "cors",
-            "fault_filter",
-            "maintenance_mode",
-            "missing_host",
-            "path_normalization",
-        ]) =>
-        {
-            Some(OutcomeKind::Local)
-        }
-        () => None,
-    }
+fn outcome(code: u16, flags: &str, details: &str, grpc: Option<u16>) -> OutcomeKind {
+    from_envoy(code, flags.split([',', ' ']), details, grpc)
 }
 
 /// Looks up keys; `null`, an empty text and `-` are Envoy's ways of saying nothing.

@@ -27,6 +27,21 @@ pub fn metrics_proto(bytes: &[u8]) -> Parts {
     proto::<ExportMetricsServiceRequest>("OTLP metrics", bytes, metrics::decode)
 }
 
+/// OTLP metrics that came as a call.
+pub fn metrics(request: ExportMetricsServiceRequest) -> Parts {
+    metrics::decode(request)
+}
+
+/// OTLP logs that came as a call.
+pub fn logs(request: ExportLogsServiceRequest, decoder: &Decoder) -> Parts {
+    logs::decode(request, decoder)
+}
+
+/// OTLP spans that came as a call.
+pub fn spans(request: ExportTraceServiceRequest) -> Parts {
+    spans::decode(request)
+}
+
 /// OTLP metrics as JSON.
 pub fn metrics_json(bytes: &[u8]) -> Parts {
     json::<ExportMetricsServiceRequest>("OTLP metrics", bytes, metrics::decode)

@@ -117,7 +117,7 @@ mod tests {
         let storage = tempfile::tempdir().unwrap();
         let process = process("127.0.0.1:9092,127.0.0.1:9093", &storage, 13.3).unwrap();
         assert!(process.storage.dir.starts_with(storage.path()));
-        assert_eq!(process.kafka.brokers.len(), 2);
+        assert_eq!(process.kafka.map(|kafka| kafka.brokers.len()), Some(2));
         assert_eq!(
             (process.time.lateness, process.listen.http.is_none()),
             (LATENESS, true)

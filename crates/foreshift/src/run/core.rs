@@ -19,6 +19,7 @@ use foreshift_ingest::intake::IntakeState;
 use foreshift_ingest::journal::{Recorder, Retention, discard_after};
 use foreshift_ingest::sequencer::{Outbox, Settings};
 use foreshift_ingest::source::Batch;
+use foreshift_ingest::source::push::PushSource;
 use foreshift_ingest::{ClockMode, Intake};
 use foreshift_serve::CommandRequest;
 use tokio::sync::watch;
@@ -42,6 +43,8 @@ pub(crate) struct Plumbing {
     pub(crate) inbox: Inbox,
     pub(crate) outlets: Outlets,
     pub(crate) metrics: IngestMetrics,
+    /// What receivers put in, where there are any.
+    pub(crate) received: Option<PushSource>,
     /// Turns true once state is restored. Kafka has no part in it: without it, weights are still served.
     pub(crate) ready: watch::Sender<bool>,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -81,6 +84,7 @@ impl Core {
             inbox,
             mut outlets,
             metrics,
+            received,
             ready,
             stopping,
         } = plumbing;
@@ -96,9 +100,9 @@ impl Core {
             None => fresh(config, epoch, &fallback)?,
         };
         let mut core = Self {
+            telemetry: Telemetry::new(config, received, intake.positions())?,
             engine,
             intake,
-            telemetry: Telemetry::new(config)?,
             dead_letters: dead_letters(config)?,
             recorder,
             checkpoints,
@@ -186,7 +190,7 @@ impl Core {
             self.intake.counters(),
             self.dead_letters.as_ref(),
             self.outlets.delivered(),
-            self.telemetry.is_up(),
+            self.telemetry.kafka_is_up(),
         );
         if self.snapshot_at.elapsed() >= self.snapshot_every {
             self.snapshot()?;

@@ -4,32 +4,47 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use foreshift_ingest::IntakeCounters;
 use foreshift_ingest::dead_letter::{DeadLetterCounters, DeadLetters};
+use foreshift_ingest::receive::{ReceiveCounters, ReceiverCounters};
 use foreshift_ingest::results::ResultCounters;
+use foreshift_ingest::source::push::Receiver;
 use foreshift_serve::{Metric, MetricKind};
 
 /// The newest counters of the engine's thread, shared with scrapes.
 #[derive(Clone, Default)]
-pub(crate) struct IngestMetrics(Arc<Mutex<Newest>>);
+pub(crate) struct IngestMetrics {
+    newest: Arc<Mutex<Newest>>,
+    /// Of the receivers, where there are any: they count by themselves.
+    received: Option<ReceiveCounters>,
+}
 
 #[derive(Clone, Copy, Default)]
 struct Newest {
     intake: IntakeCounters,
     letters: DeadLetterCounters,
     results: ResultCounters,
-    connected: bool,
+    /// `None` without Kafka.
+    connected: Option<bool>,
 }
 
 impl IngestMetrics {
+    /// Nothing has come in yet.
+    pub(crate) fn new(received: Option<ReceiveCounters>) -> Self {
+        Self {
+            newest: Arc::default(),
+            received,
+        }
+    }
+
     /// Takes over the newest counters.
     pub(crate) fn set(
         &self,
         intake: IntakeCounters,
         letters: Option<&DeadLetters>,
         results: ResultCounters,
-        connected: bool,
+        connected: Option<bool>,
     ) {
         let letters = letters.map(DeadLetters::counters).unwrap_or_default();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Newest {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Newest {
             intake,
             letters,
             results,
@@ -44,7 +59,7 @@ impl IngestMetrics {
             letters,
             results,
             connected,
-        } = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        } = *self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let counters = [
             ("items", "Items decoded from records.", intake.items),
             (
@@ -133,13 +148,66 @@ impl IngestMetrics {
             labels: Vec::new(),
             value: value as f64,
         });
-        let connected = Metric {
+        let connected = connected.map(|connected| Metric {
             name: "ingest_connected".to_owned(),
             help: "Whether records are being read from Kafka: 1 or 0.".to_owned(),
             kind: MetricKind::Gauge,
             labels: Vec::new(),
             value: f64::from(u8::from(connected)),
-        };
-        counters.chain([connected]).collect()
+        });
+        let received = self.received.iter().flat_map(received);
+        counters.chain(connected).chain(received).collect()
     }
+}
+
+/// What receivers took, dropped and refused: all metrics of one name in a row.
+fn received(counters: &ReceiveCounters) -> Vec<Metric> {
+    type Read = fn(ReceiverCounters) -> u64;
+    let metrics: [(&str, &str, Read); 6] = [
+        (
+            "received_items_total",
+            "Items that were sent to a receiver and taken.",
+            |of| of.items,
+        ),
+        (
+            "received_ignored_total",
+            "Parts of what was sent that say nothing that is asked for.",
+            |of| of.ignored,
+        ),
+        (
+            "received_dropped_total",
+            "Items dropped because the buffer was full.",
+            |of| of.dropped,
+        ),
+        (
+            "received_refused_exports_total",
+            "Exports refused because the buffer stayed full.",
+            |of| of.refused_exports,
+        ),
+        (
+            "received_refused_calls_total",
+            "Streams and exports refused because too many were open.",
+            |of| of.refused_calls,
+        ),
+        (
+            "received_open_calls",
+            "Streams and exports that are open.",
+            |of| of.open_calls,
+        ),
+    ];
+    let mut exported = Vec::new();
+    for (name, help, read) in metrics {
+        let kind = match name.ends_with("_total") {
+            true => MetricKind::Counter,
+            false => MetricKind::Gauge,
+        };
+        exported.extend(Receiver::ALL.map(|receiver| Metric {
+            name: format!("ingest_{name}"),
+            help: help.to_owned(),
+            kind,
+            labels: vec![("receiver".to_owned(), receiver.as_str().to_owned())],
+            value: read(counters.read(receiver)) as f64,
+        }));
+    }
+    exported
 }

@@ -1,41 +1,31 @@
-//! Telemetry from Kafka, which may come and go. A broker that cannot be reached keeps nobody from serving:
-//! connecting happens on a thread of its own and is tried again and again.
+//! Telemetry, from wherever it comes: read from Kafka, sent to our receivers, or both.
 
-use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+mod kafka;
+
 use std::time::{Duration, Instant};
 
-use foreshift_config::{Consume, KafkaConfig, ProcessConfig, SignalKind, TopicConfig, TopicFormat};
-use foreshift_ingest::dead_letter::DeadLetters;
+use anyhow::Context;
+use foreshift_config::ProcessConfig;
+use foreshift_ingest::decode::Decoder;
 use foreshift_ingest::decode::envoy::EnvoyKeys;
-use foreshift_ingest::decode::{Decoder, Format};
 use foreshift_ingest::sequencer::PartitionKey;
-use foreshift_ingest::source::{
-    Batch, Feed, KafkaSettings, KafkaSource, Membership, Positions, Source, SourceError, StartAt,
-    TopicSettings,
-};
+use foreshift_ingest::source::push::{PushSource, is_received};
+use foreshift_ingest::source::{Batch, Feed, Positions, Source};
 
-/// Between two tries to connect.
-const RETRY: Duration = Duration::from_secs(2);
-/// How long a consumer may take to stop; what is not stopped by then is left behind.
+use kafka::KafkaLink;
+pub(crate) use kafka::{dead_letters, format_of, properties};
+
+/// How long a source may take to stop; what is not stopped by then is left behind.
 const STOP: Duration = Duration::from_secs(2);
+/// Of two sources one is waited for at a time: so late the other is looked at.
+const TURN: Duration = Duration::from_millis(5);
 
-/// Telemetry, connected or not.
+/// All that telemetry comes from: at least one of both.
 pub(crate) struct Telemetry {
-    settings: KafkaSettings,
-    decoder: Decoder,
-    link: Link,
-}
-
-enum Link {
-    Down { since: Instant },
-    Connecting(Receiver<Result<Opened, SourceError>>),
-    Up(Feed),
-}
-
-struct Opened {
-    feed: Feed,
-    partitions: Vec<PartitionKey>,
+    kafka: Option<KafkaLink>,
+    received: Option<Feed>,
+    /// Whether Kafka is asked first: they take turns, so that neither starves the other.
+    kafka_first: bool,
 }
 
 /// What one wait brought.
@@ -49,165 +39,100 @@ pub(crate) enum News {
 }
 
 impl Telemetry {
-    pub(crate) fn new(config: &ProcessConfig) -> anyhow::Result<Self> {
+    /// What the configuration names, and what receivers put in. `positions` are where the last run ended.
+    pub(crate) fn new(
+        config: &ProcessConfig,
+        received: Option<PushSource>,
+        positions: &Positions,
+    ) -> anyhow::Result<Self> {
+        let decoder = Decoder::new(EnvoyKeys::default())?;
+        let received = match received {
+            Some(mut source) => {
+                source.seek(positions)?;
+                let feed = Feed::start("received", Box::new(source));
+                Some(feed.context("cannot start the thread of received telemetry")?)
+            }
+            None => None,
+        };
         Ok(Self {
-            settings: kafka_settings(&config.kafka)?,
-            decoder: Decoder::new(EnvoyKeys::default())?,
-            link: Link::Down {
-                since: Instant::now() - RETRY,
-            },
+            kafka: config.kafka.as_ref().map(|kafka| KafkaLink::new(kafka, decoder)),
+            received,
+            kafka_first: false,
         })
     }
 
     /// Waits for news, at most this long. `positions` are where to read on, should a connection begin.
     pub(crate) fn next(&mut self, positions: &Positions, timeout: Duration) -> News {
-        match &self.link {
-            Link::Down { since } if since.elapsed() >= RETRY => self.connect(positions.clone()),
-            Link::Down { .. } => std::thread::sleep(timeout),
-            Link::Connecting(answer) => match answer.try_recv() {
-                Ok(Ok(opened)) => {
-                    tracing::info!(partitions = opened.partitions.len(), "reading from kafka");
-                    self.link = Link::Up(opened.feed);
-                    return News::Connected(opened.partitions);
-                }
-                Ok(Err(error)) => self.lost(&error),
-                Err(TryRecvError::Empty) => std::thread::sleep(timeout),
-                Err(TryRecvError::Disconnected) => {
-                    self.link = Link::Down {
-                        since: Instant::now(),
+        match (&mut self.kafka, &self.received) {
+            (Some(kafka), None) => kafka.next(positions, timeout),
+            (None, Some(received)) => next_received(received, timeout),
+            (None, None) => {
+                std::thread::sleep(timeout);
+                News::None
+            }
+            (Some(kafka), Some(received)) => {
+                let until = Instant::now() + timeout;
+                let mut turn = Duration::ZERO;
+                loop {
+                    self.kafka_first = !self.kafka_first;
+                    let news = match self.kafka_first {
+                        true => kafka.next(positions, turn),
+                        false => next_received(received, turn),
+                    };
+                    // Both are asked without waiting before one is waited for.
+                    let left = until.saturating_duration_since(Instant::now());
+                    if !matches!(news, News::None) || left.is_zero() {
+                        return news;
+                    }
+                    if !self.kafka_first {
+                        turn = left.min(TURN);
                     }
                 }
-            },
-            Link::Up(feed) => match feed.next(timeout) {
-                Ok(Some(batch)) => return News::Batch(batch),
-                Ok(None) => {}
-                Err(error) => self.lost(&error),
-            },
-        }
-        News::None
-    }
-
-    /// Holds back partitions that run ahead of the others.
-    pub(crate) fn hold_back(&self, partitions: Vec<PartitionKey>) {
-        if let Link::Up(feed) = &self.link {
-            feed.hold_back(partitions);
+            }
         }
     }
 
-    /// Whether records are being read.
-    pub(crate) fn is_up(&self) -> bool {
-        matches!(self.link, Link::Up(_))
+    /// Holds back partitions that run ahead of the others. What is sent to us cannot be held back.
+    pub(crate) fn hold_back(&self, mut partitions: Vec<PartitionKey>) {
+        if let Some(kafka) = &self.kafka {
+            partitions.retain(|key| !is_received(key));
+            kafka.hold_back(partitions);
+        }
+    }
+
+    /// Whether records are being read from Kafka; `None` without it.
+    pub(crate) fn kafka_is_up(&self) -> Option<bool> {
+        self.kafka.as_ref().map(KafkaLink::is_up)
     }
 
     /// Stops reading.
     pub(crate) fn stop(self) {
-        if let Link::Up(feed) = self.link {
-            drop(feed.stop(STOP));
+        if let Some(kafka) = self.kafka {
+            kafka.stop();
+        }
+        if let Some(received) = self.received {
+            drop(received.stop(STOP));
         }
     }
+}
 
-    fn lost(&mut self, error: &SourceError) {
-        let cause = std::error::Error::source(error)
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        tracing::error!(%error, cause, "no telemetry from kafka; trying again");
-        if matches!(error, SourceError::OffsetGone { .. }) {
-            // The brokers have deleted what was to be read next. Nothing brings it back: go on, having said so.
-            self.settings.allow_gaps = true;
+/// What receivers put in.
+fn next_received(feed: &Feed, timeout: Duration) -> News {
+    match feed.next(timeout) {
+        Ok(Some(batch)) => News::Batch(batch),
+        Ok(None) => {
+            if feed.is_over() {
+                // Its thread is gone, so it no longer waits by itself.
+                std::thread::sleep(timeout);
+            }
+            News::None
         }
-        self.link = Link::Down {
-            since: Instant::now(),
-        };
-    }
-
-    fn connect(&mut self, positions: Positions) {
-        let (answer, link) = sync_channel(1);
-        let (settings, decoder) = (self.settings.clone(), self.decoder.clone());
-        let opening = std::thread::Builder::new()
-            .name("kafka-connect".into())
-            .spawn(move || {
-                let opened = KafkaSource::open(settings, decoder, &positions).and_then(|source| {
-                    let partitions = source.partitions();
-                    let feed = Feed::start("kafka", Box::new(source));
-                    let feed = feed.map_err(|cause| SourceError::File {
-                        path: "the kafka thread".into(),
-                        cause,
-                    })?;
-                    Ok(Opened { feed, partitions })
-                });
-                let _ = answer.send(opened);
-            });
-        self.link = match opening {
-            Ok(_) => Link::Connecting(link),
-            Err(_) => Link::Down {
-                since: Instant::now(),
-            },
-        };
+        Err(error) => {
+            tracing::error!(%error, "received telemetry cannot be read");
+            News::None
+        }
     }
 }
 
-/// A producer for dead letters, where a topic is named.
-pub(crate) fn dead_letters(config: &ProcessConfig) -> anyhow::Result<Option<DeadLetters>> {
-    let Some(topic) = &config.kafka.dead_letter else {
-        return Ok(None);
-    };
-    let properties = properties(&config.kafka);
-    Ok(Some(DeadLetters::connect(
-        &config.kafka.brokers.join(","),
-        topic,
-        &properties,
-    )?))
-}
-
-/// What the configuration says, as the source takes it.
-pub(crate) fn kafka_settings(kafka: &KafkaConfig) -> anyhow::Result<KafkaSettings> {
-    let topics = kafka.topics.iter().map(|topic| TopicSettings {
-        name: topic.name.clone(),
-        format: format_of(topic),
-    });
-    Ok(KafkaSettings {
-        brokers: kafka.brokers.join(","),
-        topics: topics.collect(),
-        membership: match kafka.consume {
-            Consume::Assign => Membership::Assign,
-            Consume::Group => Membership::Group {
-                id: kafka.group_id.clone(),
-                instance: kafka.group_instance_id.clone(),
-            },
-        },
-        start: match kafka.start_at {
-            foreshift_config::StartAt::Earliest => StartAt::Oldest,
-            foreshift_config::StartAt::Latest => StartAt::Newest,
-        },
-        allow_gaps: false,
-        properties: properties(kafka),
-    })
-}
-
-pub(super) fn properties(kafka: &KafkaConfig) -> BTreeMap<String, String> {
-    kafka
-        .properties
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
-}
-
-/// The format of a topic's records.
-pub(crate) fn format_of(topic: &TopicConfig) -> Format {
-    match (topic.format, topic.kind_or_usual()) {
-        // Found out from the topic's name and each record.
-        (TopicFormat::Auto, _) => Format::Auto,
-        (TopicFormat::OtlpProto, Some(SignalKind::Metrics)) => Format::OtlpMetricsProto,
-        (TopicFormat::OtlpProto, Some(SignalKind::Logs)) => Format::OtlpLogsProto,
-        (TopicFormat::OtlpProto, Some(SignalKind::Traces)) => Format::OtlpSpansProto,
-        (TopicFormat::OtlpJson, Some(SignalKind::Metrics)) => Format::OtlpMetricsJson,
-        (TopicFormat::OtlpJson, Some(SignalKind::Logs)) => Format::OtlpLogsJson,
-        (TopicFormat::OtlpJson, Some(SignalKind::Traces)) => Format::OtlpSpansJson,
-        (TopicFormat::OtlpProto | TopicFormat::OtlpJson, None) => Format::Auto,
-        (TopicFormat::NativeProto, Some(SignalKind::Logs)) => Format::NativeLogProto,
-        (TopicFormat::NativeJson, Some(SignalKind::Logs)) => Format::NativeLogJson,
-        (TopicFormat::NativeProto, _) => Format::NativeProto,
-        (TopicFormat::NativeJson, _) => Format::NativeJson,
-        (TopicFormat::EnvoyJson, _) => Format::EnvoyJson,
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -17,14 +17,17 @@ pub(crate) struct Topics {
 }
 
 impl Topics {
-    /// `None` when no topic is named.
+    /// `None` without Kafka, or when no topic is named.
     pub(crate) fn connect(config: &ProcessConfig) -> anyhow::Result<Option<Self>> {
-        let names = config.kafka.output.clone();
+        let Some(kafka) = &config.kafka else {
+            return Ok(None);
+        };
+        let names = kafka.output.clone();
         if names == OutputTopics::default() {
             return Ok(None);
         }
-        let properties = super::telemetry::properties(&config.kafka);
-        let results = Results::connect(&config.kafka.brokers.join(","), &properties)?;
+        let properties = super::telemetry::properties(kafka);
+        let results = Results::connect(&kafka.brokers.join(","), &properties)?;
         Ok(Some(Self { results, names }))
     }
 

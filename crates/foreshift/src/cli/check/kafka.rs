@@ -38,7 +38,9 @@ pub(super) fn check(
     sample: foreshift_domain::Duration,
     findings: &mut Vec<Finding>,
 ) {
-    let kafka = &process.kafka;
+    let Some(kafka) = &process.kafka else {
+        return findings.push(Finding::ok("kafka", "none: telemetry is sent to receive.address"));
+    };
     let decoder = match Decoder::new(EnvoyKeys::default()) {
         Ok(decoder) => decoder,
         Err(error) => return findings.push(Finding::fail("decoder", full(&error), "please report this")),

@@ -26,6 +26,8 @@ pub(super) fn check(process: &ProcessConfig, findings: &mut Vec<Finding>) {
         ("listen.operator", listen.operator.address),
     ];
     listeners.extend(listen.http.as_ref().map(|http| ("listen.http", http.address)));
+    let receive = process.receive.as_ref();
+    listeners.extend(receive.map(|receive| ("receive", receive.address)));
     findings.extend(
         listeners
             .into_iter()

@@ -1,0 +1,186 @@
+//! Receivers: telemetry that gateways and collectors send straight to this process, over gRPC. Envoy's access log
+//! service, and the three services of OTLP.
+//!
+//! What comes in is decoded at once and put into the buffer of [`push`](crate::source::push). Access logs are lossy by
+//! design of their protocol, which has no answer: what does not fit is dropped and counted. OTLP has one: an export
+//! waits for room, and is then told to come again.
+//!
+//! The caller gives the connections, already bounded in number and age; calls, messages and silence on them are
+//! bounded here. Not one of tonic's own bounds is relied on.
+
+mod access_log;
+mod admission;
+mod counters;
+mod otlp;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::AccessLogServiceServer;
+use futures_util::Stream;
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::LogsServiceServer;
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::MetricsServiceServer;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::TraceServiceServer;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tonic::codec::CompressionEncoding;
+use tonic::transport::Server;
+use tonic::transport::server::Connected;
+
+use crate::decode::{Decoder, Parts};
+use crate::intern::SignalNames;
+use crate::source::push::{PushSender, Receiver};
+use access_log::AccessLogs;
+use admission::{Admitted, Places};
+use otlp::Exports;
+
+pub use counters::{ReceiveCounters, ReceiverCounters};
+
+/// The most access log streams at a time: each worker thread of each Envoy holds one.
+pub const MAX_STREAMS: usize = 1_024;
+/// The largest message of access logs, in bytes. Envoy sends 16 KiB at a time unless it is told otherwise; all
+/// streams together may make us hold 256 MiB, if each sends the largest at once.
+pub const MAX_ACCESS_LOG_BYTES: usize = 256 << 10;
+/// The most OTLP exports in flight; a collector sends about ten at a time.
+pub const MAX_EXPORTS: usize = 32;
+/// The largest export, in bytes, unpacked: the bound that gRPC has by default. All in flight hold 128 MiB at most.
+pub const MAX_EXPORT_BYTES: usize = 4 << 20;
+/// An export waits this long for room in the buffer. Collectors give up after 5 s by default: they are told before.
+pub const EXPORT_PATIENCE: Duration = Duration::from_secs(3);
+/// The longest an export may take, with its way through the network.
+pub const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A stream of access logs without a message for so long is ended; Envoy opens another with its next entry.
+pub const STREAM_IDLE: Duration = Duration::from_secs(600);
+/// A stream of this age is ended, before its connection is cut off.
+pub const MAX_STREAM_AGE: Duration = Duration::from_secs(1_800);
+/// A connection of this age takes no new calls.
+pub const MAX_CONNECTION_AGE: Duration = Duration::from_secs(3_600);
+/// The most calls in flight on one connection.
+const MAX_CALLS_PER_CONNECTION: u32 = 128;
+/// The largest header list, in bytes.
+const MAX_HEADER_BYTES: u32 = 16 << 10;
+/// Windows of HTTP/2 for one stream and one connection, in bytes.
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+/// A peer that sends nothing is asked for a sign of life this often, and has this long for it.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The receivers failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// Their server did.
+    #[error("receiving telemetry failed")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// What all receivers share.
+#[derive(Clone)]
+pub struct Receivers {
+    push: PushSender,
+    decoder: Decoder,
+    counters: ReceiveCounters,
+}
+
+impl Receivers {
+    /// Receivers that put what they decode into this buffer.
+    pub fn new(push: PushSender, decoder: Decoder) -> Self {
+        Self {
+            push,
+            decoder,
+            counters: ReceiveCounters::default(),
+        }
+    }
+
+    /// Their counters, which go on counting.
+    pub fn counters(&self) -> ReceiveCounters {
+        self.counters.clone()
+    }
+
+    /// Serves these connections until `stopping` turns true: then streams end, and exports in flight are finished.
+    ///
+    /// # Errors
+    /// When connections can no longer be taken.
+    pub async fn serve<I, C, E>(
+        self,
+        incoming: I,
+        stopping: watch::Receiver<bool>,
+    ) -> Result<(), ReceiveError>
+    where
+        I: Stream<Item = Result<C, E>>,
+        C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let streams = Places {
+            free: Arc::new(tokio::sync::Semaphore::new(MAX_STREAMS)),
+            receiver: Receiver::AccessLogs,
+            deadline: None,
+            counters: self.counters.clone(),
+        };
+        let exports = Places {
+            free: Arc::new(tokio::sync::Semaphore::new(MAX_EXPORTS)),
+            receiver: Receiver::Otlp,
+            deadline: Some(EXPORT_TIMEOUT),
+            counters: self.counters.clone(),
+        };
+        let access_logs = AccessLogServiceServer::new(AccessLogs::new(self.clone(), stopping.clone()))
+            .max_decoding_message_size(MAX_ACCESS_LOG_BYTES);
+        let otlp = Arc::new(Exports(self));
+        // Collectors pack what they send unless they are told not to.
+        let metrics = MetricsServiceServer::from_arc(Arc::clone(&otlp))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(MAX_EXPORT_BYTES);
+        let logs = LogsServiceServer::from_arc(Arc::clone(&otlp))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(MAX_EXPORT_BYTES);
+        let traces = TraceServiceServer::from_arc(otlp)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(MAX_EXPORT_BYTES);
+        let mut stopping = stopping;
+        // A sender that is gone stops the server too.
+        let stop = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
+        bounded()
+            .add_service(Admitted::new(access_logs, streams))
+            .add_service(Admitted::new(metrics, exports.clone()))
+            .add_service(Admitted::new(logs, exports.clone()))
+            .add_service(Admitted::new(traces, exports))
+            .serve_with_incoming_shutdown(incoming, stop)
+            .await?;
+        Ok(())
+    }
+
+    /// Access logs: what does not fit is dropped.
+    fn put_or_drop(&self, parts: Parts) {
+        let parts = named_alike(parts);
+        let (items, ignored) = (parts.good.len() as u64, parts.ignored);
+        let dropped = self.push.put_or_drop(Receiver::AccessLogs, parts);
+        let counters = self.counters.of(Receiver::AccessLogs);
+        counters.add_items(items.saturating_sub(dropped), ignored);
+        counters.add_dropped(dropped);
+    }
+}
+
+/// Signals of one message share the text of their names.
+fn named_alike(mut parts: Parts) -> Parts {
+    let mut names = SignalNames::default();
+    parts.good.iter_mut().for_each(|decoded| names.share(decoded));
+    parts
+}
+
+/// A server without a single bound left at tonic's default.
+fn bounded() -> Server {
+    Server::builder()
+        .accept_http1(false)
+        .concurrency_limit_per_connection(MAX_CALLS_PER_CONNECTION as usize)
+        .max_concurrent_streams(MAX_CALLS_PER_CONNECTION)
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
+        .http2_max_pending_accept_reset_streams(Some(MAX_CALLS_PER_CONNECTION as usize))
+        .http2_max_local_error_reset_streams(Some(MAX_CALLS_PER_CONNECTION as usize))
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .max_connection_age(MAX_CONNECTION_AGE)
+}

@@ -1,0 +1,88 @@
+use std::collections::BTreeSet;
+
+use foreshift_domain::Timestamp;
+use foreshift_domain::fallback::OutcomeSource;
+use foreshift_domain::signal::{Health, Observation, Signal};
+use foreshift_ingest::Decoded;
+use foreshift_ingest::decode::Parts;
+use foreshift_ingest::source::mock::MockKafka;
+use foreshift_ingest::source::push::{self, Receiver};
+
+use super::*;
+
+/// Long enough for the slowest machine; a test that passes takes little of it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn process(text: &str) -> ProcessConfig {
+    foreshift_config::parse_process(text, "f", std::path::Path::new(""), std::iter::empty())
+        .unwrap()
+        .value
+}
+
+fn health() -> Parts {
+    let signal = Signal {
+        time: Timestamp::from_secs(1_740_830_400),
+        target: "eu".into(),
+        route: None,
+        gateway: None,
+        endpoint: None,
+        observation: Observation::Health(Health::Up),
+    };
+    Parts {
+        good: vec![Decoded::Signal {
+            signal,
+            aliases: Vec::new(),
+            source: OutcomeSource::EnvoyAccessLog,
+        }],
+        ..Parts::default()
+    }
+}
+
+#[test]
+fn what_is_sent_and_what_kafka_holds_come_in_side_by_side() {
+    let kafka = MockKafka::start(&[("signals", 1)]).unwrap();
+    let producer = kafka.producer().unwrap();
+    let record = br#"{"time":1740830400,"target":"us","health":"up"}"#;
+    producer.send("signals", 0, record).unwrap();
+    producer.flush(Duration::from_secs(10)).unwrap();
+    let text = format!(
+        "kafka:\n  brokers: [\"{}\"]\n  consume: assign\n  topics: [{{name: signals, format: native_json}}]\n\
+         receive: {{address: '127.0.0.1:7403'}}\n",
+        kafka.brokers().split(',').next().unwrap()
+    );
+    let (sender, source) = push::channel(100);
+    let mut telemetry = Telemetry::new(&process(&text), Some(source), &Positions::new()).unwrap();
+    sender.put_or_drop(Receiver::AccessLogs, health());
+
+    let until = Instant::now() + PATIENCE;
+    let mut seen = BTreeSet::new();
+    while seen.len() < 2 && Instant::now() < until {
+        if let News::Batch(batch) = telemetry.next(&Positions::new(), Duration::from_millis(20)) {
+            let runs = batch.runs.iter().filter(|run| !run.items.is_empty());
+            seen.extend(runs.map(|run| run.partition.topic.to_string()));
+        }
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["receive/als", "signals"]);
+    assert_eq!(telemetry.kafka_is_up(), Some(true));
+    telemetry.stop();
+}
+
+#[test]
+fn without_kafka_nothing_is_said_of_it_and_nothing_is_written_to_it() {
+    let process = process("receive: {address: '127.0.0.1:7403'}\n");
+    let (sender, source) = push::channel(100);
+    let mut telemetry = Telemetry::new(&process, Some(source), &Positions::new()).unwrap();
+    assert_eq!(telemetry.kafka_is_up(), None);
+    assert!(dead_letters(&process).unwrap().is_none());
+    assert!(super::super::topics::Topics::connect(&process).unwrap().is_none());
+    sender.put_or_drop(Receiver::AccessLogs, health());
+    let until = Instant::now() + PATIENCE;
+    let mut items = 0;
+    while items == 0 && Instant::now() < until {
+        if let News::Batch(batch) = telemetry.next(&Positions::new(), Duration::from_millis(20)) {
+            items += batch.items();
+        }
+    }
+    assert_eq!(items, 1);
+    telemetry.stop();
+}
