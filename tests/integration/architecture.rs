@@ -101,7 +101,6 @@ const HEAVY: &[(&str, &[&str])] = &[
             "foreshift",
         ],
     ),
-    ("envoy-types", &["foreshift-ingest"]),
     ("polars", &["foreshift-lab"]),
     ("linfa-ftrl", &["foreshift-lab"]),
     ("smartcore", &["foreshift-lab"]),

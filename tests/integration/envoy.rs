@@ -19,13 +19,13 @@ routes:
       - {name: checkout-west, role: primary, baseline: 50%}
 ";
 
-/// Weights do not need telemetry: there is no broker.
+/// Without Kafka: Envoy's access logs are the telemetry.
 fn foreshift(name: &str) -> Foreshift {
     Foreshift::start(
         name,
         &Settings {
-            brokers: "127.0.0.1:1".to_owned(),
-            topics: vec![("signals".to_owned(), "native_proto")],
+            brokers: String::new(),
+            topics: Vec::new(),
             dead_letter: None,
             time: "{clock: wall}".to_owned(),
             snapshot_interval: "1s",
@@ -66,7 +66,7 @@ fn goes_both_ways(envoy: &Envoy) -> Option<()> {
 fn follows(variant: &str) {
     let name = format!("envoy-{}", variant.to_lowercase());
     let mut foreshift = foreshift(&name);
-    let envoy = Envoy::start(&name, foreshift.grpc_port(), variant);
+    let envoy = Envoy::start(&name, &foreshift, variant);
     eventually("in shadow Envoy's own weights hold", PATIENCE, || {
         goes_both_ways(&envoy)
     });
@@ -107,7 +107,7 @@ fn an_envoy_follows_weights_over_state_of_the_world_xds() {
 #[test]
 fn an_envoy_is_back_at_its_own_weights_when_foreshift_hangs_or_is_killed() {
     let mut foreshift = foreshift("envoy-alone");
-    let envoy = Envoy::start("envoy-alone", foreshift.grpc_port(), "DELTA_GRPC");
+    let envoy = Envoy::start("envoy-alone", &foreshift, "DELTA_GRPC");
     pin_to_west(&foreshift);
     eventually("Envoy follows a pin", PATIENCE, || goes_west(&envoy));
     signal(&foreshift, "STOP");
@@ -123,9 +123,33 @@ fn an_envoy_is_back_at_its_own_weights_when_foreshift_hangs_or_is_killed() {
 }
 
 #[test]
+fn every_request_that_envoy_served_is_counted_once_without_kafka() {
+    let foreshift = foreshift("envoy-access-log");
+    let envoy = Envoy::start("envoy-access-log", &foreshift, "DELTA_GRPC");
+    let before = counted(&foreshift);
+    assert!(envoy.both_answer(REQUESTS));
+    let after = eventually("the access log has come", PATIENCE, || {
+        let after = counted(&foreshift);
+        (after[0] + after[1] >= before[0] + before[1] + REQUESTS as u64).then_some(after)
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(counted(&foreshift), after, "nothing comes twice");
+    assert!(after.iter().all(|count| *count > 0), "{after:?}");
+}
+
+/// Requests counted for east and west.
+fn counted(foreshift: &Foreshift) -> [u64; 2] {
+    let published = foreshift.status().expect("a status");
+    ["checkout-east", "checkout-west"].map(|target| {
+        let state = published.targets.get(target);
+        state.map_or(0, |state| state.outcomes.total())
+    })
+}
+
+#[test]
 fn break_glass_takes_a_hung_foreshift_out_of_the_loop_at_once() {
     let foreshift = foreshift("envoy-break-glass");
-    let envoy = Envoy::start("envoy-break-glass", foreshift.grpc_port(), "DELTA_GRPC");
+    let envoy = Envoy::start("envoy-break-glass", &foreshift, "DELTA_GRPC");
     pin_to_west(&foreshift);
     eventually("Envoy follows a pin", PATIENCE, || goes_west(&envoy));
     signal(&foreshift, "STOP");

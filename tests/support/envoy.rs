@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::eventually;
+use crate::foreshift::Foreshift;
 use crate::places::{free_ports, kept_logs, workspace};
 
 const START: Duration = Duration::from_secs(60);
@@ -20,9 +21,9 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// Starts one whose weights come from the Foreshift on this port. `api_type` is `DELTA_GRPC` or `GRPC`; `name` is
-    /// where its log is kept.
-    pub fn start(name: &str, foreshift: u16, api_type: &str) -> Self {
+    /// Starts one that this Foreshift steers, and that sends it its access logs. `api_type` is `DELTA_GRPC` or `GRPC`;
+    /// `name` is where its log is kept.
+    pub fn start(name: &str, foreshift: &Foreshift, api_type: &str) -> Self {
         let [admin, ingress] = free_ports();
         let (east, west) = (target("east"), target("west"));
         let documented =
@@ -32,7 +33,8 @@ impl Envoy {
             ("10000", ingress),
             ("8081", east),
             ("8082", west),
-            ("7400", foreshift),
+            ("7400", foreshift.grpc_port()),
+            ("7403", foreshift.receive_port()),
         ];
         let mut config = documented.replace("api_type: DELTA_GRPC", &format!("api_type: {api_type}"));
         for (documented, ours) in ports {

@@ -22,7 +22,7 @@ const START: Duration = Duration::from_secs(60);
 /// What a test says of the process; the rest is the same for all.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Address of the broker.
+    /// Address of the broker; empty for telemetry without Kafka, over gRPC.
     pub brokers: String,
     /// Topics and their formats.
     pub topics: Vec<(String, &'static str)>,
@@ -39,7 +39,23 @@ pub struct Settings {
 }
 
 impl Settings {
-    fn process_yaml(&self, [grpc, operator, http]: [u16; 3]) -> String {
+    fn process_yaml(&self, [grpc, operator, http, receive]: [u16; 4]) -> String {
+        format!(
+            "{}time: {}\n\
+             listen:\n  grpc: {{address: \"127.0.0.1:{grpc}\"}}\n  operator: {{address: \"127.0.0.1:{operator}\"}}\n  \
+             http: {{address: \"127.0.0.1:{http}\"}}\n\
+             storage: {{dir: state, snapshot_interval: {}}}\n{}",
+            self.telemetry(receive),
+            self.time,
+            self.snapshot_interval,
+            self.more,
+        )
+    }
+
+    fn telemetry(&self, receive: u16) -> String {
+        if self.brokers.is_empty() {
+            return format!("receive: {{address: \"127.0.0.1:{receive}\"}}\n");
+        }
         let topics = self
             .topics
             .iter()
@@ -47,12 +63,8 @@ impl Settings {
         let topics = topics.collect::<Vec<_>>().join(", ");
         let dead_letter = self.dead_letter.as_deref().unwrap_or("null");
         format!(
-            "kafka:\n  brokers: [\"{}\"]\n  consume: assign\n  topics: [{topics}]\n  dead_letter: {dead_letter}\n\
-             time: {}\n\
-             listen:\n  grpc: {{address: \"127.0.0.1:{grpc}\"}}\n  operator: {{address: \"127.0.0.1:{operator}\"}}\n  \
-             http: {{address: \"127.0.0.1:{http}\"}}\n\
-             storage: {{dir: state, snapshot_interval: {}}}\n{}",
-            self.brokers, self.time, self.snapshot_interval, self.more,
+            "kafka:\n  brokers: [\"{}\"]\n  consume: assign\n  topics: [{topics}]\n  dead_letter: {dead_letter}\n",
+            self.brokers
         )
     }
 }
@@ -65,6 +77,7 @@ pub struct Foreshift {
     grpc: u16,
     operator: u16,
     http: u16,
+    receive: u16,
     runtime: Runtime,
 }
 
@@ -72,7 +85,7 @@ impl Foreshift {
     /// Starts it and waits until it is ready. `name` is where its log is kept.
     pub fn start(name: &str, settings: &Settings) -> Self {
         let dir = TempDir::with_prefix("foreshift-test-").expect("a directory can be made");
-        let ports @ [grpc, operator, http] = free_ports();
+        let ports @ [grpc, operator, http, receive] = free_ports();
         std::fs::write(dir.path().join("foreshift.yaml"), settings.process_yaml(ports)).expect("a file");
         std::fs::write(dir.path().join("fallback.yaml"), &settings.fallback).expect("a file");
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -87,6 +100,7 @@ impl Foreshift {
             grpc,
             operator,
             http,
+            receive,
             runtime,
         };
         foreshift.start_again();
@@ -106,6 +120,11 @@ impl Foreshift {
     /// The port of the listener of gateways.
     pub fn grpc_port(&self) -> u16 {
         self.grpc
+    }
+
+    /// The port that takes telemetry over gRPC, without Kafka.
+    pub fn receive_port(&self) -> u16 {
+        self.receive
     }
 
     /// The number of the process; it runs.

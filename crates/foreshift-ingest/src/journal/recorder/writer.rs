@@ -18,10 +18,6 @@ use crate::journal::{JournalError, file_error, parquet_error};
 const MAX_PENDING: usize = 2;
 
 /// What the thread is asked for; it answers each once, in order, and ends after an error.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "few jobs wait at a time, and columns go back and forth: a box would be one more allocation for nothing"
-)]
 enum Job {
     Write(Box<Columns>),
     Seal,
