@@ -8,6 +8,7 @@ use foreshift_domain::published::Published;
 use foreshift_domain::weights::RouteWeights;
 use foreshift_domain::{Duration as Span, RouteName, Timestamp};
 use foreshift_xds::{LayerSettings, Resources, layer};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
 
 use crate::shared::Shared;
@@ -42,6 +43,14 @@ async fn run(
     feed.catch_up(&first);
     let mut look = tokio::time::interval(LOOK);
     loop {
+        // A tick changes many routes: they are one new layer.
+        loop {
+            match changes.try_recv() {
+                Ok(weights) => feed.change(weights),
+                Err(TryRecvError::Lagged(_)) => feed.catch_up(&published.borrow().clone()),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
         let layer = Arc::new(feed.layer());
         sender.send_if_modified(|held| {
             let is_new = *held != layer;
@@ -51,8 +60,8 @@ async fn run(
         tokio::select! {
             change = changes.recv() => match change {
                 Ok(weights) => feed.change(weights),
-                Err(broadcast::error::RecvError::Lagged(_)) => feed.catch_up(&published.borrow().clone()),
-                Err(broadcast::error::RecvError::Closed) => return,
+                Err(RecvError::Lagged(_)) => feed.catch_up(&published.borrow().clone()),
+                Err(RecvError::Closed) => return,
             },
             changed = published.changed() => {
                 if changed.is_err() {

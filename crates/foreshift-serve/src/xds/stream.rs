@@ -21,6 +21,8 @@ use crate::shared::Shared;
 const RENEWALS: u32 = 3;
 /// Not renewed for so many parts of it, what the client has may have expired by the time that a renewal arrives.
 const LAPSED: u32 = 2;
+/// Longer than any stream lives.
+const NEVER: Duration = Duration::from_secs(30 * 86_400);
 /// A client that is in order sends a few requests at its start and one for each answer: one that sends more in a second
 /// asks in a loop.
 const MAX_REQUESTS_PER_S: u32 = 100;
@@ -37,8 +39,8 @@ where
     XdsCounters::add(&xds.shared.channels.xds.streams);
     let mut layer = xds.layer.clone();
     let resources = Arc::clone(&layer.borrow_and_update());
-    let ttl = resources.ttl.map_or(Duration::MAX, |ttl| {
-        Duration::from_micros(u64::try_from(ttl.as_micros()).unwrap_or(u64::MAX))
+    let ttl = resources.ttl.map_or(NEVER, |ttl| {
+        Duration::from_micros(u64::try_from(ttl.as_micros()).unwrap_or(0)).min(NEVER)
     });
     let part = (ttl / RENEWALS).max(Duration::from_millis(1));
     let mut renew = interval(part);

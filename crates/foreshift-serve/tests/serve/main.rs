@@ -14,3 +14,4 @@ mod operator;
 mod predictions;
 mod tls;
 mod watch;
+mod xds;
