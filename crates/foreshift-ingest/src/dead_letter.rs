@@ -5,17 +5,14 @@
 //! text goes no further than the decoder. What was decoded and then refused for its time has no payload either: it
 //! lies where the headers say. Nothing here ever waits: what does not fit into the queue is counted and dropped.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::BaseRecord;
 
 use crate::decode::BadRecord;
+use crate::producer::{CountedProducer, DeliveryCounters};
 use crate::sequencer::{PartitionKey, Refused};
 
 /// Of a larger payload the beginning is kept: enough to see what it is.
@@ -25,59 +22,10 @@ pub const MAX_QUEUED: usize = 10_000;
 /// The most bytes that wait for the broker.
 pub const MAX_QUEUED_BYTES: usize = 64 << 20;
 
-/// Counters. Names in metrics are `foreshift_dead_letter_<field>_total`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeadLetterCounters {
-    /// Letters handed to the producer.
-    pub queued: u64,
-    /// Letters delivered.
-    pub delivered: u64,
-    /// Letters dropped because the queue was full.
-    pub dropped: u64,
-    /// Letters that the broker did not take in time.
-    pub failed: u64,
-}
-
 /// Sends dead letters.
 pub struct DeadLetters {
-    producer: ThreadedProducer<Context>,
+    producer: CountedProducer,
     topic: String,
-    counts: Arc<Counts>,
-}
-
-#[derive(Default)]
-struct Counts {
-    queued: AtomicU64,
-    delivered: AtomicU64,
-    dropped: AtomicU64,
-    failed: AtomicU64,
-}
-
-struct Context {
-    counts: Arc<Counts>,
-}
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        crate::source::kafka_log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "librdkafka, dead letters");
-    }
-}
-
-impl ProducerContext for Context {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let counter = if result.is_ok() {
-            &self.counts.delivered
-        } else {
-            &self.counts.failed
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 impl DeadLetters {
@@ -90,26 +38,17 @@ impl DeadLetters {
         topic: &str,
         properties: impl IntoIterator<Item = (&'a String, &'a String)>,
     ) -> Result<Self, KafkaError> {
-        let counts = Arc::new(Counts::default());
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", brokers)
-            .set("client.id", "foreshift-dead-letters")
-            .set("queue.buffering.max.messages", MAX_QUEUED.to_string())
-            .set("queue.buffering.max.kbytes", (MAX_QUEUED_BYTES >> 10).to_string())
-            .set("linger.ms", "50")
-            .set("message.timeout.ms", "30000")
-            .set("log_level", "4");
-        for (key, value) in properties {
-            config.set(key, value);
-        }
-        let producer = config.create_with_context(Context {
-            counts: Arc::clone(&counts),
-        })?;
+        let (messages, kib) = (MAX_QUEUED.to_string(), (MAX_QUEUED_BYTES >> 10).to_string());
+        let ours = [
+            ("client.id", "foreshift-dead-letters"),
+            ("queue.buffering.max.messages", messages.as_str()),
+            ("queue.buffering.max.kbytes", kib.as_str()),
+            ("linger.ms", "50"),
+            ("message.timeout.ms", "30000"),
+        ];
         Ok(Self {
-            producer,
+            producer: CountedProducer::connect("dead letters", brokers, &ours, properties)?,
             topic: topic.to_owned(),
-            counts,
         })
     }
 
@@ -151,26 +90,16 @@ impl DeadLetters {
         let record = BaseRecord::<(), [u8]>::to(&self.topic)
             .payload(payload)
             .headers(headers);
-        let counter = match self.producer.send(record) {
-            Ok(()) => &self.counts.queued,
-            Err(_) => &self.counts.dropped,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+        self.producer.send(record);
     }
 
-    /// Counters since the start.
-    pub fn counters(&self) -> DeadLetterCounters {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        DeadLetterCounters {
-            queued: read(&self.counts.queued),
-            delivered: read(&self.counts.delivered),
-            dropped: read(&self.counts.dropped),
-            failed: read(&self.counts.failed),
-        }
+    /// Counters since the start. Names in metrics are `foreshift_dead_letter_<field>_total`.
+    pub fn counters(&self) -> DeliveryCounters {
+        self.producer.counters()
     }
 
     /// Waits until the queue is empty, at most this long; gives back whether it is.
     pub fn flush(&self, timeout: Duration) -> bool {
-        self.producer.flush(timeout).is_ok()
+        self.producer.flush(timeout)
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use foreshift_ingest::DeliveryCounters;
 use foreshift_ingest::IntakeCounters;
-use foreshift_ingest::dead_letter::{DeadLetterCounters, DeadLetters};
+use foreshift_ingest::dead_letter::DeadLetters;
 use foreshift_ingest::receive::{ReceiveCounters, ReceiverCounters};
-use foreshift_ingest::results::ResultCounters;
 use foreshift_ingest::source::push::Receiver;
 use foreshift_serve::{Metric, MetricKind};
 
@@ -20,8 +20,8 @@ pub(crate) struct IngestMetrics {
 #[derive(Clone, Copy, Default)]
 struct Newest {
     intake: IntakeCounters,
-    letters: DeadLetterCounters,
-    results: ResultCounters,
+    letters: DeliveryCounters,
+    results: DeliveryCounters,
     /// `None` without Kafka.
     connected: Option<bool>,
 }
@@ -40,7 +40,7 @@ impl IngestMetrics {
         &self,
         intake: IntakeCounters,
         letters: Option<&DeadLetters>,
-        results: ResultCounters,
+        results: DeliveryCounters,
         connected: Option<bool>,
     ) {
         let letters = letters.map(DeadLetters::counters).unwrap_or_default();

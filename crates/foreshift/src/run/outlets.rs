@@ -8,7 +8,7 @@ use foreshift_domain::command::CommandResult;
 use foreshift_domain::published::Published;
 use foreshift_domain::weights::RouteWeights;
 use foreshift_engine::{Engine, Output};
-use foreshift_ingest::results::ResultCounters;
+use foreshift_ingest::DeliveryCounters;
 use foreshift_serve::CommandRequest;
 use tokio::sync::{broadcast, oneshot, watch};
 
@@ -68,7 +68,7 @@ impl Outlets {
     }
 
     /// What became of results written to Kafka.
-    pub(crate) fn delivered(&self) -> ResultCounters {
+    pub(crate) fn delivered(&self) -> DeliveryCounters {
         self.topics.as_ref().map(Topics::counters).unwrap_or_default()
     }
 

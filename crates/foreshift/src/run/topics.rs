@@ -3,7 +3,8 @@
 use foreshift_config::{OutputTopics, ProcessConfig};
 use foreshift_domain::prediction::PredictionId;
 use foreshift_engine::{Output, PredictionTick};
-use foreshift_ingest::results::{ResultCounters, Results};
+use foreshift_ingest::DeliveryCounters;
+use foreshift_ingest::results::Results;
 use serde::Serialize;
 use serde_json::json;
 
@@ -76,7 +77,7 @@ impl Topics {
         }
     }
 
-    pub(crate) fn counters(&self) -> ResultCounters {
+    pub(crate) fn counters(&self) -> DeliveryCounters {
         self.results.counters()
     }
 }
