@@ -68,9 +68,8 @@ fn one_threshold_misses_most_precursors_and_a_combined_model_finds_them() {
     );
 }
 
-/// Takes a minute or more, so it is not part of every run.
+/// The slowest test here: it simulates 288 target-hours.
 #[test]
-#[ignore = "slow: simulates 288 target-hours to fit the combined model again"]
 fn the_combined_model_is_what_fitting_gives() {
     let model = logistic::train(&World::of(&TRAINED.recording()));
     println!("{:.2?}\n{model}", model.weights);
