@@ -91,15 +91,38 @@ impl Lane {
             ports.push(port);
         }
         let [admin, ingress, grpc, operator, http, receive] = free_ports()?;
-        let addresses = foreshift::Addresses { grpc, operator, http, receive };
+        let addresses = foreshift::Addresses {
+            grpc,
+            operator,
+            http,
+            receive,
+        };
         let foreshift = if setup.has_foreshift() {
             Some(foreshift::start(setup, scenario, &ports, &addresses, binaries, dir).await?)
         } else {
             None
         };
-        let config = envoy::config(setup, scenario, &ports, &envoy::Ports { admin, ingress, grpc, receive });
+        let config = envoy::config(
+            setup,
+            scenario,
+            &ports,
+            &envoy::Ports {
+                admin,
+                ingress,
+                grpc,
+                receive,
+            },
+        );
         let envoy = envoy::start(&config, admin, binaries, dir).await?;
-        Ok(Self { setup, ingress, envoy, foreshift, ports, receive, upstreams: JoinSet::new() })
+        Ok(Self {
+            setup,
+            ingress,
+            envoy,
+            foreshift,
+            ports,
+            receive,
+            upstreams: JoinSet::new(),
+        })
     }
 
     /// Starts the upstreams; their script begins at `start`.
@@ -108,7 +131,10 @@ impl Lane {
             let upstream = Arc::new(Upstream::new(Arc::clone(scenario), index, *port, seed, start));
             self.upstreams.spawn(upstream::serve(Arc::clone(&upstream)));
             if self.foreshift.is_some() {
-                self.upstreams.spawn(upstream::report(upstream, format!("http://127.0.0.1:{}", self.receive)));
+                self.upstreams.spawn(upstream::report(
+                    upstream,
+                    format!("http://127.0.0.1:{}", self.receive),
+                ));
             }
         }
     }

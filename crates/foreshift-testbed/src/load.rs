@@ -91,7 +91,13 @@ async fn send_all(scenario: Arc<Scenario>, port: u16, seed: u64, start: Instant,
 }
 
 const fn failed(sent_s: f64, latency_ms: f64, status: u16) -> Seen {
-    Seen { sent_s, latency_ms, ending: Ending::Failed, status, target: None }
+    Seen {
+        sent_s,
+        latency_ms,
+        ending: Ending::Failed,
+        status,
+        target: None,
+    }
 }
 
 async fn one_request(http: &Http, scenario: &Scenario, port: u16, sent_s: f64) -> Seen {
@@ -109,7 +115,13 @@ async fn one_request(http: &Http, scenario: &Scenario, port: u16, sent_s: f64) -
     } else {
         Ending::Good
     };
-    Seen { sent_s, latency_ms, ending, status, target }
+    Seen {
+        sent_s,
+        latency_ms,
+        ending,
+        status,
+        target,
+    }
 }
 
 /// Status, who answered, and whether the answer came to its end.
@@ -118,7 +130,11 @@ async fn ask(http: &Http, port: u16) -> anyhow::Result<(u16, Option<String>, boo
     let request = Request::get(format!("http://{address}/")).body(Empty::new())?;
     let answer = http.request(request).await?;
     let status = answer.status().as_u16();
-    let target = answer.headers().get(TARGET_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let target = answer
+        .headers()
+        .get(TARGET_HEADER)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
     let whole = answer.into_body().collect().await.is_ok();
     Ok((status, target, whole))
 }

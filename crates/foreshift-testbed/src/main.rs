@@ -48,8 +48,15 @@ struct Args {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let binaries = Binaries { envoy: args.envoy, foreshift: args.foreshift };
-    let setups = if args.setups.is_empty() { Setup::ALL.to_vec() } else { args.setups };
+    let binaries = Binaries {
+        envoy: args.envoy,
+        foreshift: args.foreshift,
+    };
+    let setups = if args.setups.is_empty() {
+        Setup::ALL.to_vec()
+    } else {
+        args.setups
+    };
     let mut all = Vec::new();
     for path in &args.scenarios {
         let scenario = Arc::new(Scenario::load(path)?.with_signs(args.signs));

@@ -36,7 +36,13 @@ pub(crate) struct Outcome {
     pub(crate) peak_load: f64,
 }
 
-pub(crate) fn judge(setup: Setup, scenario: &Scenario, seed: u64, seen: &[Seen], shifts: &[Shift]) -> Outcome {
+pub(crate) fn judge(
+    setup: Setup,
+    scenario: &Scenario,
+    seed: u64,
+    seen: &[Seen],
+    shifts: &[Shift],
+) -> Outcome {
     let count = |ending| seen.iter().filter(|one| one.ending == ending).count();
     let failing = scenario.faults.iter().find(|fault| fault.kind.fails());
     let failing = failing.filter(|_| scenario.class != Class::Brownout);
@@ -56,7 +62,10 @@ pub(crate) fn judge(setup: Setup, scenario: &Scenario, seed: u64, seen: &[Seen],
 }
 
 fn baseline_bp(scenario: &Scenario, index: usize) -> u32 {
-    scenario.targets.get(index).map_or(0, |target| target.baseline_pct * 100)
+    scenario
+        .targets
+        .get(index)
+        .map_or(0, |target| target.baseline_pct * 100)
 }
 
 fn is_away(scenario: &Scenario, shift: &Shift, index: usize) -> bool {
@@ -66,7 +75,10 @@ fn is_away(scenario: &Scenario, shift: &Shift, index: usize) -> bool {
 
 /// When the shift began that was in force at the failure, or the first one after it.
 fn lead_s(fault: &Fault, scenario: &Scenario, shifts: &[Shift]) -> Option<f64> {
-    let index = scenario.targets.iter().position(|target| target.name == fault.target)?;
+    let index = scenario
+        .targets
+        .iter()
+        .position(|target| target.name == fault.target)?;
     let mut away_since = None;
     for shift in shifts {
         if shift.at_s >= fault.fails_at_s && away_since.is_some() {
@@ -82,9 +94,14 @@ fn lead_s(fault: &Fault, scenario: &Scenario, shifts: &[Shift]) -> Option<f64> {
 }
 
 fn left_on_target(fault: &Fault, scenario: &Scenario, seen: &[Seen]) -> Option<f64> {
-    let spec = scenario.targets.iter().find(|target| target.name == fault.target)?;
+    let spec = scenario
+        .targets
+        .iter()
+        .find(|target| target.name == fault.target)?;
     let before = fault.fails_at_s - BEFORE_S..fault.fails_at_s;
-    let answers = seen.iter().filter(|one| before.contains(&one.sent_s) && one.target.is_some());
+    let answers = seen
+        .iter()
+        .filter(|one| before.contains(&one.sent_s) && one.target.is_some());
     let (mut all, mut theirs) = (0.0, 0.0);
     for one in answers {
         all += 1.0;
@@ -94,8 +111,13 @@ fn left_on_target(fault: &Fault, scenario: &Scenario, seen: &[Seen]) -> Option<f
 }
 
 fn has_fault(scenario: &Scenario, name: &str, at_s: f64) -> bool {
-    let failing = scenario.faults.iter().filter(|fault| fault.kind.fails() && fault.target == name);
-    failing.into_iter().any(|fault| (fault.signs_at_s..fault.ends_at_s + AFTER_S).contains(&at_s))
+    let failing = scenario
+        .faults
+        .iter()
+        .filter(|fault| fault.kind.fails() && fault.target == name);
+    failing
+        .into_iter()
+        .any(|fault| (fault.signs_at_s..fault.ends_at_s + AFTER_S).contains(&at_s))
 }
 
 fn needless_shifts(scenario: &Scenario, shifts: &[Shift]) -> usize {
@@ -104,9 +126,10 @@ fn needless_shifts(scenario: &Scenario, shifts: &[Shift]) -> usize {
         let mut was_away = false;
         for shift in shifts {
             // Where one target is failing, traffic between the others only makes room for its own.
-            let somewhere = scenario.faults.iter().any(|fault| {
-                fault.target != target.name && has_fault(scenario, &fault.target, shift.at_s)
-            });
+            let somewhere = scenario
+                .faults
+                .iter()
+                .any(|fault| fault.target != target.name && has_fault(scenario, &fault.target, shift.at_s));
             let away = is_away(scenario, shift, index);
             if away && !was_away && !has_fault(scenario, &target.name, shift.at_s) && !somewhere {
                 needless += 1;
@@ -123,7 +146,9 @@ fn peak_load(scenario: &Scenario, seen: &[Seen]) -> f64 {
     let mut peak: f64 = 0.0;
     for target in &scenario.targets {
         let mut counts = vec![0.0; windows];
-        let theirs = seen.iter().filter(|one| one.target.as_deref() == Some(target.name.as_str()));
+        let theirs = seen
+            .iter()
+            .filter(|one| one.target.as_deref() == Some(target.name.as_str()));
         for one in theirs.filter(|one| !has_fault(scenario, &target.name, one.sent_s)) {
             if let Some(count) = counts.get_mut((one.sent_s / LOAD_WINDOW_S) as usize) {
                 *count += 1.0;

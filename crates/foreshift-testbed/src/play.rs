@@ -33,7 +33,12 @@ pub(crate) async fn play(
     let mut driving = Vec::new();
     for lane in &mut lanes {
         lane.open(scenario, seed, start);
-        driving.push(tokio::spawn(load::drive(Arc::clone(scenario), lane.ingress, seed, start)));
+        driving.push(tokio::spawn(load::drive(
+            Arc::clone(scenario),
+            lane.ingress,
+            seed,
+            start,
+        )));
     }
     let began_at = std::time::SystemTime::now() + start.saturating_duration_since(Instant::now());
     let bar = tokio::spawn(progress(Arc::clone(scenario), seed, start));
@@ -72,5 +77,6 @@ fn write(dir: &Path, seen: &[Seen]) -> anyhow::Result<()> {
         serde_json::to_writer(&mut file, one)?;
         file.write_all(b"\n")?;
     }
-    file.flush().with_context(|| format!("cannot write {}", path.display()))
+    file.flush()
+        .with_context(|| format!("cannot write {}", path.display()))
 }

@@ -30,7 +30,11 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            log: log.to_owned(),
+        })
     }
 
     /// Waits until `GET path` answers 200.
@@ -52,7 +56,10 @@ impl Process {
     pub(crate) async fn end(mut self) {
         const GRACE: Duration = Duration::from_secs(10);
         if let Some(id) = self.child.id() {
-            let _ = Command::new("kill").args(["-TERM", &id.to_string()]).status().await;
+            let _ = Command::new("kill")
+                .args(["-TERM", &id.to_string()])
+                .status()
+                .await;
         }
         if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
             let _ = self.child.kill().await;
@@ -78,7 +85,10 @@ async fn answers(port: u16, path: &str) -> bool {
         stream.read_exact(&mut head).await?;
         std::io::Result::Ok(head.ends_with(b" 200"))
     };
-    matches!(tokio::time::timeout(Duration::from_secs(1), ask).await, Ok(Ok(true)))
+    matches!(
+        tokio::time::timeout(Duration::from_secs(1), ask).await,
+        Ok(Ok(true))
+    )
 }
 
 /// Ports that were free a moment ago, all different.

@@ -105,7 +105,8 @@ impl Target {
 
 impl Scenario {
     pub(crate) fn load(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let scenario: Self =
             serde_saphyr::from_str(&text).with_context(|| format!("{} is no scenario", path.display()))?;
         scenario.check().with_context(|| format!("{}", path.display()))?;
@@ -113,13 +114,26 @@ impl Scenario {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        ensure!(self.pace > 0.0 && self.pace <= 10.0, "pace must be above 0 and at most 10, is {}", self.pace);
-        ensure!(self.targets.len() >= 2, "a route needs at least two targets to move traffic between");
+        ensure!(
+            self.pace > 0.0 && self.pace <= 10.0,
+            "pace must be above 0 and at most 10, is {}",
+            self.pace
+        );
+        ensure!(
+            self.targets.len() >= 2,
+            "a route needs at least two targets to move traffic between"
+        );
         let baseline: u32 = self.targets.iter().map(|target| target.baseline_pct).sum();
-        ensure!(baseline == 100, "the baselines must sum to 100, they sum to {baseline}");
+        ensure!(
+            baseline == 100,
+            "the baselines must sum to 100, they sum to {baseline}"
+        );
         for fault in &self.faults {
             if !self.targets.iter().any(|target| target.name == fault.target) {
-                bail!("a fault names the target {:?}, which is not among the targets", fault.target);
+                bail!(
+                    "a fault names the target {:?}, which is not among the targets",
+                    fault.target
+                );
             }
             ensure!(
                 fault.signs_at_s <= fault.fails_at_s && fault.fails_at_s < fault.ends_at_s,
@@ -143,7 +157,13 @@ impl Scenario {
     /// Requests a second of the wire at a moment of the story.
     pub(crate) fn rate_rps(&self, story_s: f64) -> f64 {
         let within = |surge: &&Surge| (surge.from_s..surge.to_s).contains(&story_s);
-        let factor: f64 = self.traffic.surges.iter().filter(within).map(|surge| surge.factor).product();
+        let factor: f64 = self
+            .traffic
+            .surges
+            .iter()
+            .filter(within)
+            .map(|surge| surge.factor)
+            .product();
         self.traffic.rate_rps * factor
     }
 

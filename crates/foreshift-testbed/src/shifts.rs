@@ -40,15 +40,17 @@ pub(crate) fn read(dir: &Path, scenario: &Scenario, began_at: SystemTime) -> any
     if !folder.exists() {
         return Ok(Vec::new());
     }
-    let mut paths: Vec<_> = std::fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let mut paths: Vec<_> = std::fs::read_dir(&folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
     paths.sort();
     let began_us = began_at.duration_since(UNIX_EPOCH)?.as_micros() as f64;
     let mut shifts = Vec::new();
     for path in paths {
         let text = std::fs::read_to_string(&path)?;
         for line in text.lines() {
-            let line: Line =
-                serde_json::from_str(line).with_context(|| format!("{} is no record of decisions", path.display()))?;
+            let line: Line = serde_json::from_str(line)
+                .with_context(|| format!("{} is no record of decisions", path.display()))?;
             shifts.push(shift(&line, scenario, began_us));
         }
     }
@@ -63,6 +65,10 @@ fn shift(line: &Line, scenario: &Scenario, began_us: f64) -> Shift {
     Shift {
         at_s: (line.time as f64 - began_us) / 1e6 * scenario.pace,
         reason: line.reason.clone(),
-        weights_bp: scenario.targets.iter().map(|target| weight(&target.name)).collect(),
+        weights_bp: scenario
+            .targets
+            .iter()
+            .map(|target| weight(&target.name))
+            .collect(),
     }
 }

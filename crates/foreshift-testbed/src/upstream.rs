@@ -76,9 +76,15 @@ impl Upstream {
     /// What the script does to it now.
     fn effects(&self) -> Effects {
         let now = self.story_s();
-        let mine = self.scenario.faults.iter().filter(|fault| fault.target == self.spec().name);
+        let mine = self
+            .scenario
+            .faults
+            .iter()
+            .filter(|fault| fault.target == self.spec().name);
         let acting = mine.map(|fault| fault.effects(now, self.seed + self.index as u64));
-        acting.fold(Effects::default(), |all, one| if one == Effects::default() { all } else { one })
+        acting.fold(Effects::default(), |all, one| {
+            if one == Effects::default() { all } else { one }
+        })
     }
 
     /// Share of the quota that is left: others use it, and so do we.

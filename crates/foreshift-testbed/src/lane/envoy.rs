@@ -24,11 +24,22 @@ pub(super) struct Ports {
     pub(super) receive: u16,
 }
 
-pub(super) async fn start(config: &str, admin: u16, binaries: &Binaries, dir: &Path) -> anyhow::Result<Process> {
+pub(super) async fn start(
+    config: &str,
+    admin: u16,
+    binaries: &Binaries,
+    dir: &Path,
+) -> anyhow::Result<Process> {
     let path = dir.join("envoy.yaml");
     std::fs::write(&path, config)?;
     let mut command = Command::new(&binaries.envoy);
-    command.arg("-c").arg(&path).args(["--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning"]);
+    command.arg("-c").arg(&path).args([
+        "--concurrency",
+        "1",
+        "--use-dynamic-base-id",
+        "--log-level",
+        "warning",
+    ]);
     let mut process = Process::start("Envoy", &mut command, &dir.join("envoy.log"))?;
     process.ready(admin, "/ready").await?;
     Ok(process)
@@ -87,9 +98,10 @@ admin:
 }
 
 fn listener(setup: Setup, scenario: &Scenario, ports: &Ports) -> String {
-    let weights = scenario.targets.iter().map(|target| {
-        format!("{{name: {}, weight: {}}}", target.name, target.baseline_pct * 100)
-    });
+    let weights = scenario
+        .targets
+        .iter()
+        .map(|target| format!("{{name: {}, weight: {}}}", target.name, target.baseline_pct * 100));
     let weights = weights.collect::<Vec<_>>().join(", ");
     let prefix = if setup.has_foreshift() {
         format!("runtime_key_prefix: foreshift.{ROUTE}, ")
@@ -144,10 +156,16 @@ fn listener(setup: Setup, scenario: &Scenario, ports: &Ports) -> String {
 
 /// The target's own endpoint first; then all others, by capacity.
 fn endpoints(index: usize, scenario: &Scenario, ports: &[u16]) -> String {
-    let mut text = format!("      - priority: 0\n        lb_endpoints:\n{}", endpoint(ports[index], 1));
+    let mut text = format!(
+        "      - priority: 0\n        lb_endpoints:\n{}",
+        endpoint(ports[index], 1)
+    );
     text.push_str("      - priority: 1\n        lb_endpoints:\n");
     for (other, port) in ports.iter().enumerate().filter(|(other, _)| *other != index) {
-        text.push_str(&endpoint(*port, scenario.targets[other].capacity_rps.max(1.0) as u32));
+        text.push_str(&endpoint(
+            *port,
+            scenario.targets[other].capacity_rps.max(1.0) as u32,
+        ));
     }
     text
 }
@@ -199,7 +217,10 @@ fn cluster(target: &Target, endpoints: &str, detection: &str) -> String {
         name = target.name
     );
     // Defaults allow 1,024 requests at once; a queue of ours is shorter.
-    let _ = writeln!(text, "    circuit_breakers: {{thresholds: [{{max_requests: 4096, max_pending_requests: 4096}}]}}");
+    let _ = writeln!(
+        text,
+        "    circuit_breakers: {{thresholds: [{{max_requests: 4096, max_pending_requests: 4096}}]}}"
+    );
     text
 }
 

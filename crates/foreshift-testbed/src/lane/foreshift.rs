@@ -130,7 +130,11 @@ fn write_target(text: &mut String, target: &crate::scenario::Target, port: u16) 
     if target.baseline_pct == 0 {
         writeln!(text, "        role: secondary")?;
     } else {
-        writeln!(text, "        role: primary\n        baseline: {}%", target.baseline_pct)?;
+        writeln!(
+            text,
+            "        role: primary\n        baseline: {}%",
+            target.baseline_pct
+        )?;
     }
     writeln!(text, "        capacity: {} rps", target.capacity_rps)?;
     writeln!(text, "        failure_domain: {}", target.name)?;

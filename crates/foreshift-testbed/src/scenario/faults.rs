@@ -200,8 +200,14 @@ impl FaultKind {
                 error: 0.003 * flickering,
                 ..worried(Topic::Slow, 0.05)
             },
-            Self::LatencyBlip => Effects { service: 1.5, ..usual },
-            Self::MemoryHump => Effects { memory: 0.3 * level, ..usual },
+            Self::LatencyBlip => Effects {
+                service: 1.5,
+                ..usual
+            },
+            Self::MemoryHump => Effects {
+                memory: 0.3 * level,
+                ..usual
+            },
             Self::Flapping | Self::Crash => usual,
         }
     }
@@ -216,16 +222,54 @@ impl FaultKind {
             ..Effects::default()
         };
         match self {
-            Self::Leak => Effects { memory: 0.44, hang: 0.85, service: 2.0, ..worried(Topic::Memory) },
-            Self::PoolExhaustion => Effects { pool: 1.0, ..worried(Topic::Pool) },
-            Self::QueueBuildup => Effects { service: 8.0, ..worried(Topic::Slow) },
-            Self::DependencySlowdown => Effects { service: 2.0, hang: 0.4, error: 0.2, ..worried(Topic::Slow) },
-            Self::AnnouncedErrors => Effects { error: 0.5, reset: 0.15, ..worried(Topic::Storage) },
-            Self::QuotaExhaustion => Effects { quota: 1.0, limited: 0.9, ..worried(Topic::Quota) },
-            Self::StreamDecay => Effects { gap: 4.0, truncated: 0.5, ..worried(Topic::Slow) },
-            Self::Brownout => Effects { service: 1.8, error: 0.25, ..worried(Topic::Slow) },
-            Self::Crash => Effects { gone: true, ..Effects::default() },
-            Self::Flapping if (for_s / TURN_S) as u64 % 2 == 0 => Effects { error: 1.0, ..worried(Topic::Storage) },
+            Self::Leak => Effects {
+                memory: 0.44,
+                hang: 0.85,
+                service: 2.0,
+                ..worried(Topic::Memory)
+            },
+            Self::PoolExhaustion => Effects {
+                pool: 1.0,
+                ..worried(Topic::Pool)
+            },
+            Self::QueueBuildup => Effects {
+                service: 8.0,
+                ..worried(Topic::Slow)
+            },
+            Self::DependencySlowdown => Effects {
+                service: 2.0,
+                hang: 0.4,
+                error: 0.2,
+                ..worried(Topic::Slow)
+            },
+            Self::AnnouncedErrors => Effects {
+                error: 0.5,
+                reset: 0.15,
+                ..worried(Topic::Storage)
+            },
+            Self::QuotaExhaustion => Effects {
+                quota: 1.0,
+                limited: 0.9,
+                ..worried(Topic::Quota)
+            },
+            Self::StreamDecay => Effects {
+                gap: 4.0,
+                truncated: 0.5,
+                ..worried(Topic::Slow)
+            },
+            Self::Brownout => Effects {
+                service: 1.8,
+                error: 0.25,
+                ..worried(Topic::Slow)
+            },
+            Self::Crash => Effects {
+                gone: true,
+                ..Effects::default()
+            },
+            Self::Flapping if (for_s / TURN_S) as u64 % 2 == 0 => Effects {
+                error: 1.0,
+                ..worried(Topic::Storage)
+            },
             Self::Flapping | Self::LatencyBlip | Self::MemoryHump => Effects::default(),
         }
     }

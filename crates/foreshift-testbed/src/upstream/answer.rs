@@ -49,13 +49,18 @@ pub(super) fn plain(target: &str, status: StatusCode) -> Response<Answer> {
 
 /// A stream of tokens, at the pace that the script allows when each is due.
 pub(super) fn stream(upstream: Arc<Upstream>, tokens: Tokens) -> Response<Answer> {
-    let cut_at = (fastrand::f64() < upstream.effects().truncated).then(|| fastrand::u32(1..tokens.count.max(2)));
+    let cut_at =
+        (fastrand::f64() < upstream.effects().truncated).then(|| fastrand::u32(1..tokens.count.max(2)));
     let frames = stream::iter(0..tokens.count).then({
         let upstream = Arc::clone(&upstream);
         move |index| token(Arc::clone(&upstream), tokens.gap_ms, cut_at == Some(index))
     });
     let frames: Pin<Box<dyn futures_util::Stream<Item = _> + Send>> = Box::pin(frames);
-    response(&upstream.spec().name, StatusCode::OK, StreamBody::new(frames).boxed_unsync())
+    response(
+        &upstream.spec().name,
+        StatusCode::OK,
+        StreamBody::new(frames).boxed_unsync(),
+    )
 }
 
 async fn token(upstream: Arc<Upstream>, gap_ms: f64, cut: bool) -> Result<Frame<Bytes>, Broken> {

@@ -49,12 +49,16 @@ pub(crate) async fn serve(upstream: Arc<Upstream>) -> anyhow::Result<()> {
 async fn converse(upstream: Arc<Upstream>, stream: tokio::net::TcpStream) {
     let service = service_fn(move |request| respond(Arc::clone(&upstream), request));
     // Gateways close connections when they give up on a request: nothing to tell.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 fn listen(port: u16) -> anyhow::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
-    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).with_context(|| format!("cannot listen on {port}"))?;
+    socket
+        .bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .with_context(|| format!("cannot listen on {port}"))?;
     Ok(socket.listen(BACKLOG)?)
 }

@@ -12,7 +12,9 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
-use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
+};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use tonic::transport::{Channel, Endpoint};
 
@@ -87,13 +89,26 @@ fn levels(upstream: &Upstream, effects: &Effects) -> ExportMetricsServiceRequest
     let count = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed) as f64;
     let pool = count(&upstream.pool_used) + effects.pool * upstream.pool_size as f64;
     let saw = (upstream.story_s() + 13.0 * upstream.index as f64) / SAW_S;
-    let memory = MEMORY_USUAL + MEMORY_SAW * (saw.fract() - 0.5) + 0.004 * (fastrand::f64() - 0.5) + effects.memory;
+    let memory =
+        MEMORY_USUAL + MEMORY_SAW * (saw.fract() - 0.5) + 0.004 * (fastrand::f64() - 0.5) + effects.memory;
     let queue = upstream.queue_bound as f64;
     let mut levels = vec![
-        ("in_flight", count(&upstream.in_flight), Some(queue + upstream.workers.available_permits() as f64)),
+        (
+            "in_flight",
+            count(&upstream.in_flight),
+            Some(queue + upstream.workers.available_permits() as f64),
+        ),
         ("queue_depth", count(&upstream.waiting), Some(queue)),
-        ("pool_used", pool.min(upstream.pool_size as f64), Some(upstream.pool_size as f64)),
-        ("memory_used", memory.min(0.995) * MEMORY_LIMIT_MIB, Some(MEMORY_LIMIT_MIB)),
+        (
+            "pool_used",
+            pool.min(upstream.pool_size as f64),
+            Some(upstream.pool_size as f64),
+        ),
+        (
+            "memory_used",
+            memory.min(0.995) * MEMORY_LIMIT_MIB,
+            Some(MEMORY_LIMIT_MIB),
+        ),
     ];
     if let (Some(left), Some(quota)) = (upstream.quota_left(effects), upstream.spec().quota) {
         levels.push(("quota_remaining", (left * quota).round(), None));
@@ -145,7 +160,9 @@ fn records(upstream: &Upstream, lines: Vec<(i32, String)>) -> ExportLogsServiceR
         time_unix_nano: at,
         observed_time_unix_nano: at,
         severity_number,
-        body: Some(AnyValue { value: Some(any_value::Value::StringValue(line)) }),
+        body: Some(AnyValue {
+            value: Some(any_value::Value::StringValue(line)),
+        }),
         ..LogRecord::default()
     };
     ExportLogsServiceRequest {

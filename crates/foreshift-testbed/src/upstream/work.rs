@@ -37,7 +37,10 @@ impl Drop for Counted<'_> {
 }
 
 /// Answers one request. An error breaks the connection.
-pub(super) async fn respond(upstream: Arc<Upstream>, _request: Request<Incoming>) -> Result<Response<Answer>, Broken> {
+pub(super) async fn respond(
+    upstream: Arc<Upstream>,
+    _request: Request<Incoming>,
+) -> Result<Response<Answer>, Broken> {
     let _in_flight = Counted::up(&upstream.in_flight);
     let effects = upstream.effects();
     let name = &upstream.spec().name;
@@ -77,7 +80,11 @@ async fn worked(upstream: &Upstream, effects: &Effects) -> Option<StatusCode> {
         return None;
     }
     let failed = draw < effects.hang + effects.reset + effects.error;
-    Some(if failed { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK })
+    Some(if failed {
+        StatusCode::INTERNAL_SERVER_ERROR
+    } else {
+        StatusCode::OK
+    })
 }
 
 /// A connection of the pool, less those that were not given back.
@@ -112,6 +119,10 @@ fn time_of_work(upstream: &Upstream, effects: &Effects) -> Duration {
     let normal = (-2.0 * one.ln()).sqrt() * (std::f64::consts::TAU * two).cos();
     let spread = (SPREAD * normal - SPREAD * SPREAD / 2.0).exp();
     // A request in a hundred takes longer on a good day.
-    let slow = if fastrand::f64() < 0.01 + effects.slow { 4.0 } else { 1.0 };
+    let slow = if fastrand::f64() < 0.01 + effects.slow {
+        4.0
+    } else {
+        1.0
+    };
     Duration::from_secs_f64(upstream.spec().service_ms / 1e3 * spread * effects.service * slow)
 }
