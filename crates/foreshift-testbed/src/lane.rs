@@ -30,10 +30,13 @@ pub(crate) enum Setup {
     Reactive,
     /// Tuned outlier detection, and Foreshift.
     Predictive,
+    /// Envoy alone, and Foreshift that watches: for recordings.
+    Shadow,
 }
 
 impl Setup {
-    pub(crate) const ALL: [Self; 6] = [
+    /// What is compared.
+    pub(crate) const COMPARED: [Self; 6] = [
         Self::Envoy,
         Self::OutlierDefaults,
         Self::OutlierTuned,
@@ -50,18 +53,22 @@ impl Setup {
             Self::HealthChecks => "health-checks",
             Self::Reactive => "reactive",
             Self::Predictive => "predictive",
+            Self::Shadow => "shadow",
         }
     }
 
     pub(crate) const fn has_foreshift(self) -> bool {
-        matches!(self, Self::Reactive | Self::Predictive)
+        matches!(self, Self::Reactive | Self::Predictive | Self::Shadow)
     }
 }
 
 /// The binaries that a lane starts.
+#[derive(Clone)]
 pub(crate) struct Binaries {
     pub(crate) envoy: std::path::PathBuf,
     pub(crate) foreshift: std::path::PathBuf,
+    /// A model in place of the built-in one, made for the pace of the scenarios.
+    pub(crate) model: Option<std::path::PathBuf>,
 }
 
 /// A lane whose processes run. Dropping it ends them.

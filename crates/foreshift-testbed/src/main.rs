@@ -1,48 +1,51 @@
 //! `foreshift-testbed`: real Envoys, upstreams of our own with scripted faults, open-loop load, and what clients see.
 
+mod compare;
 mod lane;
 mod load;
 mod outcome;
 mod play;
 mod process;
+mod record;
 mod scenario;
 mod shifts;
+mod stories;
 mod upstream;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use crate::lane::{Binaries, Setup};
-use crate::scenario::Scenario;
+use crate::lane::Binaries;
 
 /// Plays scenarios against real Envoys, with and without Foreshift.
 #[derive(Parser)]
 #[command(name = "foreshift-testbed")]
 struct Args {
-    /// Scenario files.
-    #[arg(required = true)]
-    scenarios: Vec<PathBuf>,
-    /// What to play them against; all by default.
-    #[arg(long, value_enum, value_delimiter = ',')]
-    setups: Vec<Setup>,
-    /// Seeds, each a run.
-    #[arg(long, value_delimiter = ',', default_value = "1")]
-    seeds: Vec<u64>,
-    /// Strength of the signs before faults, against the scenario's own.
-    #[arg(long, default_value_t = 1.0)]
-    signs: f64,
+    #[command(subcommand)]
+    command: Command,
     /// The Envoy binary.
-    #[arg(long, env = "FORESHIFT_ENVOY")]
+    #[arg(long, env = "FORESHIFT_ENVOY", global = true, default_value = "envoy")]
     envoy: PathBuf,
     /// The foreshift binary.
-    #[arg(long, env = "FORESHIFT_BINARY")]
+    #[arg(
+        long,
+        env = "FORESHIFT_BINARY",
+        global = true,
+        default_value = "target/release/foreshift"
+    )]
     foreshift: PathBuf,
-    /// Where the files of each run go.
-    #[arg(long, default_value = "target/testbed")]
-    out: PathBuf,
+    /// A model in place of the built-in one, made for the pace of the scenarios.
+    #[arg(long, global = true)]
+    model: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play scenarios against several setups side by side.
+    Compare(compare::Args),
+    /// Record made-up stories with Foreshift watching, as training data.
+    Record(record::Args),
 }
 
 #[tokio::main]
@@ -51,26 +54,10 @@ async fn main() -> anyhow::Result<()> {
     let binaries = Binaries {
         envoy: args.envoy,
         foreshift: args.foreshift,
+        model: args.model,
     };
-    let setups = if args.setups.is_empty() {
-        Setup::ALL.to_vec()
-    } else {
-        args.setups
-    };
-    let mut all = Vec::new();
-    for path in &args.scenarios {
-        let scenario = Arc::new(Scenario::load(path)?.with_signs(args.signs));
-        for seed in &args.seeds {
-            let dir = args.out.join(format!("{}-{seed}", scenario.name));
-            if dir.exists() {
-                std::fs::remove_dir_all(&dir).with_context(|| format!("cannot clear {}", dir.display()))?;
-            }
-            let outcomes = play::play(&scenario, &setups, *seed, &binaries, &dir).await?;
-            for outcome in &outcomes {
-                println!("{}", serde_json::to_string(outcome)?);
-            }
-            all.extend(outcomes);
-        }
+    match args.command {
+        Command::Compare(args) => compare::run(args, &binaries).await,
+        Command::Record(args) => record::run(args, &binaries).await,
     }
-    Ok(())
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use faults::{Effects, Fault, Topic};
+pub(crate) use faults::{Effects, Fault, FaultKind, Topic};
 
 /// What a scenario is there to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -165,12 +165,6 @@ impl Scenario {
             .map(|surge| surge.factor)
             .product();
         self.traffic.rate_rps * factor
-    }
-
-    /// When the first request can fail of a fault; `None` when nothing fails.
-    pub(crate) fn fails_at_s(&self) -> Option<f64> {
-        let failing = self.faults.iter().filter(|fault| fault.kind.fails());
-        failing.map(|fault| fault.fails_at_s).reduce(f64::min)
     }
 
     /// The same with the signs before faults at `strength` times their own; the faults stay as they are.

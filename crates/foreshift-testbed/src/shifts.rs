@@ -13,14 +13,12 @@ use crate::scenario::Scenario;
 struct Line {
     /// Microseconds since 1970.
     time: i64,
-    reason: String,
     targets: Vec<LineTarget>,
 }
 
 #[derive(Deserialize)]
 struct LineTarget {
     target: String,
-    risk: Option<serde_json::Value>,
     weight_bp: u32,
 }
 
@@ -29,7 +27,6 @@ struct LineTarget {
 pub(crate) struct Shift {
     /// In seconds of the story; negative before it began.
     pub(crate) at_s: f64,
-    pub(crate) reason: String,
     /// In the order of the scenario's targets.
     pub(crate) weights_bp: Vec<u32>,
 }
@@ -64,7 +61,6 @@ fn shift(line: &Line, scenario: &Scenario, began_us: f64) -> Shift {
     };
     Shift {
         at_s: (line.time as f64 - began_us) / 1e6 * scenario.pace,
-        reason: line.reason.clone(),
         weights_bp: scenario
             .targets
             .iter()

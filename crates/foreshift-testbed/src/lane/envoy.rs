@@ -181,7 +181,7 @@ fn endpoint(port: u16, weight: u32) -> String {
 fn detection(setup: Setup, scenario: &Scenario) -> String {
     let scaled = |seconds| scaled(scenario, seconds);
     match setup {
-        Setup::Envoy => String::new(),
+        Setup::Envoy | Setup::Shadow => String::new(),
         Setup::OutlierDefaults => format!(
             "    outlier_detection: {{interval: {}, base_ejection_time: {}, max_ejection_time: {}}}\n",
             scaled(10.0),

@@ -27,7 +27,11 @@ pub(super) async fn start(
     dir: &Path,
 ) -> anyhow::Result<Process> {
     let path = dir.join("foreshift.yaml");
-    std::fs::write(&path, process_yaml(scenario, addresses))?;
+    let mut process_yaml = process_yaml(scenario, addresses);
+    if let Some(model) = &binaries.model {
+        let _ = writeln!(process_yaml, "model_path: {}", model.display());
+    }
+    std::fs::write(&path, process_yaml)?;
     std::fs::write(dir.join("fallback.yaml"), fallback_yaml(setup, scenario, targets))?;
     let mut command = Command::new(&binaries.foreshift);
     command.args(["run", "--config"]).arg(&path);
@@ -70,6 +74,7 @@ fn fallback_yaml(setup: Setup, scenario: &Scenario, targets: &[u16]) -> String {
         Setup::Predictive => format!("{{horizon: {}}}", scaled(120.0)),
         _ => "off".to_owned(),
     };
+    let mode = if setup == Setup::Shadow { "shadow" } else { "auto" };
     let slow_ms = scenario.traffic.slow_ms;
     let mut text = format!(
         "timing:
@@ -83,7 +88,7 @@ fn fallback_yaml(setup: Setup, scenario: &Scenario, targets: &[u16]) -> String {
 fleet: {{blast_window: {}}}
 routes:
   - name: {ROUTE}
-    mode: auto
+    mode: {mode}
     slo: {{error_ratio: 0.1, latency_p99: {slow_ms}ms, window: {}, min_requests: 20}}
     triggers:
       risk: {risk}
