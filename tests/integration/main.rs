@@ -8,6 +8,7 @@
 
 mod architecture;
 mod bad_input;
+mod clients;
 mod envoy;
 mod kills;
 mod outages;

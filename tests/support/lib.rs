@@ -11,6 +11,7 @@
 mod envoy;
 mod foreshift;
 mod kafka;
+mod page;
 mod places;
 mod records;
 mod seed;
@@ -19,6 +20,7 @@ mod watcher;
 pub use envoy::Envoy;
 pub use foreshift::{Foreshift, Settings};
 pub use kafka::{DeadLetter, Kafka};
+pub use page::{Page, Reader};
 pub use places::{binary, free_ports, kept_logs, workspace};
 pub use records::{RecordBatches, batch_bytes, signals_of_csv, success};
 pub use seed::Seed;
