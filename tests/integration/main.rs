@@ -9,6 +9,7 @@
 mod architecture;
 mod bad_input;
 mod clients;
+mod collect;
 mod envoy;
 mod kills;
 mod outages;

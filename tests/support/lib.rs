@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod collector;
 mod envoy;
 mod foreshift;
 mod kafka;
@@ -17,7 +18,8 @@ mod records;
 mod seed;
 mod watcher;
 
-pub use envoy::Envoy;
+pub use collector::Collector;
+pub use envoy::{Envoy, envoy_binary, silent_target, target};
 pub use foreshift::{Foreshift, Settings};
 pub use kafka::{DeadLetter, Kafka};
 pub use page::{Page, Reader};

@@ -38,6 +38,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serve: read telemetry from Kafka, predict, give weights to gateways
     Run(crate::run::Args),
+    /// Take what gateways and collectors send over gRPC and write it to Kafka, for `run` to read
+    Collect(crate::collect::Args),
     /// Watch a recorded incident being predicted and avoided; needs nothing but this binary
     Demo(crate::demo::Args),
     /// Say what is wrong with brokers, topics, records, mapping, capacities and listeners, and how to mend it
