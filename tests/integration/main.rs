@@ -11,6 +11,7 @@ mod bad_input;
 mod clients;
 mod collect;
 mod envoy;
+mod init;
 mod kills;
 mod outages;
 mod replays;

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Collect(args) => collect::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Init(args) => cli::init::run(&args),
         Command::Check(args) => cli::check::run(&args),
         Command::Config(args) => cli::config::run(&args),
         Command::Plan(args) => cli::plan::run(&args),
