@@ -8,7 +8,10 @@
 
 mod architecture;
 mod bad_input;
+mod clients;
+mod collect;
 mod envoy;
+mod init;
 mod kills;
 mod outages;
 mod replays;

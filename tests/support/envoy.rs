@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -48,19 +49,15 @@ impl Envoy {
             );
             config = config.replace(&documented, &ours);
         }
+        Self::with_config(name, &config, [admin, ingress])
+    }
+
+    /// Starts one with a configuration of one's own, which has the admin endpoint and a listener at these ports.
+    pub fn with_config(name: &str, config: &str, [admin, ingress]: [u16; 2]) -> Self {
         let logs = kept_logs(name);
         let path = logs.join("envoy.yaml");
         std::fs::write(&path, config).expect("a file");
-        let output = Command::new(workspace().join("tests/envoy/setup.sh"))
-            .output()
-            .expect("bash is there");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let binary = String::from_utf8(output.stdout).expect("a path");
-        let child = Command::new(binary.trim())
+        let child = Command::new(envoy_binary())
             .arg("-c")
             .arg(&path)
             .args([
@@ -82,13 +79,31 @@ impl Envoy {
             admin,
             ingress,
         };
-        eventually("Envoy serves", START, || envoy.answer());
+        eventually("Envoy serves", START, || envoy.get("/"));
         envoy
+    }
+
+    /// The port of its admin endpoint.
+    pub fn admin_port(&self) -> u16 {
+        self.admin
+    }
+
+    /// Status and body of an answer.
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        ask(self.ingress, "GET", path)
+    }
+
+    /// Sends a request, and goes away before it is answered.
+    pub fn leave(&self, path: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.ingress)).expect("Envoy listens");
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\n\r\n").expect("it can be sent");
+        // Long enough for the request to be on its way to its target.
+        std::thread::sleep(Duration::from_millis(300));
     }
 
     /// Who answers a request.
     pub fn answer(&self) -> Option<String> {
-        let (status, body) = ask(self.ingress, "GET", "/")?;
+        let (status, body) = self.get("/")?;
         (status == 200).then_some(body)
     }
 
@@ -121,6 +136,19 @@ impl Drop for Envoy {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The real Envoy, set up when it is not there.
+pub fn envoy_binary() -> PathBuf {
+    let output = Command::new(workspace().join("tests/envoy/setup.sh"))
+        .output()
+        .expect("bash is there");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("a path").trim().into()
 }
 
 /// One request on a connection of its own. A chunked body is given back with its chunk sizes.
@@ -159,8 +187,19 @@ fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
     Some((status, body))
 }
 
+/// A target that takes requests and answers none, for as long as the test runs.
+pub fn silent_target() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        let kept: Vec<_> = listener.incoming().collect();
+        drop(kept);
+    });
+    port
+}
+
 /// A target that answers each request with its name, for as long as the test runs.
-fn target(name: &'static str) -> u16 {
+pub fn target(name: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
     std::thread::spawn(move || {

@@ -8,17 +8,21 @@
     reason = "tests fail by panicking"
 )]
 
+mod collector;
 mod envoy;
 mod foreshift;
 mod kafka;
+mod page;
 mod places;
 mod records;
 mod seed;
 mod watcher;
 
-pub use envoy::Envoy;
+pub use collector::Collector;
+pub use envoy::{Envoy, envoy_binary, silent_target, target};
 pub use foreshift::{Foreshift, Settings};
 pub use kafka::{DeadLetter, Kafka};
+pub use page::{Page, Reader};
 pub use places::{binary, free_ports, kept_logs, workspace};
 pub use records::{RecordBatches, batch_bytes, signals_of_csv, success};
 pub use seed::Seed;
