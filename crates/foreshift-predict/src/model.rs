@@ -180,6 +180,19 @@ impl Model {
         self
     }
 
+    /// The same model for a world in which everything happens `pace` times as fast: horizons and half-lives are that
+    /// much shorter, and incidents that much more often. Features are relative to the windows of the configuration,
+    /// so their weights stay. `pace` is above 0.
+    #[must_use]
+    pub fn at_pace(mut self, pace: f64) -> Self {
+        for horizon in &mut self.horizons {
+            *horizon = Duration::from_secs_f64(horizon.as_secs_f64() / pace);
+        }
+        self.params.hazard = self.params.hazard.at_pace(pace);
+        self.fleet = self.fleet.at_pace(pace);
+        self
+    }
+
     pub(crate) fn blank(
         name: String,
         schema: Digest,

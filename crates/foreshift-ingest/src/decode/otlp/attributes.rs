@@ -83,6 +83,15 @@ impl<'a> Attributes<'a> {
         }
     }
 
+    /// A finite number.
+    pub(super) fn real(&self, key: &str) -> Option<f64> {
+        match self.value(key)? {
+            Value::IntValue(number) => Some(*number as f64),
+            Value::DoubleValue(number) => Some(*number).filter(|number| number.is_finite()),
+            _ => None,
+        }
+    }
+
     /// Who is meant. What a server says of itself is about its own service; what a client says, about the one it
     /// called.
     pub(super) fn subject(&self, by_server: bool) -> Option<Subject> {

@@ -163,6 +163,22 @@ fn levels_pass_under_their_names_and_states_apart() {
 }
 
 #[test]
+fn a_level_knows_its_limit_where_the_point_tells_it() {
+    let parts = metrics(
+        r#"{"name":"pool_used","gauge":{"dataPoints":[{"attributes":[{"key":"foreshift.limit","value":{"intValue":"20"}}],
+        "timeUnixNano":"1700000000000000000","asInt":"12"}]}}"#,
+    );
+    let limits: Vec<_> = super::super::tests::signals(&parts)
+        .into_iter()
+        .filter_map(|signal| match &signal.observation {
+            Observation::Gauge(gauge) => Some((gauge.value, gauge.limit)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(limits, vec![(12.0, Some(20.0))]);
+}
+
+#[test]
 fn points_that_cannot_be_are_refused_one_by_one() {
     let good = point(200, 1, 2, r#""1","2","3""#);
     let short = point(200, 1, 2, r#""1","2""#);
