@@ -9,6 +9,8 @@
 mod architecture;
 mod bad_input;
 mod envoy;
+mod envoy_partition;
+mod envoy_plans;
 mod kills;
 mod outages;
 mod replays;

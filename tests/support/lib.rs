@@ -13,16 +13,20 @@ mod foreshift;
 mod kafka;
 mod places;
 mod records;
+mod relay;
 mod seed;
 mod watcher;
+mod weights;
 
-pub use envoy::Envoy;
+pub use envoy::{Envoy, target};
 pub use foreshift::{Foreshift, Settings};
 pub use kafka::{DeadLetter, Kafka};
 pub use places::{binary, free_ports, kept_logs, workspace};
 pub use records::{RecordBatches, batch_bytes, signals_of_csv, success};
+pub use relay::Relay;
 pub use seed::Seed;
 pub use watcher::Watcher;
+pub use weights::WeightServer;
 
 use std::time::{Duration, Instant};
 
