@@ -11,7 +11,12 @@ mod bad_input;
 mod clients;
 mod collect;
 mod envoy;
+<<<<<<< HEAD
 mod init;
+=======
+mod envoy_partition;
+mod envoy_plans;
+>>>>>>> xds
 mod kills;
 mod outages;
 mod replays;
