@@ -10,6 +10,7 @@ mod architecture;
 mod bad_input;
 mod clients;
 mod envoy;
+mod haproxy;
 mod kills;
 mod outages;
 mod replays;

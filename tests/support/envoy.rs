@@ -124,7 +124,7 @@ impl Drop for Envoy {
 }
 
 /// One request on a connection of its own. A chunked body is given back with its chunk sizes.
-fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
+pub fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(ANSWER)).ok()?;
     write!(
@@ -160,7 +160,7 @@ fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
 }
 
 /// A target that answers each request with its name, for as long as the test runs.
-fn target(name: &'static str) -> u16 {
+pub fn target(name: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
     std::thread::spawn(move || {

@@ -17,7 +17,7 @@ mod records;
 mod seed;
 mod watcher;
 
-pub use envoy::Envoy;
+pub use envoy::{Envoy, ask, target};
 pub use foreshift::{Foreshift, Settings};
 pub use kafka::{DeadLetter, Kafka};
 pub use page::{Page, Reader};
