@@ -11,12 +11,10 @@ mod bad_input;
 mod clients;
 mod collect;
 mod envoy;
-<<<<<<< HEAD
-mod init;
-=======
 mod envoy_partition;
 mod envoy_plans;
->>>>>>> xds
+mod haproxy;
+mod init;
 mod kills;
 mod outages;
 mod replays;

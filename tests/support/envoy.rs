@@ -57,35 +57,12 @@ impl Envoy {
             );
             config = config.replace(&documented, &ours);
         }
-<<<<<<< HEAD
         Self::with_config(name, &config, [admin, ingress])
     }
 
     /// Starts one with a configuration of one's own, which has the admin endpoint and a listener at these ports.
     pub fn with_config(name: &str, config: &str, [admin, ingress]: [u16; 2]) -> Self {
-        let logs = kept_logs(name);
-        let path = logs.join("envoy.yaml");
-        std::fs::write(&path, config).expect("a file");
-        let child = Command::new(envoy_binary())
-            .arg("-c")
-            .arg(&path)
-            .args([
-                "--concurrency",
-                "1",
-                "--use-dynamic-base-id",
-                "--log-level",
-                "warning",
-                "--log-path",
-            ])
-            .arg(logs.join("envoy.log"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("Envoy starts");
-=======
         std::fs::write(kept_logs(name).join("envoy.yaml"), config).expect("a file");
->>>>>>> xds
         let envoy = Self {
             name: name.to_owned(),
             child: spawn(name),
@@ -96,7 +73,6 @@ impl Envoy {
         envoy
     }
 
-<<<<<<< HEAD
     /// The port of its admin endpoint.
     pub fn admin_port(&self) -> u16 {
         self.admin
@@ -113,7 +89,8 @@ impl Envoy {
         write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\n\r\n").expect("it can be sent");
         // Long enough for the request to be on its way to its target.
         std::thread::sleep(Duration::from_millis(300));
-=======
+    }
+
     /// Kills it and starts it again.
     pub fn restart(&mut self) {
         self.kill();
@@ -125,7 +102,6 @@ impl Envoy {
         // Nothing is to be kept, so it need not end in good order.
         let _ = self.child.kill();
         let _ = self.child.wait();
->>>>>>> xds
     }
 
     /// Who answers a request.
@@ -163,13 +139,8 @@ impl Drop for Envoy {
     }
 }
 
-<<<<<<< HEAD
 /// The real Envoy, set up when it is not there.
 pub fn envoy_binary() -> PathBuf {
-=======
-/// Starts the binary on the configuration that lies where its log is kept.
-fn spawn(name: &str) -> Child {
->>>>>>> xds
     let output = Command::new(workspace().join("tests/envoy/setup.sh"))
         .output()
         .expect("bash is there");
@@ -178,15 +149,13 @@ fn spawn(name: &str) -> Child {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-<<<<<<< HEAD
     String::from_utf8(output.stdout).expect("a path").trim().into()
 }
 
-/// One request on a connection of its own. A chunked body is given back with its chunk sizes.
-=======
-    let binary = String::from_utf8(output.stdout).expect("a path");
+/// Starts the binary on the configuration that lies where its log is kept.
+fn spawn(name: &str) -> Child {
     let logs = kept_logs(name);
-    Command::new(binary.trim())
+    Command::new(envoy_binary())
         .arg("-c")
         .arg(logs.join("envoy.yaml"))
         .args([
@@ -206,8 +175,7 @@ fn spawn(name: &str) -> Child {
 }
 
 /// One request on a connection of its own.
->>>>>>> xds
-fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
+pub fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(ANSWER)).ok()?;
     write!(
@@ -248,20 +216,6 @@ fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
     Some((status, body))
 }
 
-<<<<<<< HEAD
-/// A target that takes requests and answers none, for as long as the test runs.
-pub fn silent_target() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    std::thread::spawn(move || {
-        let kept: Vec<_> = listener.incoming().collect();
-        drop(kept);
-    });
-    port
-}
-
-/// A target that answers each request with its name, for as long as the test runs.
-=======
 /// The chunks of a body, put together.
 fn unchunked(mut rest: &str) -> Option<String> {
     let mut body = String::new();
@@ -276,8 +230,18 @@ fn unchunked(mut rest: &str) -> Option<String> {
     }
 }
 
+/// A target that takes requests and answers none, for as long as the test runs.
+pub fn silent_target() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        let kept: Vec<_> = listener.incoming().collect();
+        drop(kept);
+    });
+    port
+}
+
 /// A target that answers each request with its name, for as long as the test runs; where it listens.
->>>>>>> xds
 pub fn target(name: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();

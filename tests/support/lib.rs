@@ -21,7 +21,7 @@ mod watcher;
 mod weights;
 
 pub use collector::Collector;
-pub use envoy::{Envoy, envoy_binary, silent_target, target};
+pub use envoy::{Envoy, ask, envoy_binary, silent_target, target};
 pub use foreshift::{Foreshift, Settings};
 pub use kafka::{DeadLetter, Kafka};
 pub use page::{Page, Reader};
