@@ -10,6 +10,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
+use crate::kafka::Kafka;
 use crate::process::{Process, free_ports};
 use crate::scenario::Scenario;
 use crate::upstream::{self, Upstream};
@@ -71,27 +72,30 @@ pub(crate) struct Binaries {
     pub(crate) model: Option<std::path::PathBuf>,
 }
 
+/// What a lane is made with, and where its files go.
+pub(crate) struct Place<'a> {
+    pub(crate) binaries: &'a Binaries,
+    /// Telemetry goes over it; without it, straight to Foreshift.
+    pub(crate) kafka: Option<&'a Kafka>,
+    pub(crate) dir: &'a Path,
+}
+
 /// A lane whose processes run. Dropping it ends them.
 pub(crate) struct Lane {
     pub(crate) setup: Setup,
     /// Where clients send requests.
     pub(crate) ingress: u16,
     envoy: Process,
-    foreshift: Option<Process>,
+    foreshift: Option<foreshift::Started>,
     ports: Vec<u16>,
     receive: u16,
     upstreams: JoinSet<anyhow::Result<()>>,
 }
 
 impl Lane {
-    /// Starts the processes, with their files in `dir`.
-    pub(crate) async fn start(
-        setup: Setup,
-        scenario: &Scenario,
-        binaries: &Binaries,
-        dir: &Path,
-    ) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(dir)?;
+    /// Starts the processes.
+    pub(crate) async fn start(setup: Setup, scenario: &Scenario, place: &Place<'_>) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(place.dir)?;
         let mut ports = Vec::new();
         for _ in &scenario.targets {
             let [port] = free_ports()?;
@@ -105,7 +109,7 @@ impl Lane {
             receive,
         };
         let foreshift = if setup.has_foreshift() {
-            Some(foreshift::start(setup, scenario, &ports, &addresses, binaries, dir).await?)
+            Some(foreshift::start(setup, scenario, &ports, &addresses, place).await?)
         } else {
             None
         };
@@ -120,7 +124,7 @@ impl Lane {
                 receive,
             },
         );
-        let envoy = envoy::start(&config, admin, binaries, dir).await?;
+        let envoy = envoy::start(&config, admin, place).await?;
         Ok(Self {
             setup,
             ingress,
@@ -150,7 +154,8 @@ impl Lane {
     pub(crate) async fn close(mut self) {
         self.upstreams.shutdown().await;
         if let Some(foreshift) = self.foreshift.take() {
-            foreshift.end().await;
+            drop(foreshift.collect);
+            foreshift.run.end().await;
         }
         drop(self.envoy);
     }

@@ -1,6 +1,7 @@
 //! `foreshift-testbed`: real Envoys, upstreams of our own with scripted faults, open-loop load, and what clients see.
 
 mod compare;
+mod kafka;
 mod lane;
 mod load;
 mod outcome;
@@ -9,7 +10,9 @@ mod process;
 mod record;
 mod scenario;
 mod shifts;
+mod stages;
 mod stories;
+mod table;
 mod upstream;
 
 use std::path::PathBuf;

@@ -6,6 +6,7 @@ use crate::lane::Setup;
 use crate::load::{Ending, Seen};
 use crate::scenario::{Class, Fault, Scenario};
 use crate::shifts::Shift;
+use crate::stages::Stages;
 
 /// A target whose weight is so much below its baseline has been shifted away from.
 const SHIFTED_BP: u32 = 500;
@@ -34,6 +35,9 @@ pub(crate) struct Outcome {
     pub(crate) needless_shifts: usize,
     /// The highest load of a target that has no fault, against its capacity.
     pub(crate) peak_load: f64,
+    /// Where there is a Foreshift.
+    #[serde(default)]
+    pub(crate) stages: Stages,
 }
 
 pub(crate) fn judge(
@@ -58,6 +62,7 @@ pub(crate) fn judge(
         left_on_target: failing.and_then(|fault| left_on_target(fault, scenario, seen)),
         needless_shifts: needless_shifts(scenario, shifts),
         peak_load: peak_load(scenario, seen),
+        stages: Stages::default(),
     }
 }
 

@@ -7,26 +7,26 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::lane::{Binaries, Lane, Setup};
+use crate::lane::{Lane, Place, Setup};
 use crate::load::{self, Seen};
 use crate::outcome::{Outcome, judge};
 use crate::scenario::Scenario;
-use crate::shifts;
+use crate::{shifts, stages};
 
 /// Between the start of all processes and the first request: connections and first weights settle.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// Plays it once; what each lane's clients saw is also written to `dir`, a folder for each lane.
+/// Plays it once; what each lane's clients saw is also written to the place's folder, one for each lane.
 pub(crate) async fn play(
     scenario: &Arc<Scenario>,
     setups: &[Setup],
     seed: u64,
-    binaries: &Binaries,
-    dir: &Path,
+    place: &Place<'_>,
 ) -> anyhow::Result<Vec<Outcome>> {
     let mut lanes = Vec::new();
     for setup in setups {
-        let lane = Lane::start(*setup, scenario, binaries, &dir.join(setup.name())).await;
+        let dir = place.dir.join(setup.name());
+        let lane = Lane::start(*setup, scenario, &Place { dir: &dir, ..*place }).await;
         lanes.push(lane.with_context(|| format!("the lane {}", setup.name()))?);
     }
     let start = Instant::now() + SETTLE;
@@ -47,10 +47,20 @@ pub(crate) async fn play(
         let seen = driven.await?;
         let setup = lane.setup;
         lane.close().await;
-        let dir = dir.join(setup.name());
+        let dir = place.dir.join(setup.name());
         write(&dir, &seen)?;
         let shifts = shifts::read(&dir, scenario, began_at)?;
-        outcomes.push(judge(setup, scenario, seed, &seen, &shifts));
+        let mut outcome = judge(setup, scenario, seed, &seen, &shifts);
+        if setup.has_foreshift() {
+            let decided = |sequence| {
+                shifts
+                    .iter()
+                    .find(|shift| shift.sequence == sequence)
+                    .map(|shift| shift.decided)
+            };
+            outcome.stages = stages::read(&dir.join("state/journal"), decided)?;
+        }
+        outcomes.push(outcome);
     }
     bar.abort();
     Ok(outcomes)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args as ClapArgs;
 use tokio::task::JoinSet;
 
-use crate::lane::{Binaries, Setup};
+use crate::lane::{Binaries, Place, Setup};
 use crate::play;
 use crate::stories::story;
 
@@ -37,7 +37,12 @@ pub(crate) async fn run(args: Args, binaries: &Binaries) -> anyhow::Result<()> {
         }
         let (binaries, dir) = (binaries.clone(), args.out.join(format!("story-{seed}")));
         playing.spawn(async move {
-            play::play(&Arc::new(story(seed)), &[Setup::Shadow], seed, &binaries, &dir).await
+            let place = Place {
+                binaries: &binaries,
+                kafka: None,
+                dir: &dir,
+            };
+            play::play(&Arc::new(story(seed)), &[Setup::Shadow], seed, &place).await
         });
     }
     while let Some(played) = playing.join_next().await {

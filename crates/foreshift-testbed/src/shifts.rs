@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use foreshift_domain::Timestamp;
 use serde::Deserialize;
 
 use crate::scenario::Scenario;
@@ -11,6 +12,7 @@ use crate::scenario::Scenario;
 /// A decision, as far as it is looked at here.
 #[derive(Deserialize)]
 struct Line {
+    sequence: u64,
     /// Microseconds since 1970.
     time: i64,
     targets: Vec<LineTarget>,
@@ -25,6 +27,9 @@ struct LineTarget {
 /// The weights that were in force from a moment on.
 #[derive(Clone, Debug)]
 pub(crate) struct Shift {
+    /// Number of the decision.
+    pub(crate) sequence: u64,
+    pub(crate) decided: Timestamp,
     /// In seconds of the story; negative before it began.
     pub(crate) at_s: f64,
     /// In the order of the scenario's targets.
@@ -60,6 +65,8 @@ fn shift(line: &Line, scenario: &Scenario, began_us: f64) -> Shift {
         found.map_or(0, |target| target.weight_bp)
     };
     Shift {
+        sequence: line.sequence,
+        decided: Timestamp::from_micros(line.time),
         at_s: (line.time as f64 - began_us) / 1e6 * scenario.pace,
         weights_bp: scenario
             .targets

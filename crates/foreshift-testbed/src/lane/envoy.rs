@@ -5,11 +5,10 @@
 //! out, and in whether weights come from Foreshift. Timers are scaled with the pace of the scenario.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use tokio::process::Command;
 
-use super::{Binaries, Setup};
+use super::{Place, Setup};
 use crate::process::Process;
 use crate::scenario::{Scenario, Target};
 
@@ -24,15 +23,10 @@ pub(super) struct Ports {
     pub(super) receive: u16,
 }
 
-pub(super) async fn start(
-    config: &str,
-    admin: u16,
-    binaries: &Binaries,
-    dir: &Path,
-) -> anyhow::Result<Process> {
-    let path = dir.join("envoy.yaml");
+pub(super) async fn start(config: &str, admin: u16, place: &Place<'_>) -> anyhow::Result<Process> {
+    let path = place.dir.join("envoy.yaml");
     std::fs::write(&path, config)?;
-    let mut command = Command::new(&binaries.envoy);
+    let mut command = Command::new(&place.binaries.envoy);
     command.arg("-c").arg(&path).args([
         "--concurrency",
         "1",
@@ -40,7 +34,7 @@ pub(super) async fn start(
         "--log-level",
         "warning",
     ]);
-    let mut process = Process::start("Envoy", &mut command, &dir.join("envoy.log"))?;
+    let mut process = Process::start("Envoy", &mut command, &place.dir.join("envoy.log"))?;
     process.ready(admin, "/ready").await?;
     Ok(process)
 }

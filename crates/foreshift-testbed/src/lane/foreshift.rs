@@ -1,13 +1,13 @@
 //! The Foreshift of a lane: the documented defaults, with all time scales at the scenario's pace.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use tokio::process::Command;
 
 use super::envoy::ROUTE;
-use super::{Binaries, Setup};
-use crate::process::Process;
+use super::{Place, Setup};
+use crate::kafka::Kafka;
+use crate::process::{Process, free_ports};
 use crate::scenario::Scenario;
 
 /// Where it listens.
@@ -18,26 +18,95 @@ pub(super) struct Addresses {
     pub(super) receive: u16,
 }
 
+/// The processes of a lane: Foreshift, and where telemetry goes over Kafka the collector before it.
+pub(super) struct Started {
+    pub(super) run: Process,
+    pub(super) collect: Option<Process>,
+}
+
 pub(super) async fn start(
     setup: Setup,
     scenario: &Scenario,
     targets: &[u16],
     addresses: &Addresses,
-    binaries: &Binaries,
-    dir: &Path,
-) -> anyhow::Result<Process> {
-    let path = dir.join("foreshift.yaml");
-    let mut process_yaml = process_yaml(scenario, addresses);
-    if let Some(model) = &binaries.model {
-        let _ = writeln!(process_yaml, "model_path: {}", model.display());
+    place: &Place<'_>,
+) -> anyhow::Result<Started> {
+    std::fs::write(
+        place.dir.join("fallback.yaml"),
+        fallback_yaml(setup, scenario, targets),
+    )?;
+    let telemetry = match place.kafka {
+        None => format!("receive: {{address: \"127.0.0.1:{}\"}}\n", addresses.receive),
+        Some(kafka) => over_kafka(kafka, &topics(kafka, place).await?),
+    };
+    let mut config = telemetry + &process_yaml(scenario, addresses);
+    if let Some(model) = &place.binaries.model {
+        writeln!(config, "model_path: {}", model.display())?;
     }
-    std::fs::write(&path, process_yaml)?;
-    std::fs::write(dir.join("fallback.yaml"), fallback_yaml(setup, scenario, targets))?;
-    let mut command = Command::new(&binaries.foreshift);
-    command.args(["run", "--config"]).arg(&path);
-    let mut process = Process::start("foreshift", &mut command, &dir.join("foreshift.log"))?;
-    process.ready(addresses.http, "/readyz").await?;
-    Ok(process)
+    let mut run = process("run", &config, place)?;
+    run.ready(addresses.http, "/readyz").await?;
+    let collect = match place.kafka {
+        None => None,
+        Some(kafka) => Some(collector(kafka, addresses, place).await?),
+    };
+    Ok(Started { run, collect })
+}
+
+fn process(command: &str, config: &str, place: &Place<'_>) -> anyhow::Result<Process> {
+    let path = place.dir.join(format!("{command}.yaml"));
+    std::fs::write(&path, config)?;
+    let mut started = Command::new(&place.binaries.foreshift);
+    started.args([command, "--config"]).arg(&path);
+    Process::start(
+        "foreshift",
+        &mut started,
+        &place.dir.join(format!("{command}.log")),
+    )
+}
+
+/// Topics of this lane: access logs, metrics, logs, traces.
+fn names(place: &Place<'_>) -> [String; 4] {
+    let lane = place.dir.iter().rev().take(2).map(|part| part.to_string_lossy());
+    let lane = lane.collect::<Vec<_>>().join(".");
+    ["als", "metrics", "logs", "traces"].map(|kind| format!("{lane}.{kind}"))
+}
+
+async fn topics(kafka: &Kafka, place: &Place<'_>) -> anyhow::Result<[String; 4]> {
+    let names = names(place);
+    kafka.create(&names).await?;
+    Ok(names)
+}
+
+fn over_kafka(kafka: &Kafka, [access_logs, metrics, logs, _]: &[String; 4]) -> String {
+    format!(
+        "kafka:
+  brokers: [\"{}\"]
+  consume: assign
+  dead_letter: null
+  topics:
+    - {{name: {access_logs}, format: envoy_als}}
+    - {{name: {metrics}, format: otlp_proto, kind: metrics}}
+    - {{name: {logs}, format: otlp_proto, kind: logs}}
+",
+        kafka.brokers()
+    )
+}
+
+async fn collector(kafka: &Kafka, addresses: &Addresses, place: &Place<'_>) -> anyhow::Result<Process> {
+    let [access_logs, metrics, logs, traces] = names(place);
+    let [http] = free_ports()?;
+    let config = format!(
+        "receive: {{address: \"127.0.0.1:{}\"}}
+kafka: {{brokers: [\"{}\"]}}
+collect: {{access_logs: {access_logs}, metrics: {metrics}, logs: {logs}, traces: {traces}}}
+listen: {{http: {{address: \"127.0.0.1:{http}\"}}}}
+",
+        addresses.receive,
+        kafka.brokers(),
+    );
+    let mut collector = process("collect", &config, place)?;
+    collector.ready(http, "/readyz").await?;
+    Ok(collector)
 }
 
 /// A span of production at the scenario's pace.
@@ -48,8 +117,7 @@ fn scaled(scenario: &Scenario, seconds: f64) -> String {
 fn process_yaml(scenario: &Scenario, addresses: &Addresses) -> String {
     let scaled = |seconds| scaled(scenario, seconds);
     format!(
-        "receive: {{address: \"127.0.0.1:{}\"}}
-time: {{lateness: {}, idle_timeout: {}}}
+        "time: {{lateness: {}, idle_timeout: {}}}
 listen:
   grpc: {{address: \"127.0.0.1:{}\"}}
   operator: {{address: \"127.0.0.1:{}\"}}
@@ -58,7 +126,6 @@ xds: {{ttl: {}}}
 storage: {{dir: state}}
 shutdown_deadline: 5s
 ",
-        addresses.receive,
         scaled(5.0),
         scaled(30.0),
         addresses.grpc,
