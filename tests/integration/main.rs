@@ -11,6 +11,7 @@ mod bad_input;
 mod clients;
 mod collect;
 mod envoy;
+mod envoy_page;
 mod init;
 mod kills;
 mod outages;
