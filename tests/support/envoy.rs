@@ -152,7 +152,7 @@ pub fn envoy_binary() -> PathBuf {
 }
 
 /// One request on a connection of its own. A chunked body is given back with its chunk sizes.
-fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
+pub fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(ANSWER)).ok()?;
     write!(

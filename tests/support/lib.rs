@@ -19,7 +19,7 @@ mod seed;
 mod watcher;
 
 pub use collector::Collector;
-pub use envoy::{Envoy, envoy_binary, silent_target, target};
+pub use envoy::{Envoy, ask, envoy_binary, silent_target, target};
 pub use foreshift::{Foreshift, Settings};
 pub use kafka::{DeadLetter, Kafka};
 pub use page::{Page, Reader};

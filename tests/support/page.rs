@@ -77,9 +77,11 @@ impl Page {
         let bin = binary("foreshift");
         let bin = bin.parent().expect("a binary lies in a directory");
         let path = std::env::var("PATH").unwrap_or_default();
+        let log = kept_logs("pages").join(format!("{name}.log"));
+        std::fs::write(&log, "").expect("a log");
         Reader {
             path: format!("{}:{path}:/usr/sbin", bin.display()),
-            log: kept_logs("pages").join(format!("{name}.log")),
+            log,
             env: env
                 .map(|(name, value)| (name.to_owned(), value))
                 .into_iter()

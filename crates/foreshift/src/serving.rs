@@ -9,8 +9,8 @@ use anyhow::Context;
 use foreshift_config::ProcessConfig;
 use foreshift_ingest::receive::Receivers;
 use foreshift_serve::{
-    BoundAddresses, CredentialFiles, Credentials, HttpConfig, LayerSettings, Limits, ServeChannels,
-    ServeConfig, Serving, TlsFiles, XdsCounters,
+    BoundAddresses, CredentialFiles, Credentials, HaproxyConfig, HaproxyCounters, HttpConfig, LayerSettings,
+    Limits, ServeChannels, ServeConfig, Serving, TlsFiles, XdsCounters,
 };
 use tokio::sync::watch;
 
@@ -21,6 +21,7 @@ use crate::run::{IngestMetrics, Readers, Senders};
 pub(crate) struct Servers {
     pub(crate) grpc: Serving<BoundAddresses>,
     http: Option<Serving<std::net::SocketAddr>>,
+    haproxy: Option<Serving<std::net::SocketAddr>>,
     receiving: Option<Receiving>,
 }
 
@@ -65,9 +66,25 @@ pub(crate) async fn start(
     };
     let grpc = foreshift_serve::serve(serve, channels, until(stopping.clone())).await?;
     tracing::info!(grpc = %grpc.addresses.listen, operator = %grpc.addresses.operator, "listening");
+    let asked = Arc::new(HaproxyCounters::default());
+    let haproxy = match &config.haproxy {
+        Some(listener) => {
+            let agent = foreshift_serve::serve_haproxy(
+                HaproxyConfig::new(listener.address),
+                readers.published.clone(),
+                ready.clone(),
+                Arc::clone(&asked),
+                until(stopping.clone()),
+            )
+            .await?;
+            tracing::info!(haproxy = %agent.addresses, "listening");
+            Some(agent)
+        }
+        None => None,
+    };
     let http = match &listen.http {
         Some(listener) => {
-            let extra = Arc::new(move || [metrics.export(), xds.export()].concat());
+            let extra = Arc::new(move || [metrics.export(), xds.export(), asked.export()].concat());
             let config = HttpConfig::new(listener.address);
             let http =
                 foreshift_serve::serve_http(config, readers.published, ready, extra, until(stopping.clone()))
@@ -88,6 +105,7 @@ pub(crate) async fn start(
     Ok(Servers {
         grpc,
         http,
+        haproxy,
         receiving,
     })
 }
@@ -105,6 +123,9 @@ impl Servers {
             let _ = self.grpc.task.await.context("the gRPC server");
             if let Some(http) = self.http {
                 let _ = http.task.await.context("the HTTP server");
+            }
+            if let Some(haproxy) = self.haproxy {
+                let _ = haproxy.task.await.context("HAProxy's agent");
             }
             if let Some(receiving) = self.receiving {
                 let _ = receiving.task.await.context("the receivers");

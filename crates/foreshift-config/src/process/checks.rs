@@ -232,21 +232,29 @@ fn listeners(config: &ProcessConfig, root: &At, report: &mut Report<'_>) {
             "telemetry is believed from anyone who reaches this address",
         );
     }
+    if let Some(haproxy) = &config.haproxy
+        && !haproxy.address.ip().is_loopback()
+    {
+        report.warn(
+            &root.key("haproxy").key("address"),
+            "weights are readable by anyone who reaches this address",
+        );
+    }
     addresses(config, root, report);
 }
 
 /// Each listener has an address of its own.
-fn addresses(config: &ProcessConfig, root: &At, report: &mut Report<'_>) {
+fn addresses<'a>(config: &'a ProcessConfig, root: &At, report: &mut Report<'_>) {
     let listen = &config.listen;
     let at = |name| root.key("listen").key(name);
+    let optional =
+        |listener: &'a Option<Listener>, at, name| listener.as_ref().map(|known| (known, at, name));
     let listeners = [
         Some((&listen.grpc, at("grpc"), "listen.grpc")),
         Some((&listen.operator, at("operator"), "listen.operator")),
-        listen.http.as_ref().map(|http| (http, at("http"), "listen.http")),
-        config
-            .receive
-            .as_ref()
-            .map(|receive| (receive, root.key("receive"), "receive")),
+        optional(&listen.http, at("http"), "listen.http"),
+        optional(&config.receive, root.key("receive"), "receive"),
+        optional(&config.haproxy, root.key("haproxy"), "haproxy"),
     ];
     let mut taken = Vec::new();
     for (Listener { address }, at, name) in listeners.into_iter().flatten() {

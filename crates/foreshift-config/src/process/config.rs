@@ -35,6 +35,9 @@ pub struct ProcessConfig {
     /// What Envoy is given over xDS, on the listeners of `listen`.
     #[serde(default)]
     pub xds: XdsConfig,
+    /// Where HAProxy asks for weights with its `agent-check`. Whoever reaches this address reads the weights.
+    #[serde(default)]
+    pub haproxy: Option<Listener>,
     /// What is kept on disk.
     #[serde(default)]
     pub storage: StorageConfig,

@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod haproxy;
 mod harness;
 mod http;
 mod limits;
