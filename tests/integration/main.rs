@@ -11,12 +11,9 @@ mod bad_input;
 mod clients;
 mod collect;
 mod envoy;
-<<<<<<< HEAD
 mod envoy_page;
 mod init;
-=======
 mod haproxy;
->>>>>>> 06e6259
 mod kills;
 mod outages;
 mod replays;
