@@ -18,16 +18,20 @@ fn a_page_is_read_as_its_reader_would() {
         "{beside}"
     );
     let commands = page.commands();
-    assert_eq!(commands[0], "foreshift run --config foreshift.yaml");
-    assert!(commands.iter().any(|command| command.starts_with("curl -X POST")));
+    assert_eq!(commands[0], "envoy -c plain-envoy.yaml");
+    assert!(
+        commands
+            .iter()
+            .any(|command| command.starts_with("curl -sS -X POST"))
+    );
 }
 
 #[test]
 fn a_reader_runs_commands_in_their_order_in_a_directory_with_the_files() {
     let page = Page::read("docs/gateways/envoy.md");
     let mut reader = page.follow("reader", &["foreshift.yaml", "fallback.yaml"]);
-    reader.start("foreshift run");
+    reader.start("envoy");
     let listed = reader.output("ls foreshift.yaml fallback.yaml && foreshift --version");
     assert!(listed.status.success(), "{listed:?}");
-    reader.kill("foreshift run");
+    reader.kill("envoy");
 }

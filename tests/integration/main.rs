@@ -11,6 +11,7 @@ mod bad_input;
 mod clients;
 mod collect;
 mod envoy;
+mod envoy_page;
 mod envoy_partition;
 mod envoy_plans;
 mod haproxy;

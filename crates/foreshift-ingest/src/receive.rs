@@ -1,5 +1,5 @@
-//! Receivers: telemetry that gateways and collectors send straight to this process, over gRPC. Envoy's access log
-//! service, and the three services of OTLP.
+//! Receivers: telemetry that gateways and collectors send straight to this process. Envoy's access log service over
+//! gRPC, and OTLP over gRPC and HTTP, all at one address.
 //!
 //! What comes in is decoded at once and put into the buffer of [`push`](crate::source::push), or passed on to Kafka as
 //! it is ([`forward`](crate::forward)). Access logs are lossy by design of their protocol, which has no answer: what
@@ -28,6 +28,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::Trac
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tonic::codec::CompressionEncoding;
+use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 
@@ -37,7 +38,7 @@ use crate::intern::SignalNames;
 use crate::source::push::{PushSender, Receiver};
 use access_log::AccessLogs;
 use admission::{Admitted, Places};
-use otlp::Exports;
+use otlp::{Answers, Exports};
 
 pub use counters::{ReceiveCounters, ReceiverCounters};
 
@@ -157,17 +158,26 @@ impl Receivers {
         let logs = LogsServiceServer::from_arc(Arc::clone(&otlp))
             .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(MAX_EXPORT_BYTES);
-        let traces = TraceServiceServer::from_arc(otlp)
+        let traces = TraceServiceServer::from_arc(Arc::clone(&otlp))
             .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(MAX_EXPORT_BYTES);
         let mut stopping = stopping;
         // A sender that is gone stops the server too.
         let stop = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
-        bounded()
-            .add_service(Admitted::new(access_logs, streams))
+        let mut routes = Routes::new(Admitted::new(access_logs, streams))
             .add_service(Admitted::new(metrics, exports.clone()))
             .add_service(Admitted::new(logs, exports.clone()))
-            .add_service(Admitted::new(traces, exports))
+            .add_service(Admitted::new(traces, exports.clone()));
+        let http = Answers {
+            exports: otlp,
+            places: exports,
+        };
+        for (path, answer) in http.routes() {
+            let router = std::mem::take(routes.axum_router_mut());
+            *routes.axum_router_mut() = router.route(path, answer);
+        }
+        bounded()
+            .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, stop)
             .await?;
         Ok(())
@@ -207,7 +217,7 @@ fn named_alike(mut parts: Parts) -> Parts {
 /// A server without a single bound left at tonic's default.
 fn bounded() -> Server {
     Server::builder()
-        .accept_http1(false)
+        .accept_http1(true)
         .concurrency_limit_per_connection(MAX_CALLS_PER_CONNECTION as usize)
         .max_concurrent_streams(MAX_CALLS_PER_CONNECTION)
         .http2_max_header_list_size(MAX_HEADER_BYTES)

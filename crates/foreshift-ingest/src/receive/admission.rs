@@ -26,7 +26,8 @@ pub(super) struct Places {
 }
 
 impl Places {
-    fn take(&self) -> Option<Place> {
+    /// A place, for as long as it is kept; `None` when all are taken, which is counted.
+    pub(super) fn take(&self) -> Option<Place> {
         let counters = self.counters.clone();
         let meters = counters.of(self.receiver);
         match Arc::clone(&self.free).try_acquire_owned() {
@@ -47,7 +48,7 @@ impl Places {
 }
 
 /// The place of one call; free again when dropped, also when the client is gone.
-struct Place {
+pub(super) struct Place {
     receiver: Receiver,
     counters: ReceiveCounters,
     _permit: OwnedSemaphorePermit,

@@ -18,6 +18,7 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::Code;
 use tonic::transport::server::TcpIncoming;
 
@@ -226,5 +227,99 @@ async fn an_export_without_room_is_told_to_come_again_and_counted() {
     }
     let refused = client().await.export(level()).await.expect_err("no room");
     assert_eq!(refused.code(), Code::Unavailable);
+    assert_eq!(stage.counters.read(Receiver::Otlp).refused_exports, 1);
+}
+
+/// An export over HTTP: status, headers and body of the answer.
+async fn posted(stage: &Stage, path: &str, headers: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
+    let mut stream = tokio::net::TcpStream::connect(stage.address)
+        .await
+        .expect("it listens");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    // An answer may come, and the connection end, before all of a body that is too long is sent.
+    let _ = stream.write_all(body).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let end = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .expect("a head");
+    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+    let status = head
+        .split(' ')
+        .nth(1)
+        .expect("a status")
+        .parse()
+        .expect("a number");
+    (status, head, answer[end + 4..].to_vec())
+}
+
+const PROTOBUF: &str = "content-type: application/x-protobuf\r\n";
+const JSON: &str = "content-type: application/json; charset=utf-8\r\n";
+
+fn packed(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, body).expect("packed");
+    encoder.finish().expect("packed")
+}
+
+#[tokio::test]
+async fn exports_over_http_are_read_in_both_encodings_plain_and_packed() {
+    let mut stage = Stage::set(100);
+    let proto = prost::Message::encode_to_vec(&level());
+    let json = serde_json::to_vec(&level()).expect("JSON");
+    let gzip = "content-encoding: gzip\r\n";
+    for (headers, body) in [
+        (PROTOBUF.to_owned(), proto.clone()),
+        (format!("{PROTOBUF}{gzip}"), packed(&proto)),
+        (JSON.to_owned(), json.clone()),
+        (format!("{JSON}{gzip}"), packed(&json)),
+    ] {
+        let (status, head, answer) = posted(&stage, "/v1/metrics", &headers, &body).await;
+        assert_eq!(status, 200, "{head} {}", String::from_utf8_lossy(&answer));
+        let kind = headers.split([';', '\r']).next().expect("a kind");
+        assert!(head.contains(kind), "{head}");
+        assert_eq!(stage.signals().len(), 1);
+    }
+    let (status, ..) = posted(&stage, "/v1/logs", JSON, b"{\"resourceLogs\":[]}").await;
+    assert_eq!(status, 200);
+    let (status, ..) = posted(&stage, "/v1/traces", PROTOBUF, b"").await;
+    assert_eq!(status, 200, "an empty export says nothing, and is one");
+    assert_eq!(stage.counters.read(Receiver::Otlp).items, 4);
+}
+
+#[tokio::test]
+async fn what_is_no_export_over_http_is_refused_by_what_is_wrong_with_it() {
+    let stage = Stage::set(100);
+    let too_long = vec![0; MAX_EXPORT_BYTES + 1];
+    let gzip = format!("{PROTOBUF}content-encoding: gzip\r\n");
+    for (headers, body, expected) in [
+        (JSON, &b"{\"resourceMetrics\": secret}"[..], 400),
+        (PROTOBUF, b"\xff\xff", 400),
+        (gzip.as_str(), b"no gzip", 400),
+        (PROTOBUF, &too_long, 413),
+        (gzip.as_str(), &packed(&too_long), 413),
+        ("content-type: text/plain\r\n", b"", 415),
+        ("", b"", 415),
+    ] {
+        let (status, head, answer) = posted(&stage, "/v1/metrics", headers, body).await;
+        assert_eq!(status, expected, "{headers}");
+        assert!(!head.contains("retry-after"), "{head}: it must not be sent again");
+        assert!(!String::from_utf8_lossy(&answer).contains("secret"));
+    }
+    assert_eq!(stage.counters.read(Receiver::Otlp).items, 0);
+}
+
+#[tokio::test]
+async fn a_sender_over_http_without_room_is_told_when_to_come_again() {
+    let stage = Stage::set(2);
+    let body = prost::Message::encode_to_vec(&level());
+    assert_eq!(posted(&stage, "/v1/metrics", PROTOBUF, &body).await.0, 200);
+    let (status, head, _) = posted(&stage, "/v1/metrics", PROTOBUF, &body).await;
+    assert!(status == 503 && head.contains("retry-after: 1"), "{head}");
     assert_eq!(stage.counters.read(Receiver::Otlp).refused_exports, 1);
 }
