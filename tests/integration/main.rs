@@ -9,8 +9,12 @@
 mod architecture;
 mod bad_input;
 mod clients;
+mod collect;
 mod envoy;
+mod envoy_partition;
+mod envoy_plans;
 mod haproxy;
+mod init;
 mod kills;
 mod outages;
 mod replays;

@@ -1,6 +1,8 @@
 //! Names in telemetry to targets.
 //!
-//! A target is known by its own name and by those of its mapping. The first name of an item that is known decides.
+//! A target is known by its own name and by those of its mapping. The first name of an item that is known decides,
+//! but for an endpoint that a target lists: a cluster may hand a request over to an endpoint of another target, as
+//! Envoy does when it has ejected its own, and what that one did is not to be counted for the cluster's.
 //! A target that names one source for outcomes has those of others dropped, so that a request that is both in an
 //! access log and in a metric counts once. What is not known is passed on under its first name when discovery is
 //! on, and otherwise counted, with examples.
@@ -107,10 +109,12 @@ impl Mapping {
         if !sound(&signal) {
             return self.miss(&signal.target, Miss::BadName);
         }
-        let known = match self.find(&signal.target, aliases) {
-            Ok(known) => known,
-            Err(miss) => return self.miss(&signal.target, miss),
-        };
+        let by_endpoint = || self.known.get(signal.endpoint.as_ref()?.as_str());
+        let known =
+            match by_endpoint().map_or_else(|| self.find(&signal.target, aliases), |known| Ok(Some(known))) {
+                Ok(known) => known,
+                Err(miss) => return self.miss(&signal.target, miss),
+            };
         let Some(known) = known else {
             self.counters.discovered += 1;
             return Some(signal);

@@ -54,6 +54,24 @@ impl Default for HazardParams {
 }
 
 impl HazardParams {
+    /// The same, believing beforehand what `fleet` has shown, for as long as `days` target-days do not say otherwise.
+    pub(crate) fn believing(self, fleet: &FleetHazard, days: f64) -> Self {
+        Self {
+            fleet_rate_per_day: fleet.rate_per_day(&self),
+            fleet_days: days,
+            ..self
+        }
+    }
+
+    pub(crate) fn at_pace(self, pace: f64) -> Self {
+        Self {
+            half_life_days: self.half_life_days.map(|days| days / pace),
+            fleet_rate_per_day: self.fleet_rate_per_day * pace,
+            fleet_days: self.fleet_days / pace,
+            ..self
+        }
+    }
+
     /// Whether every parameter is finite and positive.
     #[must_use]
     pub fn are_sound(&self) -> bool {
@@ -186,6 +204,13 @@ impl StageRates {
 }
 
 impl FleetHazard {
+    pub(crate) fn at_pace(self, pace: f64) -> Self {
+        Self {
+            target_days: self.target_days / pace,
+            ..self
+        }
+    }
+
     /// Decays the record to `at` when that is later.
     fn roll(&mut self, at: Timestamp, params: &HazardParams) {
         if at <= self.at {

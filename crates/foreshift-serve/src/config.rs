@@ -30,7 +30,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// The most calls in flight on one connection.
     pub max_calls_per_connection: u32,
-    /// The most streams of all connections together; further ones get `RESOURCE_EXHAUSTED`.
+    /// The most streams of all connections together; further ones get `RESOURCE_EXHAUSTED`. One that its client reads
+    /// costs some 16 kB.
     pub max_streams: usize,
     /// The largest message accepted, in bytes. Requests are small: 1,000 names of 512 bytes fit into the default.
     pub max_message_bytes: usize,
@@ -62,7 +63,7 @@ impl Default for Limits {
         Self {
             max_connections: 1_024,
             max_calls_per_connection: 128,
-            max_streams: 1_024,
+            max_streams: 16_384,
             max_message_bytes: 1 << 20,
             max_header_bytes: 16 << 10,
             stream_window_bytes: 256 << 10,

@@ -32,6 +32,8 @@ struct InFlight {
     nonce: String,
     versions: Vec<(String, Option<String>)>,
     carries: Arc<[(RouteName, Version)]>,
+    /// Without bodies, to keep alive what the client has.
+    is_renewal: bool,
 }
 
 impl Session for DeltaSession {
@@ -88,7 +90,7 @@ impl Session for DeltaSession {
             self.told.insert(name.clone(), version.clone());
             versions.push((name, version));
         }
-        self.send(response, versions, resources)
+        self.send(response, versions, false, resources)
     }
 
     fn lapse(&mut self) {
@@ -112,7 +114,7 @@ impl Session for DeltaSession {
             response.resources.push(renewed);
             versions.push((name.clone(), Some(version.clone())));
         }
-        self.send(response, versions, resources)
+        self.send(response, versions, true, resources)
     }
 }
 
@@ -123,6 +125,14 @@ impl DeltaSession {
             .in_flight
             .take_if(|in_flight| in_flight.nonce == request.response_nonce)?;
         if let Some(refused) = &request.error_detail {
+            if in_flight.is_renewal {
+                // It came after what it renews had expired, and says nothing of the weights: tell them again, whole.
+                for (name, _) in &in_flight.versions {
+                    self.told.remove(name);
+                    self.accepted.remove(name);
+                }
+                return None;
+            }
             return Some(Answer::Refused(in_flight.carries, reason(refused)));
         }
         for (name, version) in in_flight.versions {
@@ -148,6 +158,7 @@ impl DeltaSession {
         &mut self,
         mut response: DeltaDiscoveryResponse,
         versions: Vec<(String, Option<String>)>,
+        is_renewal: bool,
         resources: &Resources,
     ) -> Option<DeltaDiscoveryResponse> {
         if versions.is_empty() {
@@ -160,6 +171,7 @@ impl DeltaSession {
             nonce: response.nonce.clone(),
             carries: carried(resources, versions.iter().map(|(name, _)| name)),
             versions,
+            is_renewal,
         });
         Some(response)
     }

@@ -181,6 +181,21 @@ fn what_may_have_expired_is_told_again_whole() {
 }
 
 #[test]
+fn a_renewal_that_came_too_late_is_no_refusal_and_is_made_up_for() {
+    let now = resources(&[("a", 1)]);
+    let mut session = DeltaSession::default();
+    let first = session.request(subscribe(&["a"]), &now).response.expect("told");
+    session.request(answer(&first, None), &now);
+    let renewal = session.renew(&now).expect("a renewal");
+    let told = session.request(answer(&renewal, Some("a resource without a body")), &now);
+    assert_eq!(told.answer, None, "it is not the weights that were refused");
+    let again = told.response.expect("told again");
+    assert!(again.resources[0].resource.is_some(), "whole");
+    let told = session.request(answer(&again, Some("no such key")), &now);
+    assert!(matches!(told.answer, Some(Answer::Refused(..))) && told.response.is_none());
+}
+
+#[test]
 fn subscriptions_are_bounded_and_other_types_are_not_answered() {
     let mut session = DeltaSession::default();
     let names: Vec<String> = (0..10_000).map(|number| format!("n{number}")).collect();

@@ -1,6 +1,6 @@
 //! Starting the servers on what the configuration says.
 
-mod receiving;
+pub(crate) mod receiving;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,6 +137,6 @@ impl Servers {
     }
 }
 
-async fn until(mut stopping: watch::Receiver<bool>) {
+pub(crate) async fn until(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }

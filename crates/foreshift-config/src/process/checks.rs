@@ -1,10 +1,12 @@
 //! What no schema can say about the process configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use foreshift_domain::Duration;
 
-use super::config::{Consume, KafkaConfig, Listener, ProcessConfig, SignalKind, TopicConfig, TopicFormat};
+use super::config::{
+    CollectConfig, Consume, KafkaConfig, Listener, ProcessConfig, SignalKind, TopicConfig, TopicFormat,
+};
 use crate::report::Report;
 use crate::tree::At;
 
@@ -77,7 +79,25 @@ pub(super) fn process(config: &ProcessConfig, report: &mut Report<'_>) {
         "may not be empty",
         "name a directory that this process alone uses",
     );
+    collect(&config.collect, &root.key("collect"), report);
     listeners(config, &root, report);
+}
+
+fn collect(collect: &CollectConfig, at: &At, report: &mut Report<'_>) {
+    let mut seen = BTreeSet::new();
+    for (topic, key) in [
+        (&collect.access_logs, "access_logs"),
+        (&collect.metrics, "metrics"),
+        (&collect.logs, "logs"),
+        (&collect.traces, "traces"),
+    ] {
+        report.require(
+            seen.insert(topic),
+            &at.key(key),
+            format!("the topic `{topic}` is written for another kind already"),
+            "records do not say what they are: give each kind a topic of its own",
+        );
+    }
 }
 
 fn kafka(kafka: &KafkaConfig, at: &At, report: &mut Report<'_>) {
@@ -144,12 +164,17 @@ fn kind_of(topic: &TopicConfig, at: &At, report: &mut Report<'_>) {
             "write `kind: metrics`, `kind: logs` or `kind: traces`",
         ),
         (TopicFormat::NativeProto | TopicFormat::NativeJson, Some(SignalKind::Logs)) => {}
-        (TopicFormat::EnvoyJson | TopicFormat::NativeProto | TopicFormat::NativeJson, Some(_)) => report
-            .error(
-                &at.key("kind"),
-                "`kind` has a meaning for OTLP and for native log lines only",
-                "remove it, or correct `format`",
-            ),
+        (
+            TopicFormat::EnvoyJson
+            | TopicFormat::EnvoyAls
+            | TopicFormat::NativeProto
+            | TopicFormat::NativeJson,
+            Some(_),
+        ) => report.error(
+            &at.key("kind"),
+            "`kind` has a meaning for OTLP and for native log lines only",
+            "remove it, or correct `format`",
+        ),
         _ => {}
     }
 }

@@ -118,6 +118,29 @@ fn the_first_known_name_decides_and_the_route_is_ours() {
 }
 
 #[test]
+fn what_a_cluster_handed_to_an_endpoint_of_another_target_counts_for_that_target() {
+    let mut mapping = Mapping::new(&fallback(
+        vec![
+            target("east", &["10.0.0.1:80"], None),
+            target("west", &["10.0.0.2:80"], None),
+        ],
+        false,
+    ));
+    let by = |endpoint: &str| Signal {
+        endpoint: Some(endpoint.into()),
+        ..signal("east", outcome())
+    };
+    for (endpoint, target) in [
+        ("10.0.0.1:80", "east"),
+        ("10.0.0.2:80", "west"),
+        ("10.0.0.3:80", "east"),
+    ] {
+        let found = mapping.signal(by(endpoint), &[], OutcomeSource::EnvoyAccessLog);
+        assert_eq!(found.expect("mapped").target.as_str(), target, "{endpoint}");
+    }
+}
+
+#[test]
 fn outcomes_of_a_second_source_are_dropped_and_other_signals_are_not() {
     let targets = vec![target("eu", &[], Some(OutcomeSource::EnvoyAccessLog))];
     let mut mapping = Mapping::new(&fallback(targets, false));

@@ -379,3 +379,48 @@ proptest! {
         prop_assert_eq!(said.iter().map(|p| p.to_bits()).collect::<Vec<_>>(), said_again.iter().map(|p| p.to_bits()).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn in_a_world_twice_as_fast_the_same_history_in_half_the_time_predicts_the_same() {
+    let predict = |pace: f64| {
+        let (mut model, mut target) = (fresh(1).at_pace(pace), TargetModel::default());
+        // Ten minutes within one hour of the day: profiles over the day know no pace.
+        let at = |second: u32| START + Duration::from_secs_f64(f64::from(second) / pace);
+        for second in 0..600 {
+            model.observe(&mut target, at(second), true);
+            if second % 200 == 100 {
+                model.incident_began(&mut target, at(second));
+            }
+        }
+        let mut out = [0.0; 2];
+        model.predict(&target, at(600), &[0.5], &mut out).unwrap();
+        out
+    };
+    for (one, two) in predict(1.0).into_iter().zip(predict(2.0)) {
+        assert!(one > 1e-3 && (one / two - 1.0).abs() < 1e-4, "{one} {two}");
+    }
+}
+
+#[test]
+fn a_released_model_believes_months_later_what_its_fleet_showed() {
+    let (mut model, mut target) = (fresh(1), TargetModel::default());
+    for hour in 0..48 {
+        let at = START + Duration::from_secs(hour * 3_600);
+        model.observe(&mut target, at, true);
+        model.incident_began(&mut target, at);
+    }
+    let unseen = |model: &Model, at: Timestamp| {
+        let mut model = model.clone();
+        let mut target = TargetModel::default();
+        model.observe(&mut target, at, true);
+        let mut out = [0.0; 2];
+        model.predict(&target, at, &[0.0], &mut out).unwrap();
+        out[1]
+    };
+    let later = START + Duration::from_secs(300 * 86_400);
+    let (kept, released) = (
+        unseen(&model, later),
+        unseen(&model.clone().released("next@2"), later),
+    );
+    assert!(released > 5.0 * kept && released > 1e-3, "{kept} {released}");
+}

@@ -23,6 +23,9 @@ const CUMULATIVE: i32 = 2;
 /// A point that says "no value was recorded".
 const NO_VALUE_FLAG: u32 = 1;
 
+/// The attribute of a level's point that says how high it can go: OTLP has no word for it.
+const LIMIT_KEY: &str = "foreshift.limit";
+
 /// What a metric is to us.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Role {
@@ -290,7 +293,7 @@ impl Reader<'_> {
                 let gauge = Observation::Gauge(Gauge {
                     name: name.into(),
                     value,
-                    limit: None,
+                    limit: attributes.real(LIMIT_KEY),
                 });
                 let signal = signal(subject, at, gauge);
                 Ok(Decoded::Signal {

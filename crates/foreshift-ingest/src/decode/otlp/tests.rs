@@ -163,6 +163,22 @@ fn levels_pass_under_their_names_and_states_apart() {
 }
 
 #[test]
+fn a_level_knows_its_limit_where_the_point_tells_it() {
+    let parts = metrics(
+        r#"{"name":"pool_used","gauge":{"dataPoints":[{"attributes":[{"key":"foreshift.limit","value":{"intValue":"20"}}],
+        "timeUnixNano":"1700000000000000000","asInt":"12"}]}}"#,
+    );
+    let limits: Vec<_> = super::super::tests::signals(&parts)
+        .into_iter()
+        .filter_map(|signal| match &signal.observation {
+            Observation::Gauge(gauge) => Some((gauge.value, gauge.limit)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(limits, vec![(12.0, Some(20.0))]);
+}
+
+#[test]
 fn points_that_cannot_be_are_refused_one_by_one() {
     let good = point(200, 1, 2, r#""1","2","3""#);
     let short = point(200, 1, 2, r#""1","2""#);
@@ -288,6 +304,25 @@ fn spans_between_services_are_requests_and_others_are_not() {
         ]
     );
     assert_eq!((parts.ignored, parts.bad.len()), (2, 0));
+}
+
+#[test]
+fn a_span_of_a_streamed_answer_says_when_it_began() {
+    let first = |seconds: &str| {
+        let chunk = format!(
+            r#"{{"key":"foreshift.target","value":{{"stringValue":"openai"}}}},
+            {{"key":"gen_ai.response.time_to_first_chunk","value":{{"doubleValue":{seconds}}}}}"#
+        );
+        let spans = span(3, 0, &chunk);
+        let text = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{spans}]}}]}}]}}"#);
+        let parts = spans_json(text.as_bytes());
+        let Observation::Outcome(outcome) = &super::super::tests::signals(&parts)[0].observation else {
+            panic!("an outcome")
+        };
+        outcome.ttfb
+    };
+    assert_eq!(first("0.125"), Some(Duration::from_millis(125)));
+    assert_eq!((first("-1.0"), first("1e300")), (None, None));
 }
 
 #[test]
