@@ -9,6 +9,7 @@
 mod architecture;
 mod bad_input;
 mod envoy;
+mod envoy_eds;
 mod envoy_partition;
 mod envoy_plans;
 mod kills;

@@ -8,7 +8,8 @@ use foreshift_domain::Timestamp;
 use foreshift_domain::published::Published;
 use foreshift_domain::weights::RouteWeights;
 use foreshift_serve::{
-    Credentials, LayerSettings, Limits, ServeChannels, ServeConfig, Serving, XdsCounters, serve,
+    Credentials, LayerSettings, Limits, ServeChannels, ServeConfig, ServeCounters, Serving, XdsSettings,
+    serve,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -22,7 +23,7 @@ pub struct WeightServer {
     address: SocketAddr,
     published: watch::Sender<Arc<Published>>,
     changes: broadcast::Sender<Arc<RouteWeights>>,
-    counters: Arc<XdsCounters>,
+    counters: Arc<ServeCounters>,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<Serving>,
 }
@@ -103,16 +104,23 @@ impl WeightServer {
                     shutdown_grace: Duration::from_millis(100),
                     ..Limits::default()
                 },
-                xds: LayerSettings::default(),
+                xds: XdsSettings {
+                    layer: LayerSettings {
+                        name: "foreshift".to_owned(),
+                        ttl: foreshift_domain::Duration::from_secs(30),
+                    },
+                    groups: Vec::new(),
+                },
             };
             let channels = ServeChannels {
                 published: self.published.subscribe(),
                 changes: self.changes.subscribe(),
+                eds: watch::channel(Arc::from([])).1,
                 // Nobody commands, and what gateways say is not looked at.
                 commands: mpsc::channel(1).0,
                 applied: mpsc::channel(1).0,
                 ready: watch::channel(true).1,
-                xds: Arc::clone(&self.counters),
+                counters: Arc::clone(&self.counters),
             };
             let start = serve(config, channels, async { drop(stopped.await) });
             let serving = self.runtime.block_on(start).ok()?;

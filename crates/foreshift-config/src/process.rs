@@ -12,6 +12,7 @@ use serde_json::Value;
 pub use self::config::{
     Clock, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics, ProcessConfig,
     Properties, SignalKind, StartAt, StorageConfig, TimeConfig, Tls, TopicConfig, TopicFormat, XdsConfig,
+    XdsGroup,
 };
 
 use crate::error::ConfigErrors;

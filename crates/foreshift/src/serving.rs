@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use foreshift_config::ProcessConfig;
+use foreshift_config::{ProcessConfig, XdsConfig};
 use foreshift_ingest::receive::Receivers;
 use foreshift_serve::{
-    BoundAddresses, CredentialFiles, Credentials, HttpConfig, LayerSettings, Limits, ServeChannels,
-    ServeConfig, Serving, TlsFiles, XdsCounters,
+    BoundAddresses, CredentialFiles, Credentials, Group, HttpConfig, LayerSettings, Limits, ServeChannels,
+    ServeConfig, ServeCounters, Serving, TlsFiles, XdsSettings,
 };
 use tokio::sync::watch;
 
@@ -49,25 +49,23 @@ pub(crate) async fn start(
         operator_listen: Some(listen.operator.address),
         credentials,
         limits: Limits::default(),
-        xds: LayerSettings {
-            name: config.xds.layer.clone(),
-            ttl: config.xds.ttl,
-        },
+        xds: xds(&config.xds),
     };
-    let xds = Arc::new(XdsCounters::default());
+    let counters = Arc::new(ServeCounters::default());
     let channels = ServeChannels {
         published: readers.published.clone(),
         changes: readers.feed.subscribe(),
+        eds: readers.eds,
         commands: senders.commands,
         applied: senders.applied,
         ready: ready.clone(),
-        xds: Arc::clone(&xds),
+        counters: Arc::clone(&counters),
     };
     let grpc = foreshift_serve::serve(serve, channels, until(stopping.clone())).await?;
     tracing::info!(grpc = %grpc.addresses.listen, operator = %grpc.addresses.operator, "listening");
     let http = match &listen.http {
         Some(listener) => {
-            let extra = Arc::new(move || [metrics.export(), xds.export()].concat());
+            let extra = Arc::new(move || [metrics.export(), counters.export()].concat());
             let config = HttpConfig::new(listener.address);
             let http =
                 foreshift_serve::serve_http(config, readers.published, ready, extra, until(stopping.clone()))
@@ -90,6 +88,22 @@ pub(crate) async fn start(
         http,
         receiving,
     })
+}
+
+/// What Envoy is given.
+pub(crate) fn xds(config: &XdsConfig) -> XdsSettings {
+    let groups = config.groups.iter().map(|group| Group {
+        name: group.name.clone(),
+        gateways: group.nodes.clone(),
+        routes: group.routes.clone(),
+    });
+    XdsSettings {
+        layer: LayerSettings {
+            name: config.layer.clone(),
+            ttl: config.ttl,
+        },
+        groups: groups.collect(),
+    }
 }
 
 impl Servers {

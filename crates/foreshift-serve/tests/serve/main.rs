@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod bad_clients;
 mod harness;
 mod http;
 mod limits;
@@ -15,3 +16,4 @@ mod predictions;
 mod tls;
 mod watch;
 mod xds;
+mod xds_offers;
