@@ -77,7 +77,9 @@ fn follows(variant: &str) {
         ("7403", foreshift.receive_port()),
     ];
     let mut envoy = Envoy::documented(&name, "envoy-eds.yaml", variant, &connected);
-    assert_eq!(answers(&envoy).len(), 3, "in shadow all serve as at rest");
+    eventually("in shadow all serve as at rest", PATIENCE, || {
+        (answers(&envoy).len() == 3).then_some(())
+    });
 
     pin(&foreshift, [100, 0, 0]);
     eventually("most endpoints drained stay drained", PATIENCE, || {

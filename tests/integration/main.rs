@@ -8,10 +8,15 @@
 
 mod architecture;
 mod bad_input;
+mod clients;
+mod collect;
 mod envoy;
 mod envoy_eds;
+mod envoy_endpoint_plans;
 mod envoy_partition;
 mod envoy_plans;
+mod haproxy;
+mod init;
 mod kills;
 mod outages;
 mod replays;

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -56,6 +57,11 @@ impl Envoy {
             );
             config = config.replace(&documented, &ours);
         }
+        Self::with_config(name, &config, [admin, ingress])
+    }
+
+    /// Starts one with a configuration of one's own, which has the admin endpoint and a listener at these ports.
+    pub fn with_config(name: &str, config: &str, [admin, ingress]: [u16; 2]) -> Self {
         std::fs::write(kept_logs(name).join("envoy.yaml"), config).expect("a file");
         let envoy = Self {
             name: name.to_owned(),
@@ -63,8 +69,26 @@ impl Envoy {
             admin,
             ingress,
         };
-        eventually("Envoy serves", START, || envoy.answer());
+        eventually("Envoy serves", START, || envoy.get("/"));
         envoy
+    }
+
+    /// The port of its admin endpoint.
+    pub fn admin_port(&self) -> u16 {
+        self.admin
+    }
+
+    /// Status and body of an answer.
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        ask(self.ingress, "GET", path)
+    }
+
+    /// Sends a request, and goes away before it is answered.
+    pub fn leave(&self, path: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.ingress)).expect("Envoy listens");
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\n\r\n").expect("it can be sent");
+        // Long enough for the request to be on its way to its target.
+        std::thread::sleep(Duration::from_millis(300));
     }
 
     /// Kills it and starts it again.
@@ -82,7 +106,7 @@ impl Envoy {
 
     /// Who answers a request.
     pub fn answer(&self) -> Option<String> {
-        let (status, body) = ask(self.ingress, "GET", "/")?;
+        let (status, body) = self.get("/")?;
         (status == 200).then_some(body)
     }
 
@@ -115,8 +139,8 @@ impl Drop for Envoy {
     }
 }
 
-/// Starts the binary on the configuration that lies where its log is kept.
-fn spawn(name: &str) -> Child {
+/// The real Envoy, set up when it is not there.
+pub fn envoy_binary() -> PathBuf {
     let output = Command::new(workspace().join("tests/envoy/setup.sh"))
         .output()
         .expect("bash is there");
@@ -125,9 +149,13 @@ fn spawn(name: &str) -> Child {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let binary = String::from_utf8(output.stdout).expect("a path");
+    String::from_utf8(output.stdout).expect("a path").trim().into()
+}
+
+/// Starts the binary on the configuration that lies where its log is kept.
+fn spawn(name: &str) -> Child {
     let logs = kept_logs(name);
-    Command::new(binary.trim())
+    Command::new(envoy_binary())
         .arg("-c")
         .arg(logs.join("envoy.yaml"))
         .args([
@@ -147,7 +175,7 @@ fn spawn(name: &str) -> Child {
 }
 
 /// One request on a connection of its own.
-fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
+pub fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(ANSWER)).ok()?;
     write!(
@@ -200,6 +228,17 @@ fn unchunked(mut rest: &str) -> Option<String> {
         body.push_str(chunks.get(..size)?);
         rest = chunks.get(size..)?.strip_prefix("\r\n")?;
     }
+}
+
+/// A target that takes requests and answers none, for as long as the test runs.
+pub fn silent_target() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        let kept: Vec<_> = listener.incoming().collect();
+        drop(kept);
+    });
+    port
 }
 
 /// A target that answers each request with its name, for as long as the test runs; where it listens.

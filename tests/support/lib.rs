@@ -8,9 +8,11 @@
     reason = "tests fail by panicking"
 )]
 
+mod collector;
 mod envoy;
 mod foreshift;
 mod kafka;
+mod page;
 mod places;
 mod records;
 mod relay;
@@ -18,9 +20,11 @@ mod seed;
 mod watcher;
 mod weights;
 
-pub use envoy::{Envoy, target};
+pub use collector::Collector;
+pub use envoy::{Envoy, ask, envoy_binary, silent_target, target};
 pub use foreshift::{Foreshift, Settings};
 pub use kafka::{DeadLetter, Kafka};
+pub use page::{Page, Reader};
 pub use places::{binary, free_ports, kept_logs, workspace};
 pub use records::{RecordBatches, batch_bytes, signals_of_csv, success};
 pub use relay::Relay;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foreshift_domain::Timestamp;
+use foreshift_domain::fallback::EdsCluster;
 use foreshift_domain::published::Published;
 use foreshift_domain::weights::RouteWeights;
 use foreshift_serve::{
@@ -23,6 +24,7 @@ pub struct WeightServer {
     address: SocketAddr,
     published: watch::Sender<Arc<Published>>,
     changes: broadcast::Sender<Arc<RouteWeights>>,
+    clusters: watch::Sender<Arc<[EdsCluster]>>,
     counters: Arc<ServeCounters>,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<Serving>,
@@ -46,6 +48,7 @@ impl WeightServer {
             address: SocketAddr::from(([127, 0, 0, 1], port)),
             published: watch::channel(Arc::new(published)).0,
             changes: broadcast::channel(16).0,
+            clusters: watch::channel(Arc::from([])).0,
             counters: Arc::default(),
             stop: None,
             serving: None,
@@ -68,6 +71,11 @@ impl WeightServer {
                 ..published.as_ref().clone()
             });
         });
+    }
+
+    /// These clusters and no others are told their endpoints.
+    pub fn set_clusters(&self, clusters: Vec<EdsCluster>) {
+        self.clusters.send_replace(clusters.into());
     }
 
     /// Stops it, and starts it again at the same address.
@@ -115,7 +123,7 @@ impl WeightServer {
             let channels = ServeChannels {
                 published: self.published.subscribe(),
                 changes: self.changes.subscribe(),
-                eds: watch::channel(Arc::from([])).1,
+                eds: self.clusters.subscribe(),
                 // Nobody commands, and what gateways say is not looked at.
                 commands: mpsc::channel(1).0,
                 applied: mpsc::channel(1).0,

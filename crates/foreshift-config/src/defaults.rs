@@ -13,8 +13,8 @@ use crate::fallback::file::{
     TriggersFile,
 };
 use crate::process::{
-    Clock, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics, Properties, SignalKind,
-    StartAt, StorageConfig, TimeConfig, TopicConfig, TopicFormat, XdsConfig,
+    Clock, CollectConfig, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics,
+    Properties, SignalKind, StartAt, StorageConfig, TimeConfig, TopicConfig, TopicFormat, XdsConfig,
 };
 use crate::text::Span;
 
@@ -204,6 +204,19 @@ impl Default for XdsConfig {
             layer: "foreshift".to_owned(),
             ttl: Duration::from_secs(30),
             groups: Vec::new(),
+        }
+    }
+}
+
+impl Default for CollectConfig {
+    fn default() -> Self {
+        let name = |name: &str| name.to_owned();
+        Self {
+            access_logs: name("envoy_als"),
+            // As the OpenTelemetry collector names its topics.
+            metrics: name("otlp_metrics"),
+            logs: name("otlp_logs"),
+            traces: name("otlp_spans"),
         }
     }
 }

@@ -61,6 +61,8 @@ pub enum Format {
     OtlpSpansJson,
     /// Envoy's JSON access log: one object, an array, or one object a line.
     EnvoyJson,
+    /// A message of Envoy's gRPC access log, `envoy.service.accesslog.v3.StreamAccessLogsMessage`.
+    EnvoyAls,
 }
 
 impl Format {
@@ -124,6 +126,7 @@ impl Decoder {
             Format::OtlpSpansProto => otlp::spans_proto(bytes),
             Format::OtlpSpansJson => otlp::spans_json(bytes),
             Format::EnvoyJson => envoy::access_log(bytes, &self.envoy),
+            Format::EnvoyAls => als::record(bytes),
         };
         parts.good.iter_mut().for_each(|decoded| names.share(decoded));
         parts
@@ -173,10 +176,11 @@ impl Decoder {
     }
 }
 
-/// The format of binary records by the collector's names of topics.
+/// The format of binary records by the names of topics that collectors use, OpenTelemetry's and ours.
 fn format_of_topic(topic: &str) -> Option<Format> {
     let has = |word| topic.contains(word);
     match () {
+        () if has("envoy_als") => Some(Format::EnvoyAls),
         () if !has("otlp") && !has("otel") => None,
         () if has("metric") => Some(Format::OtlpMetricsProto),
         () if has("log") => Some(Format::OtlpLogsProto),

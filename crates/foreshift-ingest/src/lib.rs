@@ -13,6 +13,7 @@ pub mod dead_letter;
 pub mod decode;
 pub mod decoded;
 pub mod deltas;
+pub mod forward;
 pub mod intake;
 mod intern;
 pub mod journal;

@@ -1,5 +1,6 @@
 //! A producer that never waits: what does not fit into its queue is dropped and counted.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, ToBytes};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::util::IntoOpaque;
 
 /// What became of records, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,19 +33,20 @@ struct Counts {
     failed: AtomicU64,
 }
 
-/// A producer with its counters.
-pub(crate) struct CountedProducer {
-    producer: ThreadedProducer<Context>,
+/// A producer with its counters. A record may hold something that is let go when it is delivered or given up.
+pub(crate) struct CountedProducer<H: IntoOpaque + 'static = ()> {
+    producer: ThreadedProducer<Context<H>>,
     counts: Arc<Counts>,
 }
 
-struct Context {
+struct Context<H> {
     /// What is sent, for the log.
     what: &'static str,
     counts: Arc<Counts>,
+    held: PhantomData<fn(H)>,
 }
 
-impl ClientContext for Context {
+impl<H: 'static> ClientContext for Context<H> {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         crate::source::kafka_log(level, facility, message);
     }
@@ -53,10 +56,10 @@ impl ClientContext for Context {
     }
 }
 
-impl ProducerContext for Context {
-    type DeliveryOpaque = ();
+impl<H: IntoOpaque + 'static> ProducerContext for Context<H> {
+    type DeliveryOpaque = H;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+    fn delivery(&self, result: &DeliveryResult<'_>, _held: H) {
         let counter = match result {
             Ok(_) => &self.counts.delivered,
             Err(_) => &self.counts.failed,
@@ -65,7 +68,7 @@ impl ProducerContext for Context {
     }
 }
 
-impl CountedProducer {
+impl<H: IntoOpaque + 'static> CountedProducer<H> {
     /// A producer with these properties of ours, over which go those of the user. Brokers need not be reachable yet.
     ///
     /// # Errors
@@ -88,17 +91,20 @@ impl CountedProducer {
         let producer = config.create_with_context(Context {
             what,
             counts: Arc::clone(&counts),
+            held: PhantomData,
         })?;
         Ok(Self { producer, counts })
     }
 
-    /// Queues a record, or drops it.
-    pub(crate) fn send<K: ToBytes + ?Sized>(&self, record: BaseRecord<'_, K, [u8]>) {
-        let counter = match self.producer.send(record) {
-            Ok(()) => &self.counts.queued,
-            Err(_) => &self.counts.dropped,
+    /// Queues a record, or drops it; says whether it is queued.
+    pub(crate) fn send<K: ToBytes + ?Sized>(&self, record: BaseRecord<'_, K, [u8], H>) -> bool {
+        let is_queued = self.producer.send(record).is_ok();
+        let counter = match is_queued {
+            true => &self.counts.queued,
+            false => &self.counts.dropped,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        is_queued
     }
 
     /// Waits until the queue is empty, at most this long; gives back whether it is.

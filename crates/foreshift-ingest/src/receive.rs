@@ -1,9 +1,9 @@
 //! Receivers: telemetry that gateways and collectors send straight to this process, over gRPC. Envoy's access log
 //! service, and the three services of OTLP.
 //!
-//! What comes in is decoded at once and put into the buffer of [`push`](crate::source::push). Access logs are lossy by
-//! design of their protocol, which has no answer: what does not fit is dropped and counted. OTLP has one: an export
-//! waits for room, and is then told to come again.
+//! What comes in is decoded at once and put into the buffer of [`push`](crate::source::push), or passed on to Kafka as
+//! it is ([`forward`](crate::forward)). Access logs are lossy by design of their protocol, which has no answer: what
+//! does not fit is dropped and counted. OTLP has one: an export waits for room, and is then told to come again.
 //!
 //! The caller gives the connections, already bounded in number and age; calls, messages and silence on them are
 //! bounded here. Not one of tonic's own bounds is relied on.
@@ -19,6 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::AccessLogServiceServer;
+use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
+use foreshift_domain::GatewayName;
 use futures_util::Stream;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::LogsServiceServer;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::MetricsServiceServer;
@@ -29,7 +31,8 @@ use tonic::codec::CompressionEncoding;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 
-use crate::decode::{Decoder, Parts};
+use crate::decode::{Decoder, Parts, als};
+use crate::forward::Forward;
 use crate::intern::SignalNames;
 use crate::source::push::{PushSender, Receiver};
 use access_log::AccessLogs;
@@ -79,17 +82,36 @@ pub enum ReceiveError {
 /// What all receivers share.
 #[derive(Clone)]
 pub struct Receivers {
-    push: PushSender,
-    decoder: Decoder,
+    outlet: Outlet,
     counters: ReceiveCounters,
+}
+
+/// Where what is received goes.
+#[derive(Clone)]
+enum Outlet {
+    /// Decoded, into the buffer of this process.
+    Buffer { push: PushSender, decoder: Box<Decoder> },
+    /// As it is, to Kafka.
+    Kafka(Arc<Forward>),
 }
 
 impl Receivers {
     /// Receivers that put what they decode into this buffer.
     pub fn new(push: PushSender, decoder: Decoder) -> Self {
-        Self {
+        Self::into(Outlet::Buffer {
             push,
-            decoder,
+            decoder: Box::new(decoder),
+        })
+    }
+
+    /// Receivers that pass on what they take.
+    pub fn passing_on(forward: Arc<Forward>) -> Self {
+        Self::into(Outlet::Kafka(forward))
+    }
+
+    fn into(outlet: Outlet) -> Self {
+        Self {
+            outlet,
             counters: ReceiveCounters::default(),
         }
     }
@@ -152,12 +174,25 @@ impl Receivers {
     }
 
     /// Access logs: what does not fit is dropped.
-    fn put_or_drop(&self, parts: Parts) {
-        let parts = named_alike(parts);
-        let (items, ignored) = (parts.good.len() as u64, parts.ignored);
-        let dropped = self.push.put_or_drop(Receiver::AccessLogs, parts);
+    fn access_logs(&self, entries: Option<LogEntries>, gateway: Option<&GatewayName>) {
+        let (items, ignored, dropped) = match (&self.outlet, entries) {
+            (Outlet::Buffer { push, .. }, entries) => {
+                let parts = named_alike(als::entries(entries, gateway));
+                let (items, ignored) = (parts.good.len() as u64, parts.ignored);
+                let dropped = push.put_or_drop(Receiver::AccessLogs, parts);
+                (items.saturating_sub(dropped), ignored, dropped)
+            }
+            (Outlet::Kafka(forward), Some(LogEntries::HttpLogs(logs))) => {
+                let entries = logs.log_entry.len() as u64;
+                match forward.access_logs(&als::to_record(logs, gateway), gateway) {
+                    true => (entries, 0, 0),
+                    false => (0, 0, entries),
+                }
+            }
+            (Outlet::Kafka(_), entries) => (0, als::entries(entries, gateway).ignored, 0),
+        };
         let counters = self.counters.of(Receiver::AccessLogs);
-        counters.add_items(items.saturating_sub(dropped), ignored);
+        counters.add_items(items, ignored);
         counters.add_dropped(dropped);
     }
 }

@@ -1,9 +1,11 @@
 //! `foreshift-lab train`: learns the live model on simulated fleets, through the engine that serves.
 //!
 //! Each fleet is a world of its own: histories and per-target biases do not cross over, shared weights do.
-//! The last fleet is only looked at: its figures, on targets and faults never seen, go beside the model.
+//! The last fleet is only looked at: its figures, on targets and faults never seen, go beside the model. With
+//! `--recordings` it learns on from journals, of which every fifth is held out in the same way.
 
 mod evaluation;
+mod recorded;
 mod simulated;
 
 use std::path::{Path, PathBuf};
@@ -14,12 +16,12 @@ use clap::Args as ClapArgs;
 use foreshift_domain::Duration;
 use foreshift_domain::fallback::{Fallback, Mode};
 use foreshift_engine::Engine;
-use foreshift_predict::Model;
+use foreshift_predict::{Model, Params};
 use foreshift_sim::FleetSpec;
 use serde::Serialize;
 
-use crate::replay::driver::Replay;
-use evaluation::{Evaluation, Watcher};
+use crate::replay::driver::{Given, Replay};
+use evaluation::{Evaluation, Figures, Watcher};
 use simulated::Simulated;
 
 /// Arguments of `foreshift-lab train`.
@@ -37,6 +39,15 @@ pub(crate) struct Args {
     /// Targets of each fleet.
     #[arg(long, default_value_t = 24)]
     targets: usize,
+    /// Learn on from the journals below this folder, every fifth of them held out.
+    #[arg(long, value_name = "DIR")]
+    recordings: Option<PathBuf>,
+    /// How often to go through the recordings.
+    #[arg(long, default_value_t = 3)]
+    epochs: u32,
+    /// Begin with this model instead of fleets: go on to the recordings at once.
+    #[arg(long, value_name = "FILE", requires = "recordings")]
+    from: Option<PathBuf>,
     /// The model's name; the version is the directory's.
     #[arg(long, default_value = "live")]
     name: String,
@@ -60,13 +71,15 @@ struct Manifest<'a> {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let mut model: Option<Model> = None;
-    for seed in args.seed..args.seed + args.fleets {
-        let (learned, evaluation) = one_fleet(args, seed, model.take(), true)?;
-        eprintln!("fleet {seed}: {evaluation}");
-        model = Some(learned);
-    }
-    let model = model.context("no fleet to learn from: --fleets must be at least 1")?;
+    let model = match &args.from {
+        Some(path) => {
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Model::from_json(&text)
+                .with_context(|| format!("{} is no model of this build", path.display()))?
+        }
+        None => on_fleets(args)?,
+    };
     let rows_learned = model.version().rows_learned;
     let name = format!(
         "{}@{}",
@@ -75,6 +88,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     );
     let model = model.released(&name);
     let held_out = args.seed + args.fleets;
+    let model = match &args.recordings {
+        Some(folder) => learn_on(args, folder, model)?,
+        None => model,
+    };
     let (_, evaluation) = one_fleet(args, held_out, Some(model.clone()), false)?;
     eprintln!("fleet {held_out}, held out: {evaluation}");
     let manifest = Manifest {
@@ -106,6 +123,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     write(&args.out, "CARD.md", &card(args, &manifest, &evaluation))
 }
 
+/// What is learned on the simulated fleets.
+fn on_fleets(args: &Args) -> anyhow::Result<Model> {
+    let mut model: Option<Model> = None;
+    for seed in args.seed..args.seed + args.fleets {
+        let (learned, evaluation) = one_fleet(args, seed, model.take(), true)?;
+        eprintln!("fleet {seed}: {evaluation}");
+        model = Some(learned);
+    }
+    model.context("no fleet to learn from: --fleets must be at least 1")
+}
+
 /// One fleet through the engine; `learns` says whether the model may change.
 fn one_fleet(
     args: &Args,
@@ -123,10 +151,49 @@ fn one_fleet(
     let model = model.unwrap_or_else(|| unacted_model(&fallback));
     let engine = Engine::new(1, Arc::clone(&fallback), model);
     let mut source = Simulated::new(&recording)?;
-    let mut watcher = Watcher::new(&fallback, &recording);
-    let mut replay = Replay::new(engine, &fallback, Duration::ZERO, Duration::DAY, true);
+    let mut watcher = Watcher::new(&fallback);
+    let mut replay = Replay::new(engine, &fallback, Duration::ZERO, Duration::DAY, Given::ALL);
     replay.run(&mut source, &mut watcher)?;
-    Ok((replay.engine.model().clone(), watcher.finish()))
+    let mut figures = Figures::default();
+    watcher.finish(&mut figures);
+    let evaluation = figures.evaluate(&fallback.timing.horizons);
+    Ok((replay.engine.model().clone(), evaluation))
+}
+
+/// Goes through the recordings; how often their targets fail is not taken over, since they were made to fail.
+fn learn_on(args: &Args, folder: &Path, model: Model) -> anyhow::Result<Model> {
+    let (held_out, journals): (Vec<_>, Vec<_>) = recorded::journals(folder)?
+        .into_iter()
+        .enumerate()
+        .partition(|(index, _)| index % 5 == 4);
+    let hazard = model.params().hazard.clone();
+    let look = |model: &Model, what: &str| -> anyhow::Result<()> {
+        let mut figures = Figures::default();
+        for (_, journal) in &held_out {
+            recorded::one(journal, model.clone(), false, &mut figures)?;
+        }
+        eprintln!(
+            "{} recordings held out, {what}: {}",
+            held_out.len(),
+            figures.evaluate(model.horizons())
+        );
+        Ok(())
+    };
+    look(&model, "before")?;
+    let name = model.version().name.clone();
+    let mut model = model;
+    for epoch in 1..=args.epochs {
+        let mut figures = Figures::default();
+        for (_, journal) in &journals {
+            model = recorded::one(journal, model, true, &mut figures)?;
+        }
+        look(&model, &format!("after epoch {epoch}"))?;
+    }
+    let params = Params {
+        hazard,
+        ..model.params().clone()
+    };
+    Ok(model.released(&name).with_params(params)?)
 }
 
 /// A fresh model that does not read what we did to a target. In a recorded world nothing was ever done: those

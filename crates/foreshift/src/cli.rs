@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod config;
 mod connect;
 pub(crate) mod explain;
+pub(crate) mod init;
 mod logging;
 pub(crate) mod operate;
 mod orders;
@@ -38,8 +39,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serve: read telemetry from Kafka, predict, give weights to gateways
     Run(crate::run::Args),
+    /// Take what gateways and collectors send over gRPC and write it to Kafka, for `run` to read
+    Collect(crate::collect::Args),
     /// Watch a recorded incident being predicted and avoided; needs nothing but this binary
     Demo(crate::demo::Args),
+    /// Write fallback.yaml, foreshift.yaml and what Envoy needs, from what an Envoy is configured to do
+    Init(init::Args),
     /// Say what is wrong with brokers, topics, records, mapping, capacities and listeners, and how to mend it
     Check(check::Args),
     /// Validate configuration files, print their schema, or show every value and where it came from
@@ -84,7 +89,7 @@ mod tests {
     #[test]
     fn every_command_that_prints_values_takes_json() {
         for name in [
-            "check", "plan", "status", "watch", "explain", "pin", "freeze", "verdict",
+            "init", "check", "plan", "status", "watch", "explain", "pin", "freeze", "verdict",
         ] {
             let cli = Cli::command();
             let command = cli.find_subcommand(name).unwrap();

@@ -5,6 +5,7 @@
 //! traffic goes is the engine's, and a client's commands only ask a running process.
 
 mod cli;
+mod collect;
 mod demo;
 mod run;
 mod serving;
@@ -21,7 +22,9 @@ fn main() -> ExitCode {
     logging.start(&command);
     let ended = match command {
         Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Collect(args) => collect::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Init(args) => cli::init::run(&args),
         Command::Check(args) => cli::check::run(&args),
         Command::Config(args) => cli::config::run(&args),
         Command::Plan(args) => cli::plan::run(&args),

@@ -26,10 +26,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::core::{Core, Plumbing};
 pub(crate) use inbox::{Inbox, Senders};
-pub(crate) use metrics::IngestMetrics;
+pub(crate) use metrics::{IngestMetrics, received};
 pub(crate) use model::built_in_model;
 pub(crate) use outlets::{Outlets, Readers};
-pub(crate) use telemetry::format_of;
+pub(crate) use telemetry::{format_of, properties};
 
 use crate::serving::{self, Servers};
 use crate::storage::Storage;
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     finished
 }
 
-fn warn<T>(loaded: &Loaded<T>) {
+pub(crate) fn warn<T>(loaded: &Loaded<T>) {
     loaded
         .warnings
         .iter()

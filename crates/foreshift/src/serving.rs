@@ -1,6 +1,6 @@
 //! Starting the servers on what the configuration says.
 
-mod receiving;
+pub(crate) mod receiving;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use anyhow::Context;
 use foreshift_config::{ProcessConfig, XdsConfig};
 use foreshift_ingest::receive::Receivers;
 use foreshift_serve::{
-    BoundAddresses, CredentialFiles, Credentials, Group, HttpConfig, LayerSettings, Limits, ServeChannels,
-    ServeConfig, ServeCounters, Serving, TlsFiles, XdsSettings,
+    BoundAddresses, CredentialFiles, Credentials, Group, HaproxyConfig, HaproxyCounters, HttpConfig,
+    LayerSettings, Limits, ServeChannels, ServeConfig, ServeCounters, Serving, TlsFiles, XdsSettings,
 };
 use tokio::sync::watch;
 
@@ -21,6 +21,7 @@ use crate::run::{IngestMetrics, Readers, Senders};
 pub(crate) struct Servers {
     pub(crate) grpc: Serving<BoundAddresses>,
     http: Option<Serving<std::net::SocketAddr>>,
+    haproxy: Option<Serving<std::net::SocketAddr>>,
     receiving: Option<Receiving>,
 }
 
@@ -63,9 +64,25 @@ pub(crate) async fn start(
     };
     let grpc = foreshift_serve::serve(serve, channels, until(stopping.clone())).await?;
     tracing::info!(grpc = %grpc.addresses.listen, operator = %grpc.addresses.operator, "listening");
+    let asked = Arc::new(HaproxyCounters::default());
+    let haproxy = match &config.haproxy {
+        Some(listener) => {
+            let agent = foreshift_serve::serve_haproxy(
+                HaproxyConfig::new(listener.address),
+                readers.published.clone(),
+                ready.clone(),
+                Arc::clone(&asked),
+                until(stopping.clone()),
+            )
+            .await?;
+            tracing::info!(haproxy = %agent.addresses, "listening");
+            Some(agent)
+        }
+        None => None,
+    };
     let http = match &listen.http {
         Some(listener) => {
-            let extra = Arc::new(move || [metrics.export(), counters.export()].concat());
+            let extra = Arc::new(move || [metrics.export(), counters.export(), asked.export()].concat());
             let config = HttpConfig::new(listener.address);
             let http =
                 foreshift_serve::serve_http(config, readers.published, ready, extra, until(stopping.clone()))
@@ -86,6 +103,7 @@ pub(crate) async fn start(
     Ok(Servers {
         grpc,
         http,
+        haproxy,
         receiving,
     })
 }
@@ -120,6 +138,9 @@ impl Servers {
             if let Some(http) = self.http {
                 let _ = http.task.await.context("the HTTP server");
             }
+            if let Some(haproxy) = self.haproxy {
+                let _ = haproxy.task.await.context("HAProxy's agent");
+            }
             if let Some(receiving) = self.receiving {
                 let _ = receiving.task.await.context("the receivers");
             }
@@ -130,6 +151,6 @@ impl Servers {
     }
 }
 
-async fn until(mut stopping: watch::Receiver<bool>) {
+pub(crate) async fn until(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }

@@ -1,10 +1,12 @@
 //! What no schema can say about the process configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use foreshift_domain::Duration;
 
-use super::config::{Consume, KafkaConfig, Listener, ProcessConfig, SignalKind, TopicConfig, TopicFormat};
+use super::config::{
+    CollectConfig, Consume, KafkaConfig, Listener, ProcessConfig, SignalKind, TopicConfig, TopicFormat,
+};
 use crate::report::Report;
 use crate::tree::At;
 
@@ -85,7 +87,25 @@ pub(super) fn process(config: &ProcessConfig, report: &mut Report<'_>) {
         "may not be empty",
         "name a directory that this process alone uses",
     );
+    collect(&config.collect, &root.key("collect"), report);
     listeners(config, &root, report);
+}
+
+fn collect(collect: &CollectConfig, at: &At, report: &mut Report<'_>) {
+    let mut seen = BTreeSet::new();
+    for (topic, key) in [
+        (&collect.access_logs, "access_logs"),
+        (&collect.metrics, "metrics"),
+        (&collect.logs, "logs"),
+        (&collect.traces, "traces"),
+    ] {
+        report.require(
+            seen.insert(topic),
+            &at.key(key),
+            format!("the topic `{topic}` is written for another kind already"),
+            "records do not say what they are: give each kind a topic of its own",
+        );
+    }
 }
 
 fn kafka(kafka: &KafkaConfig, at: &At, report: &mut Report<'_>) {
@@ -152,12 +172,17 @@ fn kind_of(topic: &TopicConfig, at: &At, report: &mut Report<'_>) {
             "write `kind: metrics`, `kind: logs` or `kind: traces`",
         ),
         (TopicFormat::NativeProto | TopicFormat::NativeJson, Some(SignalKind::Logs)) => {}
-        (TopicFormat::EnvoyJson | TopicFormat::NativeProto | TopicFormat::NativeJson, Some(_)) => report
-            .error(
-                &at.key("kind"),
-                "`kind` has a meaning for OTLP and for native log lines only",
-                "remove it, or correct `format`",
-            ),
+        (
+            TopicFormat::EnvoyJson
+            | TopicFormat::EnvoyAls
+            | TopicFormat::NativeProto
+            | TopicFormat::NativeJson,
+            Some(_),
+        ) => report.error(
+            &at.key("kind"),
+            "`kind` has a meaning for OTLP and for native log lines only",
+            "remove it, or correct `format`",
+        ),
         _ => {}
     }
 }
@@ -215,21 +240,29 @@ fn listeners(config: &ProcessConfig, root: &At, report: &mut Report<'_>) {
             "telemetry is believed from anyone who reaches this address",
         );
     }
+    if let Some(haproxy) = &config.haproxy
+        && !haproxy.address.ip().is_loopback()
+    {
+        report.warn(
+            &root.key("haproxy").key("address"),
+            "weights are readable by anyone who reaches this address",
+        );
+    }
     addresses(config, root, report);
 }
 
 /// Each listener has an address of its own.
-fn addresses(config: &ProcessConfig, root: &At, report: &mut Report<'_>) {
+fn addresses<'a>(config: &'a ProcessConfig, root: &At, report: &mut Report<'_>) {
     let listen = &config.listen;
     let at = |name| root.key("listen").key(name);
+    let optional =
+        |listener: &'a Option<Listener>, at, name| listener.as_ref().map(|known| (known, at, name));
     let listeners = [
         Some((&listen.grpc, at("grpc"), "listen.grpc")),
         Some((&listen.operator, at("operator"), "listen.operator")),
-        listen.http.as_ref().map(|http| (http, at("http"), "listen.http")),
-        config
-            .receive
-            .as_ref()
-            .map(|receive| (receive, root.key("receive"), "receive")),
+        optional(&listen.http, at("http"), "listen.http"),
+        optional(&config.receive, root.key("receive"), "receive"),
+        optional(&config.haproxy, root.key("haproxy"), "haproxy"),
     ];
     let mut taken = Vec::new();
     for (Listener { address }, at, name) in listeners.into_iter().flatten() {

@@ -23,6 +23,9 @@ pub struct ProcessConfig {
     /// Where gateways and collectors send telemetry to, over gRPC: Envoy's access log service and OTLP. Whoever reaches this address is believed.
     #[serde(default)]
     pub receive: Option<Listener>,
+    /// Where `foreshift collect` writes what `receive` takes.
+    #[serde(default)]
+    pub collect: CollectConfig,
     /// How event time moves.
     #[serde(default)]
     pub time: TimeConfig,
@@ -32,6 +35,9 @@ pub struct ProcessConfig {
     /// What Envoy is given over xDS, on the listeners of `listen`.
     #[serde(default)]
     pub xds: XdsConfig,
+    /// Where HAProxy asks for weights with its `agent-check`. Whoever reaches this address reads the weights.
+    #[serde(default)]
+    pub haproxy: Option<Listener>,
     /// What is kept on disk.
     #[serde(default)]
     pub storage: StorageConfig,
@@ -130,6 +136,8 @@ pub enum TopicFormat {
     OtlpJson,
     /// Envoy access logs, JSON.
     EnvoyJson,
+    /// Messages of Envoy's gRPC access log, as `foreshift collect` writes them.
+    EnvoyAls,
     /// Native signals, protobuf.
     NativeProto,
     /// Native signals, JSON.
@@ -161,6 +169,24 @@ pub struct OutputTopics {
     /// Decisions and operator commands.
     #[schemars(extend("x-grammar" = "topic"))]
     pub audit: Option<String>,
+}
+
+/// Topics of `foreshift collect`, one for each kind of telemetry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CollectConfig {
+    /// Envoy's access logs; to be read as `envoy_als`.
+    #[schemars(extend("x-grammar" = "topic"))]
+    pub access_logs: String,
+    /// OTLP metrics; to be read as `otlp_proto`, as are logs and traces.
+    #[schemars(extend("x-grammar" = "topic"))]
+    pub metrics: String,
+    /// OTLP logs.
+    #[schemars(extend("x-grammar" = "topic"))]
+    pub logs: String,
+    /// OTLP spans.
+    #[schemars(extend("x-grammar" = "topic"))]
+    pub traces: String,
 }
 
 /// Properties of librdkafka. Printing them hides passwords and keys.

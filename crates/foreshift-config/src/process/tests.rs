@@ -391,6 +391,19 @@ fn an_address_for_telemetry_is_its_own_and_warns_when_open() {
 }
 
 #[test]
+fn the_address_of_haproxys_agent_is_its_own_and_warns_when_open() {
+    let text = format!("{SMALL}haproxy: {{address: '127.0.0.1:7402'}}\n");
+    refused(&text, &[], "haproxy.address", "taken by listen.http");
+    let open = load(&format!("{SMALL}haproxy: {{address: '0.0.0.0:7404'}}\n"));
+    assert!(
+        open.warnings[0].contains("readable by anyone"),
+        "{:?}",
+        open.warnings
+    );
+    assert_eq!(load(SMALL).value.haproxy, None);
+}
+
+#[test]
 fn spans_of_nothing_are_refused() {
     for (text, path) in [
         ("time: {max_future: 0s}", "time.max_future"),

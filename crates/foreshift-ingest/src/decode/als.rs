@@ -8,20 +8,97 @@
 //! router's upstream log, of which there is one an attempt: beside the entry of the request they would count it twice.
 
 use envoy_types::pb::envoy::config::core::v3::socket_address::PortSpecifier;
-use envoy_types::pb::envoy::config::core::v3::{Address, address};
+use envoy_types::pb::envoy::config::core::v3::{Address, Node, address};
 use envoy_types::pb::envoy::data::accesslog::v3::{
     AccessLogCommon, AccessLogType, HttpAccessLogEntry, HttpResponseProperties, ResponseFlags,
 };
+use envoy_types::pb::envoy::service::accesslog::v3::StreamAccessLogsMessage;
+use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::{
+    HttpAccessLogEntries, Identifier, LogEntries,
+};
 use envoy_types::pb::google::protobuf;
+use foreshift_domain::names::MAX_NAME_BYTES;
 use foreshift_domain::signal::{Observation, Outcome, OutcomeKind, Signal};
 use foreshift_domain::{Duration, EndpointName, GatewayName, Timestamp};
 
+use prost::Message;
+
 use super::envoy::request_end;
+use super::native::proto_error;
 use super::outcome::from_envoy;
 use super::{DecodeError, MAX_PARTS, Parts};
 
 /// The longest that a request may have taken; what says more is a clock that jumped.
 const MAX_SPAN_S: i64 = 365 * 86_400;
+/// The header or trailer that says how a gRPC call ended.
+const GRPC_STATUS: &str = "grpc-status";
+
+/// Decodes a message that was recorded: one that names its gateway.
+pub fn record(bytes: &[u8]) -> Parts {
+    match StreamAccessLogsMessage::decode(bytes) {
+        Ok(message) => {
+            let gateway = message.identifier.as_ref().and_then(gateway_of);
+            entries(message.log_entries, gateway.as_ref())
+        }
+        Err(error) => Parts::refused(proto_error("Envoy's gRPC access log", &error)),
+    }
+}
+
+/// A message as a record, of which [`record`] reads all that there was to read. Whoever asked for what is not in it.
+pub fn to_record(mut logs: HttpAccessLogEntries, gateway: Option<&GatewayName>) -> Vec<u8> {
+    logs.log_entry.iter_mut().for_each(leave_out_who);
+    let node = gateway.map(|name| Node {
+        id: name.as_str().to_owned(),
+        ..Node::default()
+    });
+    let message = StreamAccessLogsMessage {
+        identifier: Some(Identifier {
+            node,
+            ..Identifier::default()
+        }),
+        log_entries: Some(LogEntries::HttpLogs(logs)),
+    };
+    message.encode_to_vec()
+}
+
+/// Leaves out what is nobody's business here and takes the most room: the client, its request, and what operators add.
+fn leave_out_who(entry: &mut HttpAccessLogEntry) {
+    entry.request = None;
+    if let Some(response) = &mut entry.response {
+        response.response_headers.retain(|name, _| name == GRPC_STATUS);
+        response.response_trailers.retain(|name, _| name == GRPC_STATUS);
+    }
+    if let Some(common) = &mut entry.common_properties {
+        common.downstream_remote_address = None;
+        common.downstream_local_address = None;
+        common.downstream_direct_remote_address = None;
+        common.upstream_local_address = None;
+        common.tls_properties = None;
+        common.metadata = None;
+        common.filter_state_objects.clear();
+        common.custom_tags.clear();
+        common.stream_id.clear();
+    }
+}
+
+/// The node's id, where it has a usable one.
+pub fn gateway_of(identifier: &Identifier) -> Option<GatewayName> {
+    let id = identifier.node.as_ref()?.id.as_str();
+    (!id.is_empty() && id.len() <= MAX_NAME_BYTES).then(|| id.into())
+}
+
+/// Decodes the entries of one message. `gateway` is the id of the stream's node.
+pub fn entries(entries: Option<LogEntries>, gateway: Option<&GatewayName>) -> Parts {
+    match entries {
+        Some(LogEntries::HttpLogs(logs)) => http_entries(&logs.log_entry, gateway),
+        // A connection says nothing of how requests ended.
+        Some(LogEntries::TcpLogs(logs)) => Parts {
+            ignored: logs.log_entry.len() as u64,
+            ..Parts::default()
+        },
+        None => Parts::default(),
+    }
+}
 
 /// Decodes the HTTP entries of one message. `gateway` is the id of the stream's node.
 pub fn http_entries(entries: &[HttpAccessLogEntry], gateway: Option<&GatewayName>) -> Parts {
@@ -97,8 +174,8 @@ fn outcome_of(common: &AccessLogCommon, response: Option<&HttpResponseProperties
     let grpc = response.and_then(|response| {
         let status = response
             .response_trailers
-            .get("grpc-status")
-            .or_else(|| response.response_headers.get("grpc-status"))?;
+            .get(GRPC_STATUS)
+            .or_else(|| response.response_headers.get(GRPC_STATUS))?;
         status.trim().parse().ok()
     });
     let flags = common.response_flags.as_ref();

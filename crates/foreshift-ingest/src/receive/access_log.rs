@@ -1,16 +1,14 @@
 //! Envoy's access log service. A stream says in its first message whose it is, and is answered only at its end.
 
 use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::AccessLogService;
-use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::{Identifier, LogEntries};
 use envoy_types::pb::envoy::service::accesslog::v3::{StreamAccessLogsMessage, StreamAccessLogsResponse};
 use foreshift_domain::GatewayName;
-use foreshift_domain::names::MAX_NAME_BYTES;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{MAX_STREAM_AGE, Receivers, STREAM_IDLE};
-use crate::decode::{Parts, als};
+use crate::decode::als::gateway_of;
 
 /// The service.
 pub(super) struct AccessLogs {
@@ -27,23 +25,8 @@ impl AccessLogs {
         if let Some(name) = message.identifier.as_ref().and_then(gateway_of) {
             *gateway = Some(name);
         }
-        let parts = match message.log_entries {
-            Some(LogEntries::HttpLogs(logs)) => als::http_entries(&logs.log_entry, gateway.as_ref()),
-            // A connection says nothing of how requests ended.
-            Some(LogEntries::TcpLogs(logs)) => Parts {
-                ignored: logs.log_entry.len() as u64,
-                ..Parts::default()
-            },
-            None => return,
-        };
-        self.receivers.put_or_drop(parts);
+        self.receivers.access_logs(message.log_entries, gateway.as_ref());
     }
-}
-
-/// The node's id, where it has a usable one.
-fn gateway_of(identifier: &Identifier) -> Option<GatewayName> {
-    let id = identifier.node.as_ref()?.id.as_str();
-    (!id.is_empty() && id.len() <= MAX_NAME_BYTES).then(|| id.into())
 }
 
 #[tonic::async_trait]

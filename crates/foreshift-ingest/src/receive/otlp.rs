@@ -15,8 +15,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{EXPORT_PATIENCE, Receivers, named_alike};
-use crate::decode::{Parts, otlp};
+use super::{EXPORT_PATIENCE, Outlet, Receivers, named_alike};
+use crate::decode::{Decoder, Parts, otlp};
+use crate::forward::{Export, ForwardTopics};
 use crate::source::push::{PushError, Receiver};
 
 /// The services.
@@ -29,19 +30,38 @@ struct Undecodable {
 }
 
 impl Exports {
-    async fn take(&self, parts: Parts) -> Result<Option<Undecodable>, Status> {
-        let undecodable = parts.bad.first().map(|why| Undecodable {
-            parts: i64::try_from(parts.bad.len()).unwrap_or(i64::MAX),
-            why: why.to_string(),
-        });
-        let (items, ignored) = (parts.good.len() as u64, parts.ignored);
+    /// Takes an export over: decoded by `decode` into our buffer, or as it is to the topic that `topic` chooses.
+    async fn take<E: Export>(
+        &self,
+        request: Request<E>,
+        topic: fn(&ForwardTopics) -> &str,
+        decode: impl FnOnce(E, &Decoder) -> Parts,
+    ) -> Result<Option<Undecodable>, Status> {
+        let (taken, ignored, undecodable) = match &self.0.outlet {
+            Outlet::Buffer { push, decoder } => {
+                let parts = named_alike(decode(request.into_inner(), decoder));
+                let undecodable = Undecodable::of(&parts);
+                let (items, ignored) = (parts.good.len() as u64, parts.ignored);
+                let put = push.put_waiting(Receiver::Otlp, parts, EXPORT_PATIENCE);
+                (put.await.map(|()| items), ignored, undecodable)
+            }
+            Outlet::Kafka(forward) => {
+                // Points of a stream that counts since its start must not overtake each other.
+                let sender = request.remote_addr().map(|address| address.ip().to_string());
+                let export = request.into_inner();
+                let items = export.items();
+                let passed_on = forward.export(
+                    topic(forward.topics()),
+                    sender.as_deref(),
+                    export,
+                    EXPORT_PATIENCE,
+                );
+                (passed_on.await.map(|()| items), 0, None)
+            }
+        };
         let meters = self.0.counters.of(Receiver::Otlp);
-        let put = self
-            .0
-            .push
-            .put_waiting(Receiver::Otlp, named_alike(parts), EXPORT_PATIENCE);
-        match put.await {
-            Ok(()) => {
+        match taken {
+            Ok(items) => {
                 meters.add_items(items, ignored);
                 Ok(undecodable)
             }
@@ -57,13 +77,23 @@ impl Exports {
     }
 }
 
+impl Undecodable {
+    fn of(parts: &Parts) -> Option<Self> {
+        parts.bad.first().map(|why| Self {
+            parts: i64::try_from(parts.bad.len()).unwrap_or(i64::MAX),
+            why: why.to_string(),
+        })
+    }
+}
+
 #[tonic::async_trait]
 impl MetricsService for Exports {
     async fn export(
         &self,
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
-        let undecodable = self.take(otlp::metrics(request.into_inner())).await?;
+        let decode = |export, _: &Decoder| otlp::metrics(export);
+        let undecodable = self.take(request, |topics| &topics.metrics, decode).await?;
         Ok(Response::new(ExportMetricsServiceResponse {
             partial_success: undecodable.map(|told| ExportMetricsPartialSuccess {
                 rejected_data_points: told.parts,
@@ -79,8 +109,7 @@ impl LogsService for Exports {
         &self,
         request: Request<ExportLogsServiceRequest>,
     ) -> Result<Response<ExportLogsServiceResponse>, Status> {
-        let parts = otlp::logs(request.into_inner(), &self.0.decoder);
-        let undecodable = self.take(parts).await?;
+        let undecodable = self.take(request, |topics| &topics.logs, otlp::logs).await?;
         Ok(Response::new(ExportLogsServiceResponse {
             partial_success: undecodable.map(|told| ExportLogsPartialSuccess {
                 rejected_log_records: told.parts,
@@ -96,7 +125,8 @@ impl TraceService for Exports {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let undecodable = self.take(otlp::spans(request.into_inner())).await?;
+        let decode = |export, _: &Decoder| otlp::spans(export);
+        let undecodable = self.take(request, |topics| &topics.traces, decode).await?;
         Ok(Response::new(ExportTraceServiceResponse {
             partial_success: undecodable.map(|told| ExportTracePartialSuccess {
                 rejected_spans: told.parts,

@@ -8,6 +8,7 @@
 
 mod access;
 mod bad_clients;
+mod haproxy;
 mod harness;
 mod http;
 mod limits;

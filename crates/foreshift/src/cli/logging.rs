@@ -29,7 +29,7 @@ impl LoggingArgs {
     /// stay down over how it logs.
     pub(crate) fn start(&self, command: &Command) {
         let usual = match command {
-            Command::Run(_) => "info",
+            Command::Run(_) | Command::Collect(_) => "info",
             // What would be warned of is what the demo shows; a line in between would tear its bars.
             Command::Demo(_) => "error",
             _ => "warn",

@@ -161,7 +161,7 @@ impl IngestMetrics {
 }
 
 /// What receivers took, dropped and refused: all metrics of one name in a row.
-fn received(counters: &ReceiveCounters) -> Vec<Metric> {
+pub(crate) fn received(counters: &ReceiveCounters) -> Vec<Metric> {
     type Read = fn(ReceiverCounters) -> u64;
     let metrics: [(&str, &str, Read); 6] = [
         (

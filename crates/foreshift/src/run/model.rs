@@ -55,7 +55,7 @@ mod tests {
 
     fn champion_for(horizons: &str, windows: &str) -> Option<Model> {
         let text = format!(
-            "timing: {{bucket: 100ms, tick: 100ms, horizons: {horizons}, guard: 0s, windows: {windows}}}\nroutes: []\n"
+            "timing: {{bucket: 100ms, tick: 100ms, horizons: {horizons}, guard: 0s, windows: {windows}}}\ndiscover: true\n"
         );
         built_in_model(&parse_fallback(&text, "fallback.yaml").unwrap().value)
     }

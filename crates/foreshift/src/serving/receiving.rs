@@ -10,15 +10,15 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The receivers, running.
-pub(super) struct Receiving {
+pub(crate) struct Receiving {
     /// Where they listen, with a true port.
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Ends when they have stopped.
-    pub(super) task: JoinHandle<()>,
+    pub(crate) task: JoinHandle<()>,
 }
 
 /// Starts them. They stop when `stopping` turns true: streams end, exports in flight have the limits' grace.
-pub(super) async fn start(
+pub(crate) async fn start(
     address: SocketAddr,
     receivers: Receivers,
     mut stopping: watch::Receiver<bool>,

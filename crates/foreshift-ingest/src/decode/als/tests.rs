@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use envoy_types::pb::envoy::config::core::v3::{Pipe, SocketAddress};
+use envoy_types::pb::envoy::data::accesslog::v3::HttpRequestProperties;
 use envoy_types::pb::google::protobuf::UInt32Value;
 use foreshift_domain::fallback::OutcomeSource;
 use proptest::prelude::*;
@@ -350,4 +351,36 @@ fn a_time_at_the_end_of_all_time_does_not_run_over() {
         });
     });
     assert_eq!(read(entry).good.len(), 1);
+}
+
+#[test]
+fn a_message_that_was_recorded_says_the_same_and_nothing_of_who_asked() {
+    let mut entry = entry(200, flags!(upstream_remote_reset));
+    let secret = "someone's-secret".to_owned();
+    entry.request = Some(HttpRequestProperties {
+        path: secret.clone(),
+        authority: secret.clone(),
+        ..HttpRequestProperties::default()
+    });
+    let common = entry.common_properties.as_mut().expect("a common part");
+    common.upstream_request_attempt_count = 3;
+    common.downstream_remote_address = Some(socket(&secret, 1));
+    common.custom_tags = HashMap::from([("user".into(), secret.clone())]);
+    let response = entry.response.as_mut().expect("a response");
+    response.response_headers = HashMap::from([("set-cookie".into(), secret.clone())]);
+    response.response_trailers = HashMap::from([("grpc-status".into(), "14".into())]);
+    let gateway = GatewayName::from("gw-1");
+    let direct = http_entries(std::slice::from_ref(&entry), Some(&gateway));
+    assert!(direct.bad.is_empty() && direct.good.len() == 2, "{direct:?}");
+    let logs = HttpAccessLogEntries {
+        log_entry: vec![entry],
+    };
+    let bytes = to_record(logs, Some(&gateway));
+    assert_eq!(record(&bytes), direct);
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(!text.contains(&secret), "{text}");
+    assert!(
+        record(b"\x0a\xff").bad.len() == 1,
+        "what is no message is refused"
+    );
 }

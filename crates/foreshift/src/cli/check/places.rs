@@ -28,6 +28,8 @@ pub(super) fn check(process: &ProcessConfig, findings: &mut Vec<Finding>) {
     listeners.extend(listen.http.as_ref().map(|http| ("listen.http", http.address)));
     let receive = process.receive.as_ref();
     listeners.extend(receive.map(|receive| ("receive", receive.address)));
+    let haproxy = process.haproxy.as_ref();
+    listeners.extend(haproxy.map(|haproxy| ("haproxy", haproxy.address)));
     findings.extend(
         listeners
             .into_iter()

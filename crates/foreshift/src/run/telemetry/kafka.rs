@@ -196,5 +196,6 @@ pub(crate) fn format_of(topic: &TopicConfig) -> Format {
         (TopicFormat::NativeProto, _) => Format::NativeProto,
         (TopicFormat::NativeJson, _) => Format::NativeJson,
         (TopicFormat::EnvoyJson, _) => Format::EnvoyJson,
+        (TopicFormat::EnvoyAls, _) => Format::EnvoyAls,
     }
 }
