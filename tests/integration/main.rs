@@ -11,6 +11,8 @@ mod bad_input;
 mod clients;
 mod collect;
 mod envoy;
+mod envoy_eds;
+mod envoy_endpoint_plans;
 mod envoy_page;
 mod envoy_partition;
 mod envoy_plans;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foreshift_domain::Timestamp;
+use foreshift_domain::fallback::EdsCluster;
 use foreshift_domain::published::Published;
 use foreshift_domain::weights::RouteWeights;
 use foreshift_serve::{
-    Credentials, LayerSettings, Limits, ServeChannels, ServeConfig, Serving, XdsCounters, serve,
+    Credentials, LayerSettings, Limits, ServeChannels, ServeConfig, ServeCounters, Serving, XdsSettings,
+    serve,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -22,7 +24,8 @@ pub struct WeightServer {
     address: SocketAddr,
     published: watch::Sender<Arc<Published>>,
     changes: broadcast::Sender<Arc<RouteWeights>>,
-    counters: Arc<XdsCounters>,
+    clusters: watch::Sender<Arc<[EdsCluster]>>,
+    counters: Arc<ServeCounters>,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<Serving>,
 }
@@ -45,6 +48,7 @@ impl WeightServer {
             address: SocketAddr::from(([127, 0, 0, 1], port)),
             published: watch::channel(Arc::new(published)).0,
             changes: broadcast::channel(16).0,
+            clusters: watch::channel(Arc::from([])).0,
             counters: Arc::default(),
             stop: None,
             serving: None,
@@ -67,6 +71,11 @@ impl WeightServer {
                 ..published.as_ref().clone()
             });
         });
+    }
+
+    /// These clusters and no others are told their endpoints.
+    pub fn set_clusters(&self, clusters: Vec<EdsCluster>) {
+        self.clusters.send_replace(clusters.into());
     }
 
     /// Stops it, and starts it again at the same address.
@@ -103,16 +112,23 @@ impl WeightServer {
                     shutdown_grace: Duration::from_millis(100),
                     ..Limits::default()
                 },
-                xds: LayerSettings::default(),
+                xds: XdsSettings {
+                    layer: LayerSettings {
+                        name: "foreshift".to_owned(),
+                        ttl: foreshift_domain::Duration::from_secs(30),
+                    },
+                    groups: Vec::new(),
+                },
             };
             let channels = ServeChannels {
                 published: self.published.subscribe(),
                 changes: self.changes.subscribe(),
+                eds: self.clusters.subscribe(),
                 // Nobody commands, and what gateways say is not looked at.
                 commands: mpsc::channel(1).0,
                 applied: mpsc::channel(1).0,
                 ready: watch::channel(true).1,
-                xds: Arc::clone(&self.counters),
+                counters: Arc::clone(&self.counters),
             };
             let start = serve(config, channels, async { drop(stopped.await) });
             let serving = self.runtime.block_on(start).ok()?;

@@ -18,7 +18,9 @@ use envoy_types::pb::google::protobuf::Any;
 use envoy_types::pb::google::rpc::Status;
 use foreshift_domain::Duration;
 use foreshift_domain::weights::Version;
-use foreshift_xds::{Answer, DeltaSession, MAX_SUBSCRIPTIONS, Resource, Resources, Session, SotwSession};
+use foreshift_xds::{
+    Aggregated, Answer, DeltaSession, MAX_SUBSCRIPTIONS, Resource, Resources, Session, SotwSession,
+};
 use proptest::prelude::*;
 use prost::Message;
 
@@ -152,7 +154,8 @@ fn a_name_subscribed_to_again_is_told_again_and_answers_to_other_nonces_say_noth
         .expect("told");
     let mut stale = answer(&first, None);
     stale.response_nonce = "another".to_owned();
-    assert_eq!(session.request(stale, &resources(&[("a", 1)])).answer, None);
+    let told = session.request(stale, &resources(&[("a", 1)]));
+    assert_eq!(told.answer, Some(Answer::Stale));
     session.request(answer(&first, None), &resources(&[("a", 1)]));
     let again = session
         .request(subscribe(&["a"]), &resources(&[("a", 1)]))
@@ -208,8 +211,8 @@ fn subscriptions_are_bounded_and_other_types_are_not_answered() {
     let mut other = subscribe(&["a"]);
     other.type_url = "type.googleapis.com/envoy.config.cluster.v3.Cluster".to_owned();
     assert_eq!(
-        DeltaSession::default()
-            .request(other, &resources(&[("a", 1)]))
+        Aggregated::<DeltaSession>::default()
+            .request(other, &[resources(&[("a", 1)])])
             .response,
         None
     );

@@ -10,7 +10,8 @@ use foreshift_domain::published::Published;
 use foreshift_domain::weights::{FULL_BP, RouteWeights, TargetWeight, Version};
 use foreshift_domain::{Applied, Duration, Timestamp};
 use foreshift_serve::{
-    CommandRequest, Credentials, LayerSettings, Limits, ServeChannels, ServeConfig, Serving, serve,
+    CommandRequest, Credentials, LayerSettings, Limits, ServeChannels, ServeConfig, Serving, XdsSettings,
+    serve,
 };
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -45,17 +46,24 @@ impl World {
         let channels = ServeChannels {
             published: published_receiver,
             changes: changes_receiver,
+            eds: watch::channel(Arc::from([])).1,
             commands,
             applied,
             ready: ready_receiver,
-            xds: Arc::default(),
+            counters: Arc::default(),
         };
         let config = ServeConfig {
             listen: ([127, 0, 0, 1], 0).into(),
             operator_listen: None,
             credentials: Credentials::none(),
             limits: Limits::default(),
-            xds: LayerSettings::default(),
+            xds: XdsSettings {
+                layer: LayerSettings {
+                    name: "foreshift".to_owned(),
+                    ttl: Duration::from_secs(30),
+                },
+                groups: Vec::new(),
+            },
         };
         Ok(Self {
             serving: serve(config, channels, std::future::pending()).await?,
