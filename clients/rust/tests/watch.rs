@@ -18,7 +18,9 @@ use foreshift_domain::prediction::ModelVersion;
 use foreshift_domain::published::Published;
 use foreshift_domain::weights::{RouteWeights, TargetWeight, Version};
 use foreshift_domain::{Applied, Timestamp};
-use foreshift_serve::{Credentials, LayerSettings, Limits, ServeChannels, ServeConfig, Serving, serve};
+use foreshift_serve::{
+    Credentials, LayerSettings, Limits, ServeChannels, ServeConfig, Serving, XdsSettings, serve,
+};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
@@ -54,7 +56,8 @@ impl Server {
             commands,
             applied: reports,
             ready,
-            xds: Arc::default(),
+            eds: watch::channel(Arc::from([])).1,
+            counters: Arc::default(),
         };
         let config = ServeConfig {
             listen,
@@ -64,7 +67,13 @@ impl Server {
                 shutdown_grace: Duration::from_millis(100),
                 ..Limits::default()
             },
-            xds: LayerSettings::default(),
+            xds: XdsSettings {
+                layer: LayerSettings {
+                    name: "foreshift".to_owned(),
+                    ttl: foreshift_domain::Duration::from_secs(30),
+                },
+                groups: Vec::new(),
+            },
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = serve(config, channels, async { drop(stopped.await) }).await;
