@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use foreshift_proto::FILE_DESCRIPTOR_SET;
 use foreshift_tests::{Page, Reader, eventually, workspace};
+use prost::Message;
+use prost_types::FileDescriptorSet;
 
 /// Far longer than a message takes, and long enough to build an example.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -45,6 +48,27 @@ fn a_reader_runs_commands_in_their_order_in_a_directory_with_the_files() {
     let listed = reader.output("ls foreshift.yaml fallback.yaml && foreshift --version");
     assert!(listed.status.success(), "{listed:?}");
     reader.kill("foreshift run");
+}
+
+/// The Python client carries them, without comments. With `FORESHIFT_UPDATE=1` the test writes them.
+#[test]
+fn the_descriptors_of_the_python_client_are_those_of_the_protos() {
+    let path = workspace().join("clients/python/foreshift/route_weights.binpb");
+    let mut protos = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("descriptors");
+    let needed = ["signal", "prediction", "route_weights"].map(|name| format!("foreshift/v1/{name}.proto"));
+    protos.file.retain(|file| needed.iter().any(|name| file.name() == name));
+    for file in &mut protos.file {
+        file.source_code_info = None;
+    }
+    if std::env::var_os("FORESHIFT_UPDATE").is_some() {
+        std::fs::write(&path, protos.encode_to_vec()).expect("the file can be written");
+    }
+    let carried = std::fs::read(&path).expect("the file");
+    assert_eq!(
+        FileDescriptorSet::decode(carried.as_slice()).expect("descriptors"),
+        protos,
+        "run this test with FORESHIFT_UPDATE=1"
+    );
 }
 
 #[test]

@@ -86,6 +86,7 @@ class RouteWeights:
         self._problem: str | None = None
         self._stopping = threading.Event()
         self._call: Any = None
+        self._reports: set[Any] = set()
         self._thread = threading.Thread(target=self._run, name="foreshift-weights", daemon=True)
         self._thread.start()
 
@@ -202,7 +203,10 @@ class RouteWeights:
         """Says what was applied. A report that is lost does no harm: the next version is reported again."""
         for first in range(0, len(reports), _MAX_REPORTS):
             request = _wire.ReportRequest(gateway=self._gateway, reports=reports[first : first + _MAX_REPORTS])
-            self._report_call.future(request, timeout=self._timeout_s, metadata=self._metadata)
+            call = self._report_call.future(request, timeout=self._timeout_s, metadata=self._metadata)
+            # A call that nobody holds is cancelled.
+            self._reports.add(call)
+            call.add_done_callback(self._reports.discard)
 
 
 def _is_steered(weights: Any) -> bool:
