@@ -20,6 +20,16 @@ fn says(reader: &Reader, what: &str) {
     eventually(what, PATIENCE, || reader.said().contains(what).then_some(()));
 }
 
+/// What a gateway applied is published a little after it said so.
+fn shows(reader: &Reader, gateway: &str) {
+    eventually("what was applied is shown", PATIENCE, || {
+        let status = reader.output("foreshift status");
+        String::from_utf8_lossy(&status.stdout)
+            .contains(gateway)
+            .then_some(())
+    });
+}
+
 #[test]
 fn a_page_is_read_as_its_reader_would() {
     let page = Page::read("docs/gateways/envoy.md");
@@ -56,7 +66,9 @@ fn the_descriptors_of_the_python_client_are_those_of_the_protos() {
     let path = workspace().join("clients/python/foreshift/route_weights.binpb");
     let mut protos = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("descriptors");
     let needed = ["signal", "prediction", "route_weights"].map(|name| format!("foreshift/v1/{name}.proto"));
-    protos.file.retain(|file| needed.iter().any(|name| file.name() == name));
+    protos
+        .file
+        .retain(|file| needed.iter().any(|name| file.name() == name));
     for file in &mut protos.file {
         file.source_code_info = None;
     }
@@ -82,13 +94,25 @@ fn the_page_of_the_rust_client_does_what_it_says() {
     says(&reader, "by your own shares");
     reader.run("foreshift pin");
     says(&reader, "by Foreshift's weights");
-    eventually("what was applied is known", PATIENCE, || {
-        let status = reader.output("foreshift status");
-        String::from_utf8_lossy(&status.stdout)
-            .contains("pick-example")
-            .then_some(())
-    });
+    shows(&reader, "pick-example");
     reader.run("foreshift status");
     reader.run("foreshift unpin");
+    reader.finish();
+}
+
+#[test]
+fn the_page_of_any_grpc_client_does_what_it_says() {
+    let page = Page::read("docs/gateways/grpc.md");
+    let mut reader = page.follow("grpc", &["foreshift.yaml", "fallback.yaml"]);
+    reader.start("foreshift run");
+    is_up(&reader);
+    for _ in ["at once", "watching"] {
+        reader.run("printf");
+        let said = reader.run("tr -cd");
+        assert!(said.contains("checkout") && said.contains("west"), "{said}");
+    }
+    reader.run("printf");
+    shows(&reader, "mine");
+    reader.run("foreshift status");
     reader.finish();
 }

@@ -57,7 +57,10 @@ impl Provider {
             reader.read_exact(&mut vec![0; length]).ok()?;
             self.asked.fetch_add(1, Ordering::Relaxed);
             let (status, body) = if self.fails.load(Ordering::Relaxed) {
-                ("500 Internal Server Error", r#"{"error":{"message":"no"}}"#.to_owned())
+                (
+                    "500 Internal Server Error",
+                    r#"{"error":{"message":"no"}}"#.to_owned(),
+                )
             } else {
                 let body = format!(
                     r#"{{"id":"1","object":"chat.completion","created":1,"model":"demo","choices":[{{"index":0,
@@ -153,9 +156,10 @@ impl Followed {
     /// Calls of a target that ended so, as Foreshift heard.
     fn heard(&self, target: &str, outcome: &str) -> u64 {
         let (_, body) = ask(self.http, "GET", "/metrics").unwrap_or_default();
-        let name =
-            format!("foreshift_target_requests_total{{target=\"{target}\",outcome=\"{outcome}\"}} ");
-        let mut values = body.lines().filter_map(|line| line.strip_prefix(&name)?.parse().ok());
+        let name = format!("foreshift_target_requests_total{{target=\"{target}\",outcome=\"{outcome}\"}} ");
+        let mut values = body
+            .lines()
+            .filter_map(|line| line.strip_prefix(&name)?.parse().ok());
         values.next().unwrap_or_default()
     }
 }
@@ -171,7 +175,10 @@ fn the_page_of_litellm_does_what_it_says() {
     followed.reader.run("foreshift pin");
     followed.west_alone_answers("the router follows a pin");
     let status = followed.reader.run("foreshift status");
-    assert!(status.contains("litellm-1"), "what was applied is known: {status}");
+    assert!(
+        status.contains("litellm-1"),
+        "what was applied is known: {status}"
+    );
     followed.reader.run("foreshift unpin");
     followed.both_answer("without it the router's own strategy chooses");
     followed.east.fails.store(true, Ordering::Relaxed);
