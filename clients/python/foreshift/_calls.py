@@ -108,7 +108,8 @@ class ForeshiftLogger(CustomLogger):
     def _add(self, kwargs: Mapping[str, Any]) -> None:
         try:
             call = _call(kwargs, self._routes)
-        except Exception:  # noqa: BLE001 - telemetry must not break a call
+        except Exception:
+            # Telemetry must not break a call.
             _LOG.warning("a call of LiteLLM could not be understood", exc_info=True)
             return
         if call is None:

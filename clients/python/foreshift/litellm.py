@@ -72,7 +72,8 @@ class ForeshiftRouting(CustomRoutingStrategyBase):
         notes = dict(request)
         try:
             healthy = await self._router.async_get_healthy_deployments(**asked)
-        except Exception:  # noqa: BLE001 - there is none: how that is told is LiteLLM's own matter
+        except Exception:
+            # There is none: how that is told is LiteLLM's own matter.
             healthy = []
         if isinstance(healthy, dict):
             return healthy
@@ -102,9 +103,10 @@ class ForeshiftRouting(CustomRoutingStrategyBase):
             "request_kwargs": request,
         }
         shares = self._steered(model)
-        group = self._router.get_model_list(model_name=model) or [] if shares is not None else []
-        by_target = _by_target(group, shares or {})
-        left = {target: (shares or {})[target] for target in by_target}
+        if shares is None:
+            return self._own_choice(**asked)
+        by_target = _by_target(self._router.get_model_list(model_name=model) or [], shares)
+        left = {target: shares[target] for target in by_target}
         notes = dict(request)
         while (target := draw(left)) is not None:
             others = [_id(deployment) for name, all in by_target.items() if name != target for deployment in all]

@@ -86,7 +86,9 @@ class RouteWeights:
         self._problem: str | None = None
         self._stopping = threading.Event()
         self._call: Any = None
+        self._report_call: Any = None
         self._reports: set[Any] = set()
+        self._snapshot: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="foreshift-weights", daemon=True)
         self._thread.start()
 
@@ -160,7 +162,7 @@ class RouteWeights:
                 request_serializer=_wire.ReportRequest.SerializeToString,
                 response_deserializer=_wire.ReportResponse.FromString,
             )
-            self._snapshot: set[str] = set()
+            self._snapshot = set()
             self._call = watch(_wire.WatchRequest(routes=sorted(self._routes)), metadata=self._metadata)
             if self._stopping.is_set():
                 return
