@@ -15,7 +15,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from litellm import Router
+from litellm.router import Router
 from litellm.types.router import CustomRoutingStrategyBase, RouterRateLimitError
 
 from ._calls import ForeshiftLogger, target_of
@@ -48,7 +48,7 @@ class ForeshiftRouting(CustomRoutingStrategyBase):
         """Makes it the router's strategy."""
         self._router.set_custom_routing_strategy(self)
 
-    async def async_get_available_deployment(  # type: ignore[override]
+    async def async_get_available_deployment(
         self,
         model: str,
         messages: list[dict[str, str]] | None = None,
@@ -85,7 +85,7 @@ class ForeshiftRouting(CustomRoutingStrategyBase):
             request[key] = notes[key]
         return await self._own_async_choice(**asked)
 
-    def get_available_deployment(  # type: ignore[override]
+    def get_available_deployment(
         self,
         model: str,
         messages: list[dict[str, str]] | None = None,
@@ -130,7 +130,7 @@ def _by_target(deployments: list[Any], shares: Mapping[str, int]) -> dict[str, l
     by_target: dict[str, list[Any]] = {}
     for deployment in deployments:
         target = target_of(deployment.get("model_info"))
-        if target not in shares:
+        if target is None or target not in shares:
             return {}
         by_target.setdefault(target, []).append(deployment)
     return by_target
