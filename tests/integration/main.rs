@@ -19,6 +19,7 @@ mod envoy_plans;
 mod haproxy;
 mod init;
 mod kills;
+mod litellm;
 mod outages;
 mod replays;
 mod session;

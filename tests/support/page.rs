@@ -174,6 +174,16 @@ impl Reader {
         end(child);
     }
 
+    /// Sends a signal, such as `STOP`, to the started command that begins so and to all that it started.
+    pub fn signal(&self, begins: &str, signal: &str) {
+        let mut running = self.running.iter();
+        let found = running.find(|(command, _)| command.starts_with(begins));
+        let (_, child) = found.expect("it was started");
+        let group = format!("-{}", child.id());
+        let sent = Command::new("kill").args(["-s", signal, "--", &group]).status();
+        assert!(sent.expect("kill is there").success());
+    }
+
     /// What the started commands have said so far.
     pub fn said(&self) -> String {
         std::fs::read_to_string(&self.log).expect("a log")

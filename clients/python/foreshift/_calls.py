@@ -31,13 +31,22 @@ _MAX_EXPORT = 500
 _FLUSH_S = 0.2
 _TIMEOUT_S = 5.0
 
-# LiteLLM's exceptions whose status does not say what they are: the rest is told by status.
+# Exceptions of LiteLLM, and of the HTTP clients beneath it, that say more than the status LiteLLM gives them.
 _OUTCOMES = {
     "Timeout": "timeout",
     "APIConnectionError": "connect_failure",
     "MidStreamFallbackError": "truncated",
     "BudgetExceededError": "local",
+    "ConnectError": "connect_failure",
+    "ConnectTimeout": "connect_failure",
+    "ClientConnectorError": "connect_failure",
+    "ReadTimeout": "timeout",
+    "ReadError": "reset",
+    "RemoteProtocolError": "reset",
+    "ServerDisconnectedError": "reset",
 }
+# What an exception came from is looked at so far down.
+_MAX_CAUSES = 10
 
 
 def target_of(model_info: Mapping[str, Any] | None) -> str | None:
@@ -61,6 +70,9 @@ class ForeshiftLogger(CustomLogger):
     def __init__(self, receive: str, *, gateway: str = "litellm", routes: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.dropped = 0
+        # LiteLLM takes two callbacks of a class for one, unless they differ in what others may read.
+        self.receive = receive
+        self.gateway = gateway
         self._address = receive.rpartition("://")[2]
         self._resource = Resource(attributes=[_attribute("service.name", gateway)])
         self._routes = dict(routes or {})
@@ -96,7 +108,8 @@ class ForeshiftLogger(CustomLogger):
     def _add(self, kwargs: Mapping[str, Any]) -> None:
         try:
             call = _call(kwargs, self._routes)
-        except Exception:  # noqa: BLE001 - telemetry must not break a call
+        except Exception:
+            # Telemetry must not break a call.
             _LOG.warning("a call of LiteLLM could not be understood", exc_info=True)
             return
         if call is None:
@@ -200,7 +213,7 @@ def _call(
         attributes["error.type"] = kind
         attributes["http.response.status_code"] = str(error.get("error_code") or "")
         attributes["http.response.header.retry-after"] = _retry_after(kwargs.get("exception"))
-        attributes["foreshift.outcome"] = _OUTCOMES.get(kind, "")
+        attributes["foreshift.outcome"] = _outcome(kwargs.get("exception"))
         record = LogRecord(
             time_unix_nano=end_ns,
             severity_number=SeverityNumber.SEVERITY_NUMBER_ERROR,
@@ -251,9 +264,23 @@ def _number(value: Any) -> float | None:
         return None
 
 
+def _outcome(exception: BaseException | None) -> str:
+    """How the call ended, by the first cause that says so; empty where the status is all there is."""
+    found = ""
+    for _ in range(_MAX_CAUSES):
+        if exception is None:
+            break
+        found = _OUTCOMES.get(type(exception).__name__, found)
+        exception = exception.__cause__ or exception.__context__
+    return found
+
+
 def _retry_after(exception: Any) -> str:
-    headers = getattr(getattr(exception, "response", None), "headers", None) or {}
-    return str(headers.get("retry-after") or "")
+    response = getattr(exception, "response", None)
+    for headers in (getattr(exception, "litellm_response_headers", None), getattr(response, "headers", None)):
+        if headers and "retry-after" in headers:
+            return str(headers["retry-after"])
+    return ""
 
 
 def _attribute(key: str, value: str) -> KeyValue:

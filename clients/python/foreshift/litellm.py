@@ -15,7 +15,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from litellm import Router
+from litellm.router import Router
 from litellm.types.router import CustomRoutingStrategyBase, RouterRateLimitError
 
 from ._calls import ForeshiftLogger, target_of
@@ -48,7 +48,7 @@ class ForeshiftRouting(CustomRoutingStrategyBase):
         """Makes it the router's strategy."""
         self._router.set_custom_routing_strategy(self)
 
-    async def async_get_available_deployment(  # type: ignore[override]
+    async def async_get_available_deployment(
         self,
         model: str,
         messages: list[dict[str, str]] | None = None,
@@ -72,7 +72,8 @@ class ForeshiftRouting(CustomRoutingStrategyBase):
         notes = dict(request)
         try:
             healthy = await self._router.async_get_healthy_deployments(**asked)
-        except Exception:  # noqa: BLE001 - there is none: how that is told is LiteLLM's own matter
+        except Exception:
+            # There is none: how that is told is LiteLLM's own matter.
             healthy = []
         if isinstance(healthy, dict):
             return healthy
@@ -84,7 +85,7 @@ class ForeshiftRouting(CustomRoutingStrategyBase):
             request[key] = notes[key]
         return await self._own_async_choice(**asked)
 
-    def get_available_deployment(  # type: ignore[override]
+    def get_available_deployment(
         self,
         model: str,
         messages: list[dict[str, str]] | None = None,
@@ -102,9 +103,10 @@ class ForeshiftRouting(CustomRoutingStrategyBase):
             "request_kwargs": request,
         }
         shares = self._steered(model)
-        group = self._router.get_model_list(model_name=model) or [] if shares is not None else []
-        by_target = _by_target(group, shares or {})
-        left = {target: (shares or {})[target] for target in by_target}
+        if shares is None:
+            return self._own_choice(**asked)
+        by_target = _by_target(self._router.get_model_list(model_name=model) or [], shares)
+        left = {target: shares[target] for target in by_target}
         notes = dict(request)
         while (target := draw(left)) is not None:
             others = [_id(deployment) for name, all in by_target.items() if name != target for deployment in all]
@@ -128,7 +130,7 @@ def _by_target(deployments: list[Any], shares: Mapping[str, int]) -> dict[str, l
     by_target: dict[str, list[Any]] = {}
     for deployment in deployments:
         target = target_of(deployment.get("model_info"))
-        if target not in shares:
+        if target is None or target not in shares:
             return {}
         by_target.setdefault(target, []).append(deployment)
     return by_target

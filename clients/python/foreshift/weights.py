@@ -86,6 +86,9 @@ class RouteWeights:
         self._problem: str | None = None
         self._stopping = threading.Event()
         self._call: Any = None
+        self._report_call: Any = None
+        self._reports: set[Any] = set()
+        self._snapshot: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="foreshift-weights", daemon=True)
         self._thread.start()
 
@@ -159,7 +162,7 @@ class RouteWeights:
                 request_serializer=_wire.ReportRequest.SerializeToString,
                 response_deserializer=_wire.ReportResponse.FromString,
             )
-            self._snapshot: set[str] = set()
+            self._snapshot = set()
             self._call = watch(_wire.WatchRequest(routes=sorted(self._routes)), metadata=self._metadata)
             if self._stopping.is_set():
                 return
@@ -202,7 +205,10 @@ class RouteWeights:
         """Says what was applied. A report that is lost does no harm: the next version is reported again."""
         for first in range(0, len(reports), _MAX_REPORTS):
             request = _wire.ReportRequest(gateway=self._gateway, reports=reports[first : first + _MAX_REPORTS])
-            self._report_call.future(request, timeout=self._timeout_s, metadata=self._metadata)
+            call = self._report_call.future(request, timeout=self._timeout_s, metadata=self._metadata)
+            # A call that nobody holds is cancelled.
+            self._reports.add(call)
+            call.add_done_callback(self._reports.discard)
 
 
 def _is_steered(weights: Any) -> bool:
