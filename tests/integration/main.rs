@@ -16,5 +16,6 @@ mod haproxy;
 mod init;
 mod kills;
 mod outages;
+mod receive;
 mod replays;
 mod session;

@@ -25,6 +25,11 @@ impl Envoy {
     /// Starts one that this Foreshift steers, and that sends it its access logs. `api_type` is `DELTA_GRPC` or `GRPC`;
     /// `name` is where its log is kept.
     pub fn start(name: &str, foreshift: &Foreshift, api_type: &str) -> Self {
+        Self::start_with(name, foreshift, api_type, "")
+    }
+
+    /// The same, with further sections of its configuration.
+    pub fn start_with(name: &str, foreshift: &Foreshift, api_type: &str, more: &str) -> Self {
         let [admin, ingress] = free_ports();
         let (east, west) = (target("east"), target("west"));
         let documented =
@@ -49,7 +54,7 @@ impl Envoy {
             );
             config = config.replace(&documented, &ours);
         }
-        Self::with_config(name, &config, [admin, ingress])
+        Self::with_config(name, &(config + more), [admin, ingress])
     }
 
     /// Starts one with a configuration of one's own, which has the admin endpoint and a listener at these ports.

@@ -30,6 +30,7 @@ pub use foreshift_xds::LayerSettings;
 pub use haproxy::{HaproxyConfig, HaproxyCounters, serve_haproxy};
 pub use http::{HttpConfig, serve_http};
 pub use metrics::{Metric, MetricKind};
+pub use peer::telemetry_gate;
 pub use server::{BoundAddresses, ServeError, Serving, serve};
 pub use shared::{CommandRequest, ServeChannels};
 pub use xds::XdsCounters;

@@ -34,17 +34,20 @@ pub enum Receiver {
     AccessLogs,
     /// OTLP.
     Otlp,
+    /// Envoy's load reporting service.
+    LoadReports,
 }
 
 impl Receiver {
     /// All of them, in the order of their index.
-    pub const ALL: [Self; 2] = [Self::AccessLogs, Self::Otlp];
+    pub const ALL: [Self; 3] = [Self::AccessLogs, Self::Otlp, Self::LoadReports];
 
     /// Its name in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AccessLogs => "als",
             Self::Otlp => "otlp",
+            Self::LoadReports => "lrs",
         }
     }
 
@@ -54,6 +57,7 @@ impl Receiver {
             topic: match self {
                 Self::AccessLogs => "receive/als".into(),
                 Self::Otlp => "receive/otlp".into(),
+                Self::LoadReports => "receive/lrs".into(),
             },
             partition: 0,
         }
