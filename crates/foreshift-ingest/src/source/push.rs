@@ -132,6 +132,11 @@ pub enum PushError {
 }
 
 impl PushSender {
+    /// Takes nothing more: whoever may come again is told so, and what is in the buffer can still be polled.
+    pub fn close(&self) {
+        self.shared.room.close();
+    }
+
     /// Puts a record in whole, waiting for room at most this long.
     ///
     /// # Errors
@@ -296,6 +301,13 @@ impl Partition {
 }
 
 impl PushSource {
+    /// A sender into this buffer.
+    pub fn sender(&self) -> PushSender {
+        PushSender {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
     /// Waits for the first record.
     fn wait(&self, timeout: Duration) -> MutexGuard<'_, VecDeque<Record>> {
         let until = Instant::now() + timeout;
