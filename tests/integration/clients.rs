@@ -1,6 +1,21 @@
 //! Clients of our own, and pages of the documentation for whoever writes another.
 
-use foreshift_tests::Page;
+use std::time::Duration;
+
+use foreshift_tests::{Page, Reader, eventually, workspace};
+
+/// Far longer than a message takes, and long enough to build an example.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+fn is_up(reader: &Reader) {
+    eventually("Foreshift is up", PATIENCE, || {
+        reader.output("foreshift status").status.success().then_some(())
+    });
+}
+
+fn says(reader: &Reader, what: &str) {
+    eventually(what, PATIENCE, || reader.said().contains(what).then_some(()));
+}
 
 #[test]
 fn a_page_is_read_as_its_reader_would() {
@@ -34,4 +49,26 @@ fn a_reader_runs_commands_in_their_order_in_a_directory_with_the_files() {
     let listed = reader.output("ls foreshift.yaml fallback.yaml && foreshift --version");
     assert!(listed.status.success(), "{listed:?}");
     reader.kill("envoy");
+}
+
+#[test]
+fn the_page_of_the_rust_client_does_what_it_says() {
+    let page = Page::read("docs/gateways/rust.md");
+    let mut reader = page.follow("rust", &["foreshift.yaml", "fallback.yaml"]);
+    reader.set("FORESHIFT", &workspace().display().to_string());
+    reader.start("foreshift run");
+    is_up(&reader);
+    reader.start("cargo run");
+    says(&reader, "by your own shares");
+    reader.run("foreshift pin");
+    says(&reader, "by Foreshift's weights");
+    eventually("what was applied is known", PATIENCE, || {
+        let status = reader.output("foreshift status");
+        String::from_utf8_lossy(&status.stdout)
+            .contains("pick-example")
+            .then_some(())
+    });
+    reader.run("foreshift status");
+    reader.run("foreshift unpin");
+    reader.finish();
 }

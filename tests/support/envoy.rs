@@ -14,8 +14,9 @@ const START: Duration = Duration::from_secs(60);
 /// An answer that takes longer is none.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Envoy with the documented configuration `docs/gateways/envoy.yaml`, ports apart. Dropping it kills it.
+/// Envoy with a documented configuration, ports apart. Dropping it kills it.
 pub struct Envoy {
+    name: String,
     child: Child,
     admin: u16,
     ingress: u16,
@@ -30,20 +31,26 @@ impl Envoy {
 
     /// The same, with further sections of its configuration.
     pub fn start_with(name: &str, foreshift: &Foreshift, api_type: &str, more: &str) -> Self {
+        let ports = steered_by(foreshift.grpc_port(), foreshift.receive_port());
+        Self::configured(name, "envoy.yaml", api_type, &ports, more)
+    }
+
+    /// The same, taking weights from one port and sending access logs to another, whoever is there.
+    pub fn between(name: &str, weights: u16, access_logs: u16, api_type: &str) -> Self {
+        Self::documented(name, "envoy.yaml", api_type, &steered_by(weights, access_logs))
+    }
+
+    /// One with a configuration of docs/gateways, where these ports stand for documented ones.
+    pub fn documented(name: &str, file: &str, api_type: &str, ports: &[(&str, u16)]) -> Self {
+        Self::configured(name, file, api_type, ports, "")
+    }
+
+    fn configured(name: &str, file: &str, api_type: &str, ports: &[(&str, u16)], more: &str) -> Self {
         let [admin, ingress] = free_ports();
-        let (east, west) = (target("east"), target("west"));
-        let documented =
-            std::fs::read_to_string(workspace().join("docs/gateways/envoy.yaml")).expect("documented");
-        let ports = [
-            ("9901", admin),
-            ("10000", ingress),
-            ("8081", east),
-            ("8082", west),
-            ("7400", foreshift.grpc_port()),
-            ("7403", foreshift.receive_port()),
-        ];
+        let documented = std::fs::read_to_string(workspace().join("docs/gateways").join(file));
+        let documented = documented.expect("documented");
         let mut config = documented.replace("api_type: DELTA_GRPC", &format!("api_type: {api_type}"));
-        for (documented, ours) in ports {
+        for (documented, ours) in [("9901", admin), ("10000", ingress)].iter().chain(ports) {
             let (documented, ours) = (
                 format!("port_value: {documented}}}"),
                 format!("port_value: {ours}}}"),
@@ -59,28 +66,10 @@ impl Envoy {
 
     /// Starts one with a configuration of one's own, which has the admin endpoint and a listener at these ports.
     pub fn with_config(name: &str, config: &str, [admin, ingress]: [u16; 2]) -> Self {
-        let logs = kept_logs(name);
-        let path = logs.join("envoy.yaml");
-        std::fs::write(&path, config).expect("a file");
-        let child = Command::new(envoy_binary())
-            .arg("-c")
-            .arg(&path)
-            .args([
-                "--concurrency",
-                "1",
-                "--use-dynamic-base-id",
-                "--log-level",
-                "warning",
-                "--log-path",
-            ])
-            .arg(logs.join("envoy.log"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("Envoy starts");
+        std::fs::write(kept_logs(name).join("envoy.yaml"), config).expect("a file");
         let envoy = Self {
-            child,
+            name: name.to_owned(),
+            child: spawn(name),
             admin,
             ingress,
         };
@@ -104,6 +93,19 @@ impl Envoy {
         write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\n\r\n").expect("it can be sent");
         // Long enough for the request to be on its way to its target.
         std::thread::sleep(Duration::from_millis(300));
+    }
+
+    /// Kills it and starts it again.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.child = spawn(&self.name);
+        eventually("Envoy serves", START, || self.answer());
+    }
+
+    fn kill(&mut self) {
+        // Nothing is to be kept, so it need not end in good order.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Who answers a request.
@@ -137,10 +139,18 @@ impl Envoy {
 
 impl Drop for Envoy {
     fn drop(&mut self) {
-        // Nothing is to be kept, so it need not end in good order.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
+}
+
+/// Ports that stand for documented ones: two targets, and where Foreshift is.
+fn steered_by(weights: u16, access_logs: u16) -> [(&'static str, u16); 4] {
+    [
+        ("8081", target("east")),
+        ("8082", target("west")),
+        ("7400", weights),
+        ("7403", access_logs),
+    ]
 }
 
 /// The real Envoy, set up when it is not there.
@@ -156,7 +166,29 @@ pub fn envoy_binary() -> PathBuf {
     String::from_utf8(output.stdout).expect("a path").trim().into()
 }
 
-/// One request on a connection of its own. A chunked body is given back with its chunk sizes.
+/// Starts the binary on the configuration that lies where its log is kept.
+fn spawn(name: &str) -> Child {
+    let logs = kept_logs(name);
+    Command::new(envoy_binary())
+        .arg("-c")
+        .arg(logs.join("envoy.yaml"))
+        .args([
+            "--concurrency",
+            "1",
+            "--use-dynamic-base-id",
+            "--log-level",
+            "warning",
+            "--log-path",
+        ])
+        .arg(logs.join("envoy.log"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("Envoy starts")
+}
+
+/// One request on a connection of its own.
 pub fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(ANSWER)).ok()?;
@@ -170,13 +202,16 @@ pub fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
     reader.read_line(&mut line).ok()?;
     let status = line.split(' ').nth(1)?.parse().ok()?;
     let mut length = None;
+    let mut is_chunked = false;
     loop {
         line.clear();
         reader.read_line(&mut line).ok()?;
         if line.trim().is_empty() {
             break;
         }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+        line.make_ascii_lowercase();
+        is_chunked |= line.starts_with("transfer-encoding: chunked");
+        if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().ok();
         }
     }
@@ -189,7 +224,24 @@ pub fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
         }
         None => drop(std::io::Read::read_to_string(&mut reader, &mut body).ok()?),
     }
+    if is_chunked {
+        body = unchunked(&body)?;
+    }
     Some((status, body))
+}
+
+/// The chunks of a body, put together.
+fn unchunked(mut rest: &str) -> Option<String> {
+    let mut body = String::new();
+    loop {
+        let (size, chunks) = rest.split_once("\r\n")?;
+        let size = usize::from_str_radix(size.trim(), 16).ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+        body.push_str(chunks.get(..size)?);
+        rest = chunks.get(size..)?.strip_prefix("\r\n")?;
+    }
 }
 
 /// A target that takes requests and answers none, for as long as the test runs.
@@ -203,7 +255,7 @@ pub fn silent_target() -> u16 {
     port
 }
 
-/// A target that answers each request with its name, for as long as the test runs.
+/// A target that answers each request with its name, for as long as the test runs; where it listens.
 pub fn target(name: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();

@@ -15,8 +15,10 @@ mod kafka;
 mod page;
 mod places;
 mod records;
+mod relay;
 mod seed;
 mod watcher;
+mod weights;
 
 pub use collector::Collector;
 pub use envoy::{Envoy, ask, envoy_binary, silent_target, target};
@@ -25,8 +27,10 @@ pub use kafka::{DeadLetter, Kafka};
 pub use page::{Page, Reader};
 pub use places::{binary, free_ports, kept_logs, workspace};
 pub use records::{RecordBatches, batch_bytes, signals_of_csv, success};
+pub use relay::Relay;
 pub use seed::Seed;
 pub use watcher::Watcher;
+pub use weights::WeightServer;
 
 use std::time::{Duration, Instant};
 

@@ -203,6 +203,7 @@ impl Default for XdsConfig {
         Self {
             layer: "foreshift".to_owned(),
             ttl: Duration::from_secs(30),
+            groups: Vec::new(),
         }
     }
 }

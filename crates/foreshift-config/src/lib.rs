@@ -34,7 +34,7 @@ pub use origin::{From as OriginFrom, HIDDEN, Origin};
 pub use process::{
     Clock, CollectConfig, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics,
     ProcessConfig, Properties, SignalKind, StartAt, StorageConfig, TimeConfig, Tls, TopicConfig, TopicFormat,
-    XdsConfig, load_process, parse_process, process_schema,
+    XdsConfig, XdsGroup, load_process, parse_process, process_schema,
 };
 pub use text::MAX_DURATION_DAYS;
 

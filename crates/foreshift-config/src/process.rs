@@ -12,7 +12,7 @@ use serde_json::Value;
 pub use self::config::{
     Clock, CollectConfig, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics,
     ProcessConfig, Properties, SignalKind, StartAt, StorageConfig, TimeConfig, Tls, TopicConfig, TopicFormat,
-    XdsConfig,
+    XdsConfig, XdsGroup,
 };
 
 use crate::error::ConfigErrors;

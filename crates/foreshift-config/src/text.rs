@@ -26,6 +26,7 @@ pub(crate) fn check(grammar: &str, text: &str) -> Result<(), String> {
         "name" => check_name(text),
         "pattern" => check_pattern(text),
         "address" => parse_address(text).map(drop),
+        "endpoint" => parse_endpoint(text).map(drop),
         "broker" => check_broker(text),
         "topic" => check_topic(text),
         other => Err(format!("has a grammar that nobody knows: {other}")),
@@ -154,6 +155,16 @@ pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+/// An IP address with a port that can be connected to.
+pub(crate) fn parse_endpoint(text: &str) -> Result<SocketAddr, String> {
+    let usable = |address: &SocketAddr| address.port() > 0 && !address.ip().is_unspecified();
+    SocketAddr::from_str(text).ok().filter(usable).ok_or_else(|| {
+        format!(
+            "expected an IP address with a port such as 10.0.0.7:8080 or [2001:db8::7]:8080, found `{text}`"
+        )
+    })
+}
+
 fn check_broker(text: &str) -> Result<(), String> {
     let bare = text.rsplit_once("://").map_or(text, |(_, rest)| rest);
     let well = bare.rsplit_once(':').is_some_and(|(host, port)| {
@@ -249,6 +260,14 @@ text_type!(
     Address(SocketAddr),
     json_schema!({ "type": "string", "x-grammar": "address" }),
     parse_address,
+    |address: SocketAddr| address.to_string()
+);
+
+text_type!(
+    /// The address of an endpoint.
+    EndpointText(SocketAddr),
+    json_schema!({ "type": "string", "x-grammar": "endpoint" }),
+    parse_endpoint,
     |address: SocketAddr| address.to_string()
 );
 

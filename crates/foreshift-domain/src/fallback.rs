@@ -1,6 +1,8 @@
 //! The fallback configuration as the engine uses it: complete, checked, with every default filled in.
 //! `foreshift-config` reads it from YAML; the engine receives it as an input, so that replay sees every change.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::hash::Digest;
@@ -24,6 +26,9 @@ pub struct Fallback {
     pub routes: Vec<RouteConfig>,
     /// The configured targets, in the order of the file; every target of a route is here.
     pub targets: Vec<TargetConfig>,
+    /// Clusters of Envoy that are told their endpoints, in the order of the file.
+    #[serde(default)]
+    pub eds: Vec<EdsCluster>,
 }
 
 /// Time scales.
@@ -290,6 +295,32 @@ pub struct SyncRequirement {
     pub max: f64,
     /// A lag seen longer ago than this is unknown.
     pub max_age: Duration,
+}
+
+/// A cluster of Envoy whose endpoints are the targets of one route: they go to it with their weights (EDS).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdsCluster {
+    /// Its name, or its `service_name`.
+    pub name: String,
+    /// The route, which has no other cluster.
+    pub route: RouteName,
+    /// Whether secondaries are of a lower priority: they serve when no primary can, whatever their weights.
+    pub strict_priorities: bool,
+    /// The targets of the route, in the order of the file.
+    pub targets: Vec<EdsTarget>,
+}
+
+/// A target whose endpoints a cluster has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdsTarget {
+    /// Its name.
+    pub target: TargetName,
+    /// Primary or secondary.
+    pub role: Role,
+    /// Its share at rest in basis points; over a cluster they sum to 10,000.
+    pub baseline_bp: u32,
+    /// Its endpoints, at least one; no two targets share one.
+    pub endpoints: Vec<SocketAddr>,
 }
 
 /// How telemetry names the target.

@@ -15,7 +15,7 @@ use foreshift_engine::Engine;
 use foreshift_predict::Model;
 use serde::Serialize;
 
-use driver::Replay;
+use driver::{Given, Replay};
 use outputs::Outputs;
 
 /// Arguments of `foreshift-lab replay`.
@@ -109,7 +109,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let max_future = seconds("max-future", args.max_future)?;
     let mut outputs = Outputs::create(args, &fallback)?;
     let engine = Engine::new(1, Arc::clone(&fallback), model);
-    let mut replay = Replay::new(engine, &fallback, lateness, max_future, args.config.is_some());
+    let given = Given {
+        fallback: args.config.is_some(),
+        model: args.model.is_some(),
+    };
+    let mut replay = Replay::new(engine, &fallback, lateness, max_future, given);
     replay.run(source.as_mut(), &mut outputs)?;
     outputs.finish()?;
     if let Some(path) = &args.save_model {

@@ -54,6 +54,15 @@ impl Default for HazardParams {
 }
 
 impl HazardParams {
+    /// The same, believing beforehand what `fleet` has shown, for as long as `days` target-days do not say otherwise.
+    pub(crate) fn believing(self, fleet: &FleetHazard, days: f64) -> Self {
+        Self {
+            fleet_rate_per_day: fleet.rate_per_day(&self),
+            fleet_days: days,
+            ..self
+        }
+    }
+
     pub(crate) fn at_pace(self, pace: f64) -> Self {
         Self {
             half_life_days: self.half_life_days.map(|days| days / pace),

@@ -172,11 +172,16 @@ impl Model {
         ))
     }
 
-    /// The same model under a new name, its count of rows learned since started at nothing.
+    /// The same model under a new name, for another fleet than the one it learned on. How often that one failed is
+    /// what it believes at first, until a target-day has been seen; the record itself, which fades from its last day
+    /// on and knows the hours of that fleet, is left behind. Its count of rows learned starts at nothing.
     #[must_use]
     pub fn released(mut self, name: &str) -> Self {
+        const BELIEF_DAYS: f64 = 1.0;
         name.clone_into(&mut self.name);
         self.rows_learned = 0;
+        self.params.hazard = self.params.hazard.believing(&self.fleet, BELIEF_DAYS);
+        self.fleet = FleetHazard::default();
         self
     }
 

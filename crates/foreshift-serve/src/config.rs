@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use foreshift_xds::LayerSettings;
+use foreshift_xds::{Group, LayerSettings};
 
 use crate::credentials::Credentials;
 
@@ -19,8 +19,18 @@ pub struct ServeConfig {
     pub credentials: Credentials,
     /// How much is allowed.
     pub limits: Limits,
-    /// The layer of weights that Envoy is given.
-    pub xds: LayerSettings,
+    /// What Envoy is given.
+    pub xds: XdsSettings,
+}
+
+/// What Envoy is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct XdsSettings {
+    /// The layer of weights.
+    pub layer: LayerSettings,
+    /// Who is given which routes: a gateway is in the first group that has it, and is given nothing when none has.
+    /// Without groups all are given all.
+    pub groups: Vec<Group>,
 }
 
 /// Bounds of a server. None of tonic's own defaults is relied on: most of them are "no bound".
@@ -28,9 +38,14 @@ pub struct ServeConfig {
 pub struct Limits {
     /// The most connections of one listener; further ones are closed at once.
     pub max_connections: usize,
+    /// The most new connections of one listener in a second; further ones are closed at once.
+    pub max_connects_per_s: u32,
+    /// The most of them from one address, so that one that floods does not keep the others out.
+    pub max_connects_per_peer_per_s: u32,
     /// The most calls in flight on one connection.
     pub max_calls_per_connection: u32,
-    /// The most streams of all connections together; further ones get `RESOURCE_EXHAUSTED`.
+    /// The most streams of all connections together; further ones get `RESOURCE_EXHAUSTED`. One that its client reads
+    /// costs some 16 kB.
     pub max_streams: usize,
     /// The largest message accepted, in bytes. Requests are small: 1,000 names of 512 bytes fit into the default.
     pub max_message_bytes: usize,
@@ -61,8 +76,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 1_024,
+            max_connects_per_s: 512,
+            max_connects_per_peer_per_s: 256,
             max_calls_per_connection: 128,
-            max_streams: 1_024,
+            max_streams: 16_384,
             max_message_bytes: 1 << 20,
             max_header_bytes: 16 << 10,
             stream_window_bytes: 256 << 10,

@@ -1,4 +1,6 @@
-//! Accepted connections: how many, and how long each may live.
+//! Accepted connections: how many, how fast they may come, and how long each may live.
+
+mod admission;
 
 use std::future::Future;
 use std::io;
@@ -15,7 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep, sleep, timeout_at};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
+use self::admission::Admission;
 use crate::config::Limits;
+use crate::counters::ServeCounters;
 
 /// After an accept that failed for want of file descriptors, the next one would fail too: wait instead of spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -29,6 +33,7 @@ pub struct BoundedStream {
     read: u64,
     handshake: Option<Pin<Box<Sleep>>>,
     end: Pin<Box<dyn Future<Output = ()> + Send>>,
+    counters: Arc<ServeCounters>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -37,11 +42,13 @@ impl BoundedStream {
         stream: TcpStream,
         limits: &Limits,
         mut closed: watch::Receiver<bool>,
+        counters: Arc<ServeCounters>,
         permit: OwnedSemaphorePermit,
     ) -> Self {
         // A stream may begin just before the greatest age and then live as long again; beyond that the peer does
         // not read, and so keeps the graceful end from reaching it.
         let latest = Instant::now() + limits.max_connection_age * 2 + limits.shutdown_grace;
+        ServeCounters::add(&counters.connections);
         Self {
             stream,
             read: 0,
@@ -50,6 +57,7 @@ impl BoundedStream {
                 // Elapsed or closed: both end the connection, and so does a server that is gone.
                 let _ = timeout_at(latest, closed.wait_for(|closed| *closed)).await;
             }),
+            counters,
             _permit: permit,
         }
     }
@@ -62,10 +70,20 @@ impl BoundedStream {
             .handshake
             .as_mut()
             .is_some_and(|handshake| handshake.as_mut().poll(cx).is_ready());
+        if late {
+            self.handshake = None;
+            ServeCounters::add(&self.counters.connections_silent);
+        }
         if late || self.end.as_mut().poll(cx).is_ready() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         Ok(())
+    }
+}
+
+impl Drop for BoundedStream {
+    fn drop(&mut self) {
+        ServeCounters::add(&self.counters.connections_ended);
     }
 }
 
@@ -119,38 +137,77 @@ impl Connected for BoundedStream {
     }
 }
 
-/// Connections of a listener, never more at a time than `limits` allow: what is over is closed at once, so that
-/// its client knows. All are closed when `closed` turns true or its sender is gone.
+/// Connections of a listener, never more at a time, nor faster, than `limits` allow: what is over is closed at once, so
+/// that its client knows. All are closed when `closed` turns true or its sender is gone.
 pub fn accepted(
     listener: TcpListener,
     limits: Limits,
     closed: watch::Receiver<bool>,
 ) -> impl Stream<Item = io::Result<BoundedStream>> {
-    let permits = Arc::new(Semaphore::new(limits.max_connections));
-    unfold((listener, permits), move |(listener, permits)| {
-        let (limits, closed) = (limits.clone(), closed.clone());
-        async move {
-            loop {
-                let stream = match listener.accept().await {
-                    Ok((stream, _)) => stream,
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
-                        sleep(ACCEPT_PAUSE).await;
-                        continue;
-                    }
-                };
-                let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-                    tracing::warn!(
-                        max = limits.max_connections,
-                        "too many connections: one was closed"
-                    );
+    counted(listener, limits, closed, Arc::default())
+}
+
+/// The same, counted.
+pub(crate) fn counted(
+    listener: TcpListener,
+    limits: Limits,
+    closed: watch::Receiver<bool>,
+    counters: Arc<ServeCounters>,
+) -> impl Stream<Item = io::Result<BoundedStream>> {
+    let door = Door {
+        listener,
+        permits: Arc::new(Semaphore::new(limits.max_connections)),
+        admission: Admission::new(
+            limits.max_connects_per_s,
+            limits.max_connects_per_peer_per_s,
+            std::time::Instant::now(),
+        ),
+        limits,
+        closed,
+        counters,
+    };
+    unfold(door, |mut door| async { Some((Ok(door.next().await), door)) })
+}
+
+/// Where connections come in.
+struct Door {
+    listener: TcpListener,
+    permits: Arc<Semaphore>,
+    admission: Admission,
+    limits: Limits,
+    closed: watch::Receiver<bool>,
+    counters: Arc<ServeCounters>,
+}
+
+impl Door {
+    /// The next that may come in.
+    async fn next(&mut self) -> BoundedStream {
+        loop {
+            let (stream, peer) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(ACCEPT_PAUSE).await;
                     continue;
-                };
-                // Weights are small and urgent; a failure to say so costs some milliseconds.
-                let _ = stream.set_nodelay(true);
-                let bounded = BoundedStream::new(stream, &limits, closed, permit);
-                return Some((Ok(bounded), (listener, permits)));
+                }
+            };
+            if !self.admission.admits(peer.ip(), std::time::Instant::now()) {
+                // Counted, not logged: a flood would flood the log too.
+                ServeCounters::add(&self.counters.connections_too_fast);
+                continue;
             }
+            let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+                ServeCounters::add(&self.counters.connections_too_many);
+                tracing::warn!(
+                    max = self.limits.max_connections,
+                    "too many connections: one was closed"
+                );
+                continue;
+            };
+            // Weights are small and urgent; a failure to say so costs some milliseconds.
+            let _ = stream.set_nodelay(true);
+            let (closed, counters) = (self.closed.clone(), Arc::clone(&self.counters));
+            return BoundedStream::new(stream, &self.limits, closed, counters, permit);
         }
-    })
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use foreshift_domain::Digest;
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
@@ -50,7 +51,7 @@ pub struct Credentials {
 #[derive(Clone)]
 struct Known {
     secret: Secret,
-    principal: Principal,
+    principal: Arc<Principal>,
 }
 
 /// What a peer shows, as SHA-256 in hexadecimal digits: the secret itself is not kept.
@@ -154,17 +155,17 @@ impl Credentials {
     }
 
     /// The peer with that token.
-    pub(crate) fn by_token(&self, token: &[u8]) -> Option<&Principal> {
+    pub(crate) fn by_token(&self, token: &[u8]) -> Option<&Arc<Principal>> {
         self.find(&Secret::Token(Digest::of(token).to_string()))
     }
 
     /// The peer with that certificate, given as DER. That its authority is ours was checked in the handshake.
-    pub(crate) fn by_certificate(&self, der: &[u8]) -> Option<&Principal> {
+    pub(crate) fn by_certificate(&self, der: &[u8]) -> Option<&Arc<Principal>> {
         self.find(&Secret::Certificate(Digest::of(der).to_string()))
     }
 
     /// Looks at every peer, whichever it is: the time taken says nothing about what was found.
-    fn find(&self, shown: &Secret) -> Option<&Principal> {
+    fn find(&self, shown: &Secret) -> Option<&Arc<Principal>> {
         self.peers.iter().flatten().fold(None, |found, known| {
             if alike(&known.secret, shown) {
                 Some(&known.principal)
@@ -255,12 +256,12 @@ fn parse_peer(line: &str) -> Result<Known, &'static str> {
         .collect::<Result<_, _>>()?;
     Ok(Known {
         secret,
-        principal: Principal {
+        principal: Arc::new(Principal {
             name: name.to_owned(),
             roles,
             scope: scope.map(|scope| scope.split(',').map(str::to_owned).collect()),
             authenticated: true,
-        },
+        }),
     })
 }
 

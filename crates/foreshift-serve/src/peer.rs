@@ -14,7 +14,7 @@ const BEARER: &str = "Bearer ";
 /// known of its connection.
 pub fn telemetry_gate(
     credentials: Credentials,
-) -> impl Fn(Request<()>) -> Result<(), Status> + Clone + Send + Sync + 'static {
+) -> impl Fn(Request<()>) -> Result<(), Status> + Send + Sync + 'static {
     let authenticator = Authenticator::new(credentials, Principal::anonymous());
     move |call| {
         authenticator
@@ -24,25 +24,24 @@ pub fn telemetry_gate(
 }
 
 /// Finds out who is calling on one listener.
-#[derive(Clone)]
 pub(crate) struct Authenticator {
     credentials: Credentials,
     /// Who everyone is, where no credentials are configured.
-    uncredentialed: Principal,
+    uncredentialed: Arc<Principal>,
 }
 
 impl Authenticator {
     pub(crate) fn new(credentials: Credentials, uncredentialed: Principal) -> Self {
         Self {
             credentials,
-            uncredentialed,
+            uncredentialed: Arc::new(uncredentialed),
         }
     }
 
     /// Puts the principal into the call. A wrong token is refused here, whatever is asked for.
     pub(crate) fn authenticate(&self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let principal = self.principal(&request)?;
-        request.extensions_mut().insert(Arc::new(principal));
+        request.extensions_mut().insert(principal);
         Ok(request)
     }
 
@@ -57,9 +56,9 @@ impl Authenticator {
         Ok(request)
     }
 
-    fn principal(&self, request: &Request<()>) -> Result<Principal, Status> {
+    fn principal(&self, request: &Request<()>) -> Result<Arc<Principal>, Status> {
         if !self.credentials.are_configured() {
-            return Ok(self.uncredentialed.clone());
+            return Ok(Arc::clone(&self.uncredentialed));
         }
         if let Some(value) = request.metadata().get("authorization") {
             return value
@@ -72,7 +71,7 @@ impl Authenticator {
         }
         let certificates = request.peer_certs();
         let Some(certificate) = certificates.as_ref().and_then(|chain| chain.first()) else {
-            return Ok(Principal::nobody());
+            return Ok(Arc::new(Principal::nobody()));
         };
         self.credentials
             .by_certificate(certificate)

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryServiceServer;
+use envoy_types::pb::envoy::service::endpoint::v3::endpoint_discovery_service_server::EndpointDiscoveryServiceServer;
 use envoy_types::pb::envoy::service::runtime::v3::runtime_discovery_service_server::RuntimeDiscoveryServiceServer;
 use foreshift_proto::FILE_DESCRIPTOR_SET;
 use foreshift_proto::v1::operator_service_server::OperatorServiceServer;
@@ -23,7 +24,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::access::{Action, Principal};
 use crate::config::{Limits, ServeConfig};
-use crate::connections::accepted;
+use crate::connections::counted;
 use crate::operator::Operator;
 use crate::peer::Authenticator;
 use crate::predictions::Predictions;
@@ -122,7 +123,8 @@ pub async fn serve(
     let ready = channels.ready.clone();
     let shared = Arc::new(Shared::new(channels, config.limits.clone(), is_stopping.clone()));
     let xds = Xds {
-        layer: follow(&shared, config.xds.clone()),
+        offers: follow(&shared, config.xds.clone()),
+        settings: Arc::new(config.xds.clone()),
         shared: Arc::clone(&shared),
     };
     let start = ListenerStart {
@@ -216,7 +218,13 @@ impl ListenerStart<'_> {
         health
             .set_service_status(WHOLE_SERVER, ServingStatus::NotServing)
             .await;
-        let incoming = accepted(listener, self.config.limits.clone(), self.closed.clone());
+        let counters = Arc::clone(&self.shared.channels.counters);
+        let incoming = counted(
+            listener,
+            self.config.limits.clone(),
+            self.closed.clone(),
+            counters,
+        );
         let mut stopping = self.stopping.clone();
         listeners.spawn(async move {
             // A sender that is gone stops the server too.
@@ -239,13 +247,17 @@ impl ListenerStart<'_> {
         } else {
             Principal::anonymous()
         };
-        let authenticator = Authenticator::new(self.config.credentials.clone(), uncredentialed);
+        // Shared: services are cloned for each call.
+        let authenticator = Arc::new(Authenticator::new(
+            self.config.credentials.clone(),
+            uncredentialed,
+        ));
         let authenticated = {
-            let authenticator = authenticator.clone();
+            let authenticator = Arc::clone(&authenticator);
             move |request| authenticator.authenticate(request)
         };
         let for_health = {
-            let authenticator = authenticator.clone();
+            let authenticator = Arc::clone(&authenticator);
             move |request| authenticator.authenticate_for(request, Action::CheckHealth)
         };
         let for_reflection = move |request| authenticator.authenticate_for(request, Action::Reflect);
@@ -260,6 +272,7 @@ impl ListenerStart<'_> {
         let status = StatusServiceServer::new(StatusReader(Arc::clone(self.shared)));
         let ads = AggregatedDiscoveryServiceServer::new(self.xds.clone());
         let rtds = RuntimeDiscoveryServiceServer::new(self.xds.clone());
+        let eds = EndpointDiscoveryServiceServer::new(self.xds.clone());
         let operator = with_operator.then(|| {
             let service = OperatorServiceServer::new(Operator(Arc::clone(self.shared)));
             InterceptedService::new(
@@ -295,6 +308,10 @@ impl ListenerStart<'_> {
             ))
             .add_service(InterceptedService::new(
                 rtds.max_decoding_message_size(max_bytes),
+                authenticated.clone(),
+            ))
+            .add_service(InterceptedService::new(
+                eds.max_decoding_message_size(max_bytes),
                 authenticated,
             ))
             .add_optional_service(operator);

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use foreshift_domain::Applied;
 use foreshift_domain::command::{Command, CommandResult};
+use foreshift_domain::fallback::EdsCluster;
 use foreshift_domain::published::Published;
 use foreshift_domain::weights::RouteWeights;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch};
 use tonic::Status;
 
 use crate::config::Limits;
-use crate::xds::XdsCounters;
+use crate::counters::ServeCounters;
 
 /// A command and where its result goes.
 #[derive(Debug)]
@@ -29,14 +30,16 @@ pub struct ServeChannels {
     /// Every published version of a route, sent before the state that holds it. A watcher that keeps up sees all
     /// of them; one that lags falls back to `published`.
     pub changes: broadcast::Receiver<Arc<RouteWeights>>,
+    /// The clusters of Envoy that are told their endpoints.
+    pub eds: watch::Receiver<Arc<[EdsCluster]>>,
     /// Commands; bounded, and never waited for.
     pub commands: mpsc::Sender<CommandRequest>,
     /// What gateways say; bounded, and never waited for.
     pub applied: mpsc::Sender<Applied>,
     /// Whether the process is ready to serve.
     pub ready: watch::Receiver<bool>,
-    /// What xDS clients do, counted.
-    pub xds: Arc<XdsCounters>,
+    /// What clients do, counted.
+    pub counters: Arc<ServeCounters>,
 }
 
 /// What every service holds.

@@ -17,6 +17,7 @@ use tokio::time::{Sleep, sleep};
 use tonic::{Request, Response, Status};
 
 use crate::access::{Action, Resource};
+use crate::counters::ServeCounters;
 use crate::peer::authorize;
 use crate::shared::{Shared, filter, page_size};
 use crate::weight_watch::WeightWatch;
@@ -44,10 +45,16 @@ impl v1::route_weight_service_server::RouteWeightService for Weights {
         } else {
             Bound::Excluded(asked.page_token.as_str())
         };
-        let mut rest = published
-            .routes
-            .range::<str, _>((start, Bound::Unbounded))
-            .filter(|(route, _)| wanted.as_ref().is_none_or(|wanted| wanted.contains(*route)));
+        let from = (start, Bound::Unbounded);
+        let mut rest: Box<dyn Iterator<Item = _> + Send> = match &wanted {
+            // Looked up by name: a gateway asks for a few of many.
+            Some(wanted) => Box::new(
+                wanted
+                    .range::<str, _>(from)
+                    .filter_map(|route| published.routes.get_key_value(route)),
+            ),
+            None => Box::new(published.routes.range::<str, _>(from)),
+        };
         let page: Vec<_> = rest.by_ref().take(size).collect();
         let next_page_token = match (page.last(), rest.next()) {
             (Some((route, _)), Some(_)) => route.as_str().to_owned(),
@@ -133,6 +140,7 @@ struct Watcher {
     /// Whether the feed still has a sender; without one, the state alone is followed.
     has_feed: bool,
     max_backlog: usize,
+    counters: Arc<ServeCounters>,
     stopping: watch::Receiver<bool>,
     end: Pin<Box<Sleep>>,
     _permit: OwnedSemaphorePermit,
@@ -154,6 +162,7 @@ impl Watcher {
             changes,
             has_feed: true,
             max_backlog: shared.limits.max_watch_backlog,
+            counters: Arc::clone(&shared.channels.counters),
             stopping: shared.stopping.clone(),
             end: Box::pin(sleep(shared.limits.max_connection_age)),
             _permit: permit,
@@ -216,6 +225,7 @@ impl Watcher {
 
     /// The watcher is too far behind to be told every version.
     fn skip_to_latest(&mut self) {
+        ServeCounters::add(&self.counters.watches_skipped);
         self.changes = self.changes.resubscribe();
         let latest = Arc::clone(&self.published.borrow_and_update());
         self.watch.catch_up(latest);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, Resource as WireResource,
 };
@@ -32,14 +33,20 @@ struct InFlight {
     nonce: String,
     versions: Vec<(String, Option<String>)>,
     carries: Arc<[(RouteName, Version)]>,
+    /// Without bodies, to keep alive what the client has.
+    is_renewal: bool,
 }
 
 impl Session for DeltaSession {
     type Request = DeltaDiscoveryRequest;
     type Response = DeltaDiscoveryResponse;
 
-    fn client(request: &DeltaDiscoveryRequest) -> Option<&str> {
-        request.node.as_ref().map(|client| client.id.as_str())
+    fn client(request: &DeltaDiscoveryRequest) -> Option<&Node> {
+        request.node.as_ref()
+    }
+
+    fn type_url(request: &DeltaDiscoveryRequest) -> &str {
+        &request.type_url
     }
 
     fn request(
@@ -47,9 +54,6 @@ impl Session for DeltaSession {
         request: DeltaDiscoveryRequest,
         resources: &Resources,
     ) -> Told<DeltaDiscoveryResponse> {
-        if request.type_url != resources.type_url {
-            return Told::default();
-        }
         let answer = self.settle(&request);
         for name in request.resource_names_unsubscribe {
             self.subscribed.remove(&name);
@@ -88,12 +92,14 @@ impl Session for DeltaSession {
             self.told.insert(name.clone(), version.clone());
             versions.push((name, version));
         }
-        self.send(response, versions, resources)
+        self.send(response, versions, false, resources)
     }
 
     fn lapse(&mut self) {
-        self.told.clear();
-        self.accepted.clear();
+        // What the client refused it does not have, and is not told again.
+        for (name, _) in std::mem::take(&mut self.accepted) {
+            self.told.remove(&name);
+        }
     }
 
     fn renew(&mut self, resources: &Resources) -> Option<DeltaDiscoveryResponse> {
@@ -112,17 +118,42 @@ impl Session for DeltaSession {
             response.resources.push(renewed);
             versions.push((name.clone(), Some(version.clone())));
         }
-        self.send(response, versions, resources)
+        self.send(response, versions, true, resources)
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    fn held(&self, resources: &Resources) -> Vec<(RouteName, Version)> {
+        let is_held = |(name, version): &(&String, &String)| {
+            let now = resources.by_name.get(*name);
+            now.is_some_and(|resource| resource.version == **version)
+        };
+        let held = self.accepted.iter().filter(is_held);
+        carried(resources, held.map(|(name, _)| name))
     }
 }
 
 impl DeltaSession {
     /// Takes what the request says of the answer in flight; one that says it of another is not looked at.
     fn settle(&mut self, request: &DeltaDiscoveryRequest) -> Option<Answer> {
-        let in_flight = self
-            .in_flight
-            .take_if(|in_flight| in_flight.nonce == request.response_nonce)?;
+        if request.response_nonce.is_empty() {
+            return None;
+        }
+        let answered = |in_flight: &mut InFlight| in_flight.nonce == request.response_nonce;
+        let Some(in_flight) = self.in_flight.take_if(answered) else {
+            return Some(Answer::Stale);
+        };
         if let Some(refused) = &request.error_detail {
+            if in_flight.is_renewal {
+                // It came after what it renews had expired, and says nothing of the weights: tell them again, whole.
+                for (name, _) in &in_flight.versions {
+                    self.told.remove(name);
+                    self.accepted.remove(name);
+                }
+                return None;
+            }
             return Some(Answer::Refused(in_flight.carries, reason(refused)));
         }
         for (name, version) in in_flight.versions {
@@ -148,6 +179,7 @@ impl DeltaSession {
         &mut self,
         mut response: DeltaDiscoveryResponse,
         versions: Vec<(String, Option<String>)>,
+        is_renewal: bool,
         resources: &Resources,
     ) -> Option<DeltaDiscoveryResponse> {
         if versions.is_empty() {
@@ -158,8 +190,9 @@ impl DeltaSession {
         response.type_url.clone_from(&resources.type_url);
         self.in_flight = Some(InFlight {
             nonce: response.nonce.clone(),
-            carries: carried(resources, versions.iter().map(|(name, _)| name)),
+            carries: carried(resources, versions.iter().map(|(name, _)| name)).into(),
             versions,
+            is_renewal,
         });
         Some(response)
     }

@@ -15,7 +15,7 @@ use prost::Name;
 use crate::resources::{Resource, Resources};
 
 /// So many characters of the hash are the version.
-const VERSION_CHARS: usize = 16;
+pub(crate) const VERSION_CHARS: usize = 16;
 
 /// How the layer is called, and how long it lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,15 +25,6 @@ pub struct LayerSettings {
     pub name: String,
     /// An Envoy that hears nothing for so long drops the layer.
     pub ttl: Duration,
-}
-
-impl Default for LayerSettings {
-    fn default() -> Self {
-        Self {
-            name: "foreshift".to_owned(),
-            ttl: Duration::from_secs(30),
-        }
-    }
 }
 
 /// The layer of these routes. A route is in it when it may be steered (mode `auto`, or weights that a person fixed) and
@@ -67,7 +58,8 @@ pub fn layer<'a>(
     }
 }
 
-fn is_steered(route: &RouteWeights, now: Timestamp) -> bool {
+/// Whether its weights are to be used: it may be steered, or a person fixed them, and they still hold.
+pub(crate) fn is_steered(route: &RouteWeights, now: Timestamp) -> bool {
     let fixed = || {
         let mut targets = route.targets.iter();
         targets.any(|target| target.weight_bp != target.baseline_bp)

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::google::rpc::Status;
 use foreshift_domain::RouteName;
 use foreshift_domain::weights::Version;
 
 use crate::resources::Resources;
 
-/// The most names that one stream may subscribe to: there is one layer, some proxies ask for a few.
-pub const MAX_SUBSCRIPTIONS: usize = 64;
+/// The most names that a stream may subscribe to of one type. There is one layer, but clusters are many, and who takes
+/// all its clusters' endpoints from one place asks here for those of others too.
+pub const MAX_SUBSCRIPTIONS: usize = 512;
 /// Of a client's reason to refuse, so much is kept.
 const MAX_REASON_BYTES: usize = 512;
 
@@ -20,6 +22,8 @@ pub enum Answer {
     Accepted(Arc<[(RouteName, Version)]>),
     /// It refused these, for a reason, and goes on with the ones before.
     Refused(Arc<[(RouteName, Version)]>, String),
+    /// It answered another response than the last one; that says nothing.
+    Stale,
 }
 
 /// What follows from a request.
@@ -47,10 +51,13 @@ pub trait Session: Default {
     /// What it gets.
     type Response;
 
-    /// The id by which the client names itself in this request; the first of a stream must, others may.
-    fn client(request: &Self::Request) -> Option<&str>;
+    /// Who the client says it is in this request; in the first of a stream it must, in others it may.
+    fn client(request: &Self::Request) -> Option<&Node>;
 
-    /// Takes a request. One of a type that is not served is ignored.
+    /// What the request is about.
+    fn type_url(request: &Self::Request) -> &str;
+
+    /// Takes a request of this type.
     fn request(&mut self, request: Self::Request, resources: &Resources) -> Told<Self::Response>;
 
     /// What to send after resources changed; `None` when there is nothing new, or an answer is in flight.
@@ -62,6 +69,13 @@ pub trait Session: Default {
     /// What to send so that what the client has stays alive; `None` when there is nothing to renew, or an answer is in
     /// flight, which renews as well.
     fn renew(&mut self, resources: &Resources) -> Option<Self::Response>;
+
+    /// Whether an answer is in flight.
+    fn is_waiting(&self) -> bool;
+
+    /// Of what is there, the versions that the client has: what it accepted may carry newer ones since, where the
+    /// weights of a newer version are the same.
+    fn held(&self, resources: &Resources) -> Vec<(RouteName, Version)>;
 }
 
 /// Nonces count the answers of a stream.
@@ -83,7 +97,7 @@ pub(crate) fn reason(status: &Status) -> String {
 pub(crate) fn carried<'a>(
     resources: &Resources,
     names: impl Iterator<Item = &'a String>,
-) -> Arc<[(RouteName, Version)]> {
+) -> Vec<(RouteName, Version)> {
     let found = names.filter_map(|name| resources.by_name.get(name));
     found
         .flat_map(|resource| resource.carries.iter().cloned())

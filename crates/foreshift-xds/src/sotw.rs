@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::service::discovery::v3::{
     DiscoveryRequest, DiscoveryResponse, Resource as WireResource,
 };
@@ -22,8 +23,10 @@ const READS_WRAPPED: &str = "xds.config.supports-resource-in-sotw";
 pub struct SotwSession {
     names: BTreeSet<String>,
     reads_wrapped: bool,
-    /// Names and versions as last told.
+    /// The versions last told, accepted or not.
     told: Option<String>,
+    /// The versions that the client goes on with.
+    accepted: Option<String>,
     in_flight: Option<Arc<[(RouteName, Version)]>>,
     answers: u64,
 }
@@ -32,14 +35,15 @@ impl Session for SotwSession {
     type Request = DiscoveryRequest;
     type Response = DiscoveryResponse;
 
-    fn client(request: &DiscoveryRequest) -> Option<&str> {
-        request.node.as_ref().map(|client| client.id.as_str())
+    fn client(request: &DiscoveryRequest) -> Option<&Node> {
+        request.node.as_ref()
+    }
+
+    fn type_url(request: &DiscoveryRequest) -> &str {
+        &request.type_url
     }
 
     fn request(&mut self, request: DiscoveryRequest, resources: &Resources) -> Told<DiscoveryResponse> {
-        if request.type_url != resources.type_url {
-            return Told::default();
-        }
         if let Some(client) = &request.node {
             self.reads_wrapped = client
                 .client_features
@@ -48,11 +52,17 @@ impl Session for SotwSession {
         }
         // An answer to an older response is overtaken: the client sends another for the newest.
         if self.answers > 0 && request.response_nonce != nonce(self.answers) {
-            return Told::default();
+            return Told {
+                answer: Some(Answer::Stale),
+                response: None,
+            };
         }
         let answer = self.in_flight.take().map(|carries| match &request.error_detail {
             Some(refused) => Answer::Refused(carries, reason(refused)),
-            None => Answer::Accepted(carries),
+            None => {
+                self.accepted.clone_from(&self.told);
+                Answer::Accepted(carries)
+            }
         });
         let names: BTreeSet<String> = request
             .resource_names
@@ -62,6 +72,7 @@ impl Session for SotwSession {
         if names != self.names {
             self.names = names;
             self.told = None;
+            self.accepted = None;
         }
         Told {
             answer,
@@ -90,6 +101,17 @@ impl Session for SotwSession {
         }
         Some(self.send(told, resources))
     }
+
+    fn is_waiting(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    fn held(&self, resources: &Resources) -> Vec<(RouteName, Version)> {
+        match self.version(resources) {
+            version @ Some(_) if version == self.accepted => carried(resources, self.names.iter()),
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl SotwSession {
@@ -103,7 +125,7 @@ impl SotwSession {
     fn send(&mut self, version: String, resources: &Resources) -> DiscoveryResponse {
         self.answers += 1;
         self.told = Some(version.clone());
-        self.in_flight = Some(carried(resources, self.names.iter()));
+        self.in_flight = Some(carried(resources, self.names.iter()).into());
         DiscoveryResponse {
             version_info: version,
             resources: self

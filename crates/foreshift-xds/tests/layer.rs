@@ -6,11 +6,11 @@
 )]
 
 use envoy_types::pb::envoy::service::runtime::v3::Runtime;
-use foreshift_domain::Timestamp;
 use foreshift_domain::decision::Reason;
 use foreshift_domain::fallback::{Mode, Role};
 use foreshift_domain::prediction::ModelVersion;
 use foreshift_domain::weights::{RouteWeights, TargetWeight, Version};
+use foreshift_domain::{Duration, Timestamp};
 use foreshift_xds::{LayerSettings, Resource, layer};
 use prost::Message;
 
@@ -45,7 +45,10 @@ fn route(mode: Mode, first_bp: u32) -> RouteWeights {
 }
 
 fn resource(route: &RouteWeights, now: Timestamp) -> Resource {
-    let settings = LayerSettings::default();
+    let settings = LayerSettings {
+        name: "foreshift".to_owned(),
+        ttl: Duration::from_secs(30),
+    };
     let mut resources = layer(&settings, std::iter::once(route), now);
     resources
         .by_name

@@ -18,7 +18,9 @@ use envoy_types::pb::google::protobuf::Any;
 use envoy_types::pb::google::rpc::Status;
 use foreshift_domain::Duration;
 use foreshift_domain::weights::Version;
-use foreshift_xds::{Answer, DeltaSession, MAX_SUBSCRIPTIONS, Resource, Resources, Session, SotwSession};
+use foreshift_xds::{
+    Aggregated, Answer, DeltaSession, MAX_SUBSCRIPTIONS, Resource, Resources, Session, SotwSession,
+};
 use proptest::prelude::*;
 use prost::Message;
 
@@ -152,7 +154,8 @@ fn a_name_subscribed_to_again_is_told_again_and_answers_to_other_nonces_say_noth
         .expect("told");
     let mut stale = answer(&first, None);
     stale.response_nonce = "another".to_owned();
-    assert_eq!(session.request(stale, &resources(&[("a", 1)])).answer, None);
+    let told = session.request(stale, &resources(&[("a", 1)]));
+    assert_eq!(told.answer, Some(Answer::Stale));
     session.request(answer(&first, None), &resources(&[("a", 1)]));
     let again = session
         .request(subscribe(&["a"]), &resources(&[("a", 1)]))
@@ -181,6 +184,21 @@ fn what_may_have_expired_is_told_again_whole() {
 }
 
 #[test]
+fn a_renewal_that_came_too_late_is_no_refusal_and_is_made_up_for() {
+    let now = resources(&[("a", 1)]);
+    let mut session = DeltaSession::default();
+    let first = session.request(subscribe(&["a"]), &now).response.expect("told");
+    session.request(answer(&first, None), &now);
+    let renewal = session.renew(&now).expect("a renewal");
+    let told = session.request(answer(&renewal, Some("a resource without a body")), &now);
+    assert_eq!(told.answer, None, "it is not the weights that were refused");
+    let again = told.response.expect("told again");
+    assert!(again.resources[0].resource.is_some(), "whole");
+    let told = session.request(answer(&again, Some("no such key")), &now);
+    assert!(matches!(told.answer, Some(Answer::Refused(..))) && told.response.is_none());
+}
+
+#[test]
 fn subscriptions_are_bounded_and_other_types_are_not_answered() {
     let mut session = DeltaSession::default();
     let names: Vec<String> = (0..10_000).map(|number| format!("n{number}")).collect();
@@ -193,8 +211,8 @@ fn subscriptions_are_bounded_and_other_types_are_not_answered() {
     let mut other = subscribe(&["a"]);
     other.type_url = "type.googleapis.com/envoy.config.cluster.v3.Cluster".to_owned();
     assert_eq!(
-        DeltaSession::default()
-            .request(other, &resources(&[("a", 1)]))
+        Aggregated::<DeltaSession>::default()
+            .request(other, &[resources(&[("a", 1)])])
             .response,
         None
     );

@@ -92,7 +92,7 @@ pub(crate) struct Running {
 pub(crate) async fn start(config: &ProcessConfig, fallback: Arc<Fallback>) -> anyhow::Result<Running> {
     let storage = Storage::open(&config.storage.dir)?;
     let (inbox, senders) = Inbox::new();
-    let (outlets, readers) = Outlets::new(&storage)?;
+    let (outlets, readers) = Outlets::new(&storage, &fallback)?;
     let (stop, stopping) = watch::channel(false);
     let (ready, is_ready) = watch::channel(false);
     let (receivers, received) = receivers(config)?;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use foreshift_config::{ListenConfig, ProcessConfig};
+use foreshift_config::{ListenConfig, ProcessConfig, XdsConfig};
 use foreshift_ingest::receive::Receivers;
 use foreshift_serve::{
-    BoundAddresses, CredentialFiles, Credentials, CredentialsError, HaproxyConfig, HaproxyCounters,
-    HttpConfig, LayerSettings, Limits, ServeChannels, ServeConfig, Serving, TlsFiles, XdsCounters,
+    BoundAddresses, CredentialFiles, Credentials, CredentialsError, Group, HaproxyConfig, HaproxyCounters,
+    HttpConfig, LayerSettings, Limits, ServeChannels, ServeConfig, ServeCounters, Serving, TlsFiles,
+    XdsSettings,
 };
 use tokio::sync::watch;
 
@@ -43,19 +44,17 @@ pub(crate) async fn start(
         operator_listen: Some(listen.operator.address),
         credentials,
         limits: Limits::default(),
-        xds: LayerSettings {
-            name: config.xds.layer.clone(),
-            ttl: config.xds.ttl,
-        },
+        xds: xds(&config.xds),
     };
-    let xds = Arc::new(XdsCounters::default());
+    let counters = Arc::new(ServeCounters::default());
     let channels = ServeChannels {
         published: readers.published.clone(),
         changes: readers.feed.subscribe(),
+        eds: readers.eds,
         commands: senders.commands,
         applied: senders.applied,
         ready: ready.clone(),
-        xds: Arc::clone(&xds),
+        counters: Arc::clone(&counters),
     };
     let grpc = foreshift_serve::serve(serve, channels, until(stopping.clone())).await?;
     tracing::info!(grpc = %grpc.addresses.listen, operator = %grpc.addresses.operator, "listening");
@@ -77,7 +76,7 @@ pub(crate) async fn start(
     };
     let http = match &listen.http {
         Some(listener) => {
-            let extra = Arc::new(move || [metrics.export(), xds.export(), asked.export()].concat());
+            let extra = Arc::new(move || [metrics.export(), counters.export(), asked.export()].concat());
             let config = HttpConfig::new(listener.address);
             let http =
                 foreshift_serve::serve_http(config, readers.published, ready, extra, until(stopping.clone()))
@@ -101,6 +100,22 @@ pub(crate) async fn start(
         haproxy,
         receiving,
     })
+}
+
+/// What Envoy is given.
+pub(crate) fn xds(config: &XdsConfig) -> XdsSettings {
+    let groups = config.groups.iter().map(|group| Group {
+        name: group.name.clone(),
+        gateways: group.nodes.clone(),
+        routes: group.routes.clone(),
+    });
+    XdsSettings {
+        layer: LayerSettings {
+            name: config.layer.clone(),
+            ttl: config.ttl,
+        },
+        groups: groups.collect(),
+    }
 }
 
 impl Servers {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use foreshift_domain::fallback::{
-    Discover, DiscoverRule, Fallback, FleetLimits, Learning, Mode, Role, RouteConfig, RouteTarget,
+    Discover, DiscoverRule, EdsCluster, EdsTarget, Fallback, FleetLimits, Learning, Mode, Role, RouteConfig,
+    RouteTarget,
 };
 use foreshift_domain::{Digest, RouteName, TargetName};
 
@@ -36,6 +37,7 @@ pub(super) fn fallback(written: &mut FallbackFile, text: &str, report: &mut Repo
         }
         routes.push(self::route(route, &timing, &at, &mut targets, report));
     }
+    let eds = eds(written, &routes, &targets, report);
     let targets = targets.finish(report);
     let fleet = fleet(written, routes.len(), targets.len(), report);
     let discover = discover(written, &timing, report);
@@ -57,7 +59,54 @@ pub(super) fn fallback(written: &mut FallbackFile, text: &str, report: &mut Repo
         discover,
         routes,
         targets,
+        eds,
     }
+}
+
+/// Clusters that are told their endpoints. Targets are shared by routes, so this looks at all routes first.
+fn eds(
+    written: &FallbackFile,
+    routes: &[RouteConfig],
+    targets: &Targets,
+    report: &mut Report<'_>,
+) -> Vec<EdsCluster> {
+    let mut clusters: Vec<EdsCluster> = Vec::new();
+    for (i, (file, route)) in written.routes.iter().zip(routes).enumerate() {
+        let Some(eds) = &file.eds else { continue };
+        let at = At::default().key("routes").index(i);
+        if let Some(other) = clusters.iter().find(|other| other.name == eds.cluster) {
+            report.error(
+                &at.key("eds").key("cluster"),
+                format!(
+                    "the cluster `{}` belongs to the route `{}` already",
+                    eds.cluster, other.route
+                ),
+                "endpoints have one weight: give each route a cluster of its own",
+            );
+        }
+        let with_endpoints = |(j, target): (usize, &RouteTarget)| {
+            let endpoints = targets.endpoints(target.target.as_str());
+            report.require(
+                !endpoints.is_empty(),
+                &at.key("targets").index(j),
+                format!("the route has `eds`, but `{}` has no endpoints", target.target),
+                "list them, such as `endpoints: [10.0.0.7:8080]`",
+            );
+            EdsTarget {
+                target: target.target.clone(),
+                role: target.role,
+                baseline_bp: target.baseline_bp,
+                endpoints,
+            }
+        };
+        clusters.push(EdsCluster {
+            name: eds.cluster.clone(),
+            route: route.name.clone(),
+            strict_priorities: eds.strict_priorities,
+            targets: route.targets.iter().enumerate().map(with_endpoints).collect(),
+        });
+    }
+    clusters
 }
 
 fn route(

@@ -4,7 +4,7 @@ use foreshift_domain::fallback::{CapacityUnit, Criticality, DomainSource, Mode, 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::text::{CapacityText, Share, Span};
+use crate::text::{CapacityText, EndpointText, Share, Span};
 
 /// Fallback configuration of Foreshift: routes, their targets, when and how far to act.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -156,9 +156,24 @@ pub(crate) struct RouteFile {
     /// How far to act.
     #[serde(default)]
     pub(crate) limits: LimitsFile,
+    /// The Envoy cluster whose endpoints the route's targets are, where it is one cluster: weights go to it with its endpoints.
+    #[serde(default)]
+    pub(crate) eds: Option<EdsFile>,
     /// Its targets, primaries and secondaries, in the order in which they are used.
     #[schemars(length(min = 1, max = 1000))]
     pub(crate) targets: Vec<TargetFile>,
+}
+
+/// An Envoy cluster that takes its endpoints from Foreshift (EDS).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EdsFile {
+    /// Its name, or its `service_name`. It belongs to one route.
+    #[schemars(extend("x-grammar" = "name"))]
+    pub(crate) cluster: String,
+    /// Whether secondaries are of a lower priority: they serve when no primary can, whatever the weights say.
+    #[serde(default)]
+    pub(crate) strict_priorities: bool,
 }
 
 /// The settings that `defaults` may hold.
@@ -197,6 +212,10 @@ pub(crate) struct TargetFile {
     #[serde(default)]
     #[schemars(range(max = 10_000))]
     pub(crate) baseline_bp: Option<u32>,
+    /// Its endpoints, each an IP address with a port; needed where the route has `eds`. Telemetry knows the target by them too.
+    #[serde(default)]
+    #[schemars(length(max = 1000))]
+    pub(crate) endpoints: Vec<EndpointText>,
     /// What it can serve, such as `500 rps`, `64 concurrent` or `200000 tpm`. A secondary must declare it; of others it is learned.
     #[serde(default)]
     pub(crate) capacity: Option<CapacitySetting>,

@@ -1,12 +1,14 @@
 //! Targets over all routes: what several routes say about one target must agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use foreshift_domain::fallback::{Capacity, Role, SyncRequirement, TargetConfig, TelemetryMapping};
 use foreshift_domain::{FailureDomain, GaugeName, TargetName};
 
 use super::file::{CapacitySetting, TargetFile};
 use crate::report::Report;
+use crate::text::EndpointText;
 use crate::tree::At;
 
 /// The targets seen so far, in the order of the file.
@@ -26,6 +28,7 @@ struct Seen {
     failure_domain: Option<String>,
     sync: Option<SyncRequirement>,
     telemetry: Option<TelemetryMapping>,
+    endpoints: Option<Vec<EndpointText>>,
 }
 
 impl Targets {
@@ -69,6 +72,24 @@ impl Targets {
             &at.key("telemetry"),
             report,
         );
+        agree(
+            &mut seen.endpoints,
+            (!target.endpoints.is_empty()).then(|| target.endpoints.clone()),
+            &target.name,
+            &at.key("endpoints"),
+            report,
+        );
+    }
+
+    /// The endpoints of a target, whichever route lists them.
+    pub(super) fn endpoints(&self, target: &str) -> Vec<SocketAddr> {
+        let seen = self.by_name.get(target).and_then(|index| self.seen.get(*index));
+        let endpoints = seen.and_then(|seen| seen.endpoints.as_ref());
+        endpoints
+            .into_iter()
+            .flatten()
+            .map(|endpoint| endpoint.0)
+            .collect()
     }
 
     /// What must hold over all targets; then the targets.
@@ -84,6 +105,18 @@ impl Targets {
                     at,
                     format!("the secondary `{}` declares no capacity", seen.name),
                     "write what it can serve, such as `capacity: 500 rps`: what never served cannot be learned from",
+                );
+            }
+            let mut listed = BTreeSet::new();
+            for (index, endpoint) in seen.endpoints.iter().flatten().enumerate() {
+                let name = endpoint.0.to_string();
+                let owner = known_by.entry(name.clone()).or_insert_with(|| seen.name.clone());
+                let is_new = listed.insert(name.clone());
+                report.require(
+                    *owner == seen.name && is_new,
+                    &seen.at.key("endpoints").index(index),
+                    format!("`{name}` belongs to `{owner}` already"),
+                    "an endpoint belongs to one target, and is listed once",
                 );
             }
             for name in seen.telemetry.iter().flat_map(|telemetry| &telemetry.names) {
@@ -111,16 +144,24 @@ impl Seen {
             failure_domain: None,
             sync: None,
             telemetry: None,
+            endpoints: None,
         }
     }
 
     fn into_config(self) -> TargetConfig {
+        let mut telemetry = self.telemetry.unwrap_or_default();
+        for endpoint in self.endpoints.into_iter().flatten() {
+            let name = endpoint.0.to_string();
+            if !telemetry.names.contains(&name) {
+                telemetry.names.push(name);
+            }
+        }
         TargetConfig {
             name: TargetName::from(self.name),
             capacity: self.capacity,
             failure_domain: self.failure_domain.map(FailureDomain::from),
             sync: self.sync,
-            telemetry: self.telemetry.unwrap_or_default(),
+            telemetry,
         }
     }
 }

@@ -252,6 +252,57 @@ routes:
     assert_eq!(shape.len(), 4, "{shape:?}");
 }
 
+const EDS: &str = "
+routes:
+  - name: search
+    eds: {cluster: search}
+    targets:
+      - {name: a, role: primary, baseline: 60%, endpoints: ['10.0.0.1:80', '[2001:db8::1]:80']}
+      - {name: b, role: primary, baseline: 40%, endpoints: ['10.0.0.2:80'], telemetry: {names: [b-too]}}
+";
+
+#[test]
+fn a_cluster_has_the_endpoints_of_its_routes_targets_and_telemetry_knows_them_by_them() {
+    let fallback = load(EDS).value;
+    let cluster = &fallback.eds[0];
+    assert_eq!(
+        (cluster.route.as_str(), cluster.strict_priorities),
+        ("search", false)
+    );
+    let targets: Vec<_> = cluster
+        .targets
+        .iter()
+        .map(|target| (target.target.as_str(), target.baseline_bp, target.endpoints.len()))
+        .collect();
+    assert_eq!(targets, [("a", 6_000, 2), ("b", 4_000, 1)]);
+    assert_eq!(
+        fallback.targets[0].telemetry.names,
+        ["10.0.0.1:80", "[2001:db8::1]:80"]
+    );
+    assert_eq!(fallback.targets[1].telemetry.names, ["b-too", "10.0.0.2:80"]);
+}
+
+#[test]
+fn endpoints_are_addresses_of_one_target_and_a_cluster_belongs_to_one_route() {
+    let refused = |from: &str, to: &str, why: &str| {
+        let text = EDS.replace(from, to);
+        assert_ne!(text, EDS);
+        let errors = parse_fallback(&text, "f").expect_err("refused").to_string();
+        assert!(errors.contains(why), "{errors}");
+    };
+    refused("10.0.0.2:80", "10.0.0.1:80", "belongs to `a` already");
+    refused("'[2001:db8::1]:80'", "'10.0.0.1:80'", "belongs to `a` already");
+    refused(
+        "10.0.0.2:80",
+        "search.internal:80",
+        "expected an IP address with a port",
+    );
+    refused("10.0.0.2:80", "10.0.0.2:0", "expected an IP address with a port");
+    refused("endpoints: ['10.0.0.2:80'], ", "", "`b` has no endpoints");
+    let twice = "routes:\n  - {name: other, eds: {cluster: search}, targets: [{name: a, role: primary}]}";
+    refused("routes:", twice, "belongs to the route `other` already");
+}
+
 #[test]
 fn a_lone_target_in_auto_is_doubtful() {
     let text = "routes: [{name: r, mode: auto, targets: [{name: a, role: primary}]}]";

@@ -45,6 +45,9 @@ const COLLECTOR_TOPICS: [(&str, SignalKind); 3] = [
     ("otlp_spans", SignalKind::Traces),
 ];
 
+/// A third of it is as late as a renewal may come on a machine that is busy.
+const MIN_XDS_TTL: Duration = Duration::from_secs(1);
+
 pub(super) fn process(config: &ProcessConfig, report: &mut Report<'_>) {
     let root = At::default();
     report.require(
@@ -60,7 +63,12 @@ pub(super) fn process(config: &ProcessConfig, report: &mut Report<'_>) {
     let time = root.key("time");
     positive(config.time.max_future, &time.key("max_future"), report);
     positive(config.time.idle_timeout, &time.key("idle_timeout"), report);
-    positive(config.xds.ttl, &root.key("xds").key("ttl"), report);
+    report.require(
+        config.xds.ttl >= MIN_XDS_TTL,
+        &root.key("xds").key("ttl"),
+        "is too short: it is renewed three times in its life, and a renewal that comes late would let weights flap",
+        "write 1s or more, such as 30s",
+    );
     let storage = root.key("storage");
     positive(
         config.storage.snapshot_interval,

@@ -305,17 +305,39 @@ pub struct ListenConfig {
     pub tls: Option<Tls>,
 }
 
-/// The runtime layer of weights.
+/// What Envoy is given over xDS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct XdsConfig {
-    /// Its name, and the first part of its keys: a weighted cluster reads `LAYER.ROUTE.TARGET` when its `runtime_key_prefix` is `LAYER.ROUTE`.
+    /// Name of the runtime layer of weights, and the first part of its keys: a weighted cluster reads `LAYER.ROUTE.TARGET` when its `runtime_key_prefix` is `LAYER.ROUTE`.
     #[schemars(extend("x-grammar" = "name"))]
     pub layer: String,
-    /// An Envoy that hears nothing for so long is back at its configured weights.
+    /// An Envoy that hears nothing for so long is back at its configured weights. At least 1s.
     #[serde(with = "duration")]
     #[schemars(with = "Span")]
     pub ttl: Duration,
+    /// Who is given which routes; all are given all without groups. A gateway is in the first group that has it, and is given nothing when none has.
+    #[schemars(length(max = 64))]
+    pub groups: Vec<XdsGroup>,
+}
+
+/// Envoys that are given the same routes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct XdsGroup {
+    /// Its name, for people.
+    #[schemars(extend("x-grammar" = "name"))]
+    pub name: String,
+    /// Who is in it, by Envoy's `node.id` or `node.cluster`; a `*` at the end stands for anything.
+    #[schemars(schema_with = "patterns")]
+    pub nodes: Vec<String>,
+    /// The routes that they are given; a `*` at the end stands for anything.
+    #[schemars(schema_with = "patterns")]
+    pub routes: Vec<String>,
+}
+
+fn patterns(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "minItems": 1, "maxItems": 1000, "items": { "type": "string", "x-grammar": "pattern" } })
 }
 
 /// A listener.

@@ -414,6 +414,13 @@ fn spans_of_nothing_are_refused() {
     ] {
         refused(&format!("{SMALL}{text}\n"), &[], path, "longer than nothing");
     }
+    refused(
+        &format!("{SMALL}xds: {{ttl: 999ms}}\n"),
+        &[],
+        "xds.ttl",
+        "too short",
+    );
+    assert!(with_env(&format!("{SMALL}xds: {{ttl: 1s}}\n"), &[]).is_ok());
     assert!(with_env(&format!("{SMALL}time: {{lateness: 0s}}\n"), &[]).is_ok());
 }
 

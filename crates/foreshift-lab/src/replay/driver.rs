@@ -56,7 +56,7 @@ fn is_journal(path: &Path) -> bool {
 }
 
 /// The fallback configuration that a journal begins with.
-pub(super) fn recorded_fallback(path: &Path) -> anyhow::Result<Arc<Fallback>> {
+pub(crate) fn recorded_fallback(path: &Path) -> anyhow::Result<Arc<Fallback>> {
     if !is_journal(path) {
         bail!("a signal csv carries no configuration: name one with --config");
     }
@@ -77,12 +77,33 @@ pub(super) fn recorded_fallback(path: &Path) -> anyhow::Result<Arc<Fallback>> {
     }
 }
 
+/// What was given, and is therefore not taken from a journal that recorded its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given {
+    pub(crate) fallback: bool,
+    pub(crate) model: bool,
+}
+
+impl Given {
+    pub(crate) const ALL: Self = Self {
+        fallback: true,
+        model: true,
+    };
+
+    const fn holds(self, input: &Input) -> bool {
+        match input {
+            Input::Fallback(_) => self.fallback,
+            Input::Model(_) => self.model,
+            _ => false,
+        }
+    }
+}
+
 /// A replay under way.
 pub(crate) struct Replay {
     pub(crate) engine: Engine,
     intake: Intake,
-    /// Whether the configuration was given: then those that a journal recorded are left out.
-    given: bool,
+    given: Given,
     refused: u64,
 }
 
@@ -92,7 +113,7 @@ impl Replay {
         fallback: &Fallback,
         lateness: Duration,
         max_future: Duration,
-        given: bool,
+        given: Given,
     ) -> Self {
         let settings = Settings {
             clock: ClockMode::Event,
@@ -135,7 +156,7 @@ impl Replay {
                 }
             }
             for sequenced in outbox.ordered.drain(..) {
-                if self.given && matches!(sequenced.input, Input::Fallback(_)) {
+                if self.given.holds(&sequenced.input) {
                     continue;
                 }
                 self.engine.handle(&sequenced.input);

@@ -1,4 +1,4 @@
-//! How well predictions said what came: against the truth that the simulator knows.
+//! How well predictions said what came.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,6 @@ use foreshift_domain::fallback::Fallback;
 use foreshift_domain::{Duration, TargetName, Timestamp};
 use foreshift_engine::{Output, PredictionTick};
 use foreshift_predict::metrics::rank;
-use foreshift_sim::Recording;
 use serde::Serialize;
 
 use crate::replay::driver::Sink;
@@ -37,6 +36,7 @@ pub(super) struct Watcher {
     horizons: Vec<Duration>,
     guard: Duration,
     tick: Duration,
+    cooldown: Duration,
     /// Incidents as the engine saw them.
     began: BTreeMap<TargetName, Vec<Timestamp>>,
     ended: BTreeMap<TargetName, Timestamp>,
@@ -45,8 +45,14 @@ pub(super) struct Watcher {
     end: Timestamp,
 }
 
+/// Predictions with what came, over one or several recordings: by head.
+#[derive(Default)]
+pub(super) struct Figures {
+    rows: [Vec<(f64, bool)>; 4],
+}
+
 impl Watcher {
-    pub(super) fn new(fallback: &Fallback, recording: &Recording) -> Self {
+    pub(super) fn new(fallback: &Fallback) -> Self {
         Self {
             horizons: fallback.timing.horizons.clone(),
             guard: fallback.timing.guard,
@@ -55,11 +61,13 @@ impl Watcher {
             ended: BTreeMap::new(),
             down: BTreeMap::new(),
             rows: Vec::new(),
-            end: recording.end(),
+            cooldown: fallback.timing.cooldown,
+            end: Timestamp::MIN,
         }
     }
 
     fn keep(&mut self, tick: &PredictionTick) {
+        self.end = tick.time;
         if (tick.time.as_micros() / self.tick.as_micros().max(1)) % KEEP_EVERY != 0 {
             return;
         }
@@ -67,7 +75,7 @@ impl Watcher {
             let cooling = self
                 .ended
                 .get(&target.target)
-                .is_some_and(|at| tick.time.since(*at) < Duration::from_secs(60));
+                .is_some_and(|at| tick.time.since(*at) < self.cooldown);
             let down = self.down.get(&target.target).copied().unwrap_or_default();
             if let Some(probabilities) = target.probabilities
                 && !down
@@ -78,35 +86,11 @@ impl Watcher {
         }
     }
 
-    /// The figures.
-    pub(super) fn finish(self) -> Evaluation {
-        let figures = self
-            .horizons
-            .iter()
-            .enumerate()
-            .map(|(head, horizon)| self.figures(head, *horizon));
-        Evaluation {
-            horizons: figures.collect(),
-        }
-    }
-
-    fn figures(&self, head: usize, horizon: Duration) -> HorizonFigures {
-        let known = self.rows.iter().filter(|(_, at, _)| *at + horizon <= self.end);
-        let mut rows: Vec<(f64, bool)> = known
-            .map(|(target, at, all)| (all[head.min(3)], self.label(target, *at, horizon)))
-            .collect();
-        let positives = rows.iter().filter(|(_, positive)| *positive).count() as f64;
-        let expected: f64 = rows.iter().map(|(probability, _)| probability).sum();
-        let ranking = rank(&mut rows);
-        HorizonFigures {
-            horizon_s: horizon.as_secs_f64(),
-            rows: rows.len(),
-            base_rate: positives / rows.len().max(1) as f64,
-            average_precision: ranking
-                .as_ref()
-                .map_or(f64::NAN, |ranking| ranking.average_precision),
-            auc: ranking.as_ref().map_or(f64::NAN, |ranking| ranking.auc),
-            expected_over_observed: expected / positives.max(1.0),
+    /// Adds its predictions to the figures, with what came of them where that is known.
+    pub(super) fn finish(self, figures: &mut Figures) {
+        for ((head, horizon), rows) in self.horizons.iter().enumerate().zip(&mut figures.rows) {
+            let known = self.rows.iter().filter(|(_, at, _)| *at + *horizon <= self.end);
+            rows.extend(known.map(|(target, at, all)| (all[head.min(3)], self.label(target, *at, *horizon))));
         }
     }
 
@@ -140,11 +124,35 @@ impl Sink for Watcher {
     }
 }
 
+impl Figures {
+    /// The figures, by horizon.
+    pub(super) fn evaluate(self, horizons: &[Duration]) -> Evaluation {
+        let of = |(horizon, mut rows): (&Duration, Vec<(f64, bool)>)| {
+            let positives = rows.iter().filter(|(_, positive)| *positive).count() as f64;
+            let expected: f64 = rows.iter().map(|(probability, _)| probability).sum();
+            let ranking = rank(&mut rows);
+            HorizonFigures {
+                horizon_s: horizon.as_secs_f64(),
+                rows: rows.len(),
+                base_rate: positives / rows.len().max(1) as f64,
+                average_precision: ranking
+                    .as_ref()
+                    .map_or(f64::NAN, |ranking| ranking.average_precision),
+                auc: ranking.as_ref().map_or(f64::NAN, |ranking| ranking.auc),
+                expected_over_observed: expected / positives.max(1.0),
+            }
+        };
+        Evaluation {
+            horizons: horizons.iter().zip(self.rows).map(of).collect(),
+        }
+    }
+}
+
 impl Evaluation {
     /// As a table of Markdown.
     pub(super) fn table(&self) -> String {
         let mut text = "| horizon | rows | base rate | average precision | AUC | expected / observed |\n|---|---|---|---|---|---|\n".to_owned();
-        for row in &self.horizons {
+        for row in self.horizons.iter().filter(|row| row.rows > 0) {
             let HorizonFigures {
                 horizon_s,
                 rows,
@@ -163,7 +171,7 @@ impl Evaluation {
 
 impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for row in &self.horizons {
+        for row in self.horizons.iter().filter(|row| row.rows > 0) {
             let HorizonFigures {
                 horizon_s,
                 base_rate,

@@ -400,3 +400,27 @@ fn in_a_world_twice_as_fast_the_same_history_in_half_the_time_predicts_the_same(
         assert!(one > 1e-3 && (one / two - 1.0).abs() < 1e-4, "{one} {two}");
     }
 }
+
+#[test]
+fn a_released_model_believes_months_later_what_its_fleet_showed() {
+    let (mut model, mut target) = (fresh(1), TargetModel::default());
+    for hour in 0..48 {
+        let at = START + Duration::from_secs(hour * 3_600);
+        model.observe(&mut target, at, true);
+        model.incident_began(&mut target, at);
+    }
+    let unseen = |model: &Model, at: Timestamp| {
+        let mut model = model.clone();
+        let mut target = TargetModel::default();
+        model.observe(&mut target, at, true);
+        let mut out = [0.0; 2];
+        model.predict(&target, at, &[0.0], &mut out).unwrap();
+        out[1]
+    };
+    let later = START + Duration::from_secs(300 * 86_400);
+    let (kept, released) = (
+        unseen(&model, later),
+        unseen(&model.clone().released("next@2"), later),
+    );
+    assert!(released > 5.0 * kept && released > 1e-3, "{kept} {released}");
+}

@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 use foreshift_domain::names::MAX_NAME_BYTES;
 use foreshift_domain::weights::Version;
 use foreshift_domain::{Applied, GatewayName, RouteName};
-use foreshift_xds::{Answer, Resources, Session, Told};
+use foreshift_xds::{Aggregated, Answer, Group, Resources, Session, Told};
 use futures_util::stream::unfold;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
-use super::{Responses, Xds, XdsCounters};
+use super::{Offers, Responses, Xds};
 use crate::access::{self, Action, Principal, Resource};
+use crate::config::XdsSettings;
+use crate::counters::ServeCounters;
 use crate::shared::Shared;
 
 /// In its time to live a layer is renewed this often, so that one renewal lost does no harm.
@@ -36,22 +38,24 @@ pub(super) fn responses<S>(
 where
     S: Session<Request: Send + 'static, Response: Send + 'static> + Send + 'static,
 {
-    XdsCounters::add(&xds.shared.channels.xds.streams);
-    let mut layer = xds.layer.clone();
-    let resources = Arc::clone(&layer.borrow_and_update());
-    let ttl = resources.ttl.map_or(NEVER, |ttl| {
-        Duration::from_micros(u64::try_from(ttl.as_micros()).unwrap_or(0)).min(NEVER)
-    });
+    ServeCounters::add(&xds.shared.channels.counters.xds_streams);
+    let mut offers = xds.offers.clone();
+    let offered = Arc::clone(&offers.borrow_and_update());
+    let ttl_us = u64::try_from(xds.settings.layer.ttl.as_micros()).unwrap_or(0);
+    let ttl = Duration::from_micros(ttl_us).min(NEVER);
     let part = (ttl / RENEWALS).max(Duration::from_millis(1));
     let mut renew = interval(part);
     renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stream = Stream {
-        session: S::default(),
+        session: Aggregated::<S>::default(),
         requests,
-        layer,
-        resources,
+        settings: Arc::clone(&xds.settings),
+        offers,
+        offered,
+        group: None,
+        held: Vec::new(),
         renew,
-        lapse: part * LAPSED,
+        lapse_after: part * LAPSED,
         sent: Instant::now(),
         gateway: None,
         principal,
@@ -65,12 +69,17 @@ where
 }
 
 struct Stream<S: Session> {
-    session: S,
+    session: Aggregated<S>,
     requests: Streaming<S::Request>,
-    layer: watch::Receiver<Arc<Resources>>,
-    resources: Arc<Resources>,
+    settings: Arc<XdsSettings>,
+    offers: watch::Receiver<Arc<Offers>>,
+    offered: Arc<Offers>,
+    /// Which of the offers the client is given; known with its first request.
+    group: Option<usize>,
+    /// What of it that is not renewed was last reported as applied.
+    held: Vec<(RouteName, Version)>,
     renew: Interval,
-    lapse: Duration,
+    lapse_after: Duration,
     /// When something was last sent.
     sent: Instant,
     gateway: Option<GatewayName>,
@@ -94,65 +103,91 @@ enum Woken<R> {
 impl<S: Session> Stream<S> {
     /// The next response, and the stream where another may follow.
     async fn next(mut self) -> Option<(Result<S::Response, Status>, Option<Self>)> {
+        let mut response = None;
+        self.lapse();
         loop {
+            let offer = of_group(&self.offered, self.group);
+            if let Some(response) = response.or_else(|| self.session.update(offer)) {
+                ServeCounters::add(&self.counters().xds_responses);
+                self.sent = Instant::now();
+                return Some((Ok(response), Some(self)));
+            }
             let woken = tokio::select! {
                 biased;
                 _ = self.stopping.wait_for(|stopping| *stopping) => Woken::Stopping,
                 () = &mut self.end => Woken::TooOld,
                 request = self.requests.message() => Woken::Request(request),
-                changed = self.layer.changed() => Woken::Changed(changed.is_ok()),
+                changed = self.offers.changed() => Woken::Changed(changed.is_ok()),
                 _ = self.renew.tick() => Woken::Renew,
             };
-            let response = match woken {
+            self.lapse();
+            response = match woken {
                 Woken::Stopping => {
                     return Some((Err(Status::unavailable("the server stops: connect again")), None));
+                }
+                Woken::Request(Err(status)) if status.code() == Code::OutOfRange => {
+                    ServeCounters::add(&self.counters().xds_oversized);
+                    return Some((Err(status), None));
                 }
                 // A client that hangs up, or breaks the protocol, gets no answer.
                 Woken::TooOld | Woken::Request(Ok(None) | Err(_)) | Woken::Changed(false) => return None,
                 Woken::Request(Ok(Some(_))) if self.pace.exceeded() => {
-                    XdsCounters::add(&self.counters().cut_off);
+                    ServeCounters::add(&self.counters().xds_cut_off);
                     let why = format!("more than {MAX_REQUESTS_PER_S} requests in a second");
                     return Some((Err(Status::resource_exhausted(why)), None));
                 }
                 Woken::Request(Ok(Some(request))) => self.take(request),
                 Woken::Changed(true) => {
-                    self.resources = Arc::clone(&self.layer.borrow_and_update());
-                    self.session.update(&self.resources)
+                    self.offered = Arc::clone(&self.offers.borrow_and_update());
+                    None
                 }
                 Woken::Renew => self.renew(),
             };
-            if let Some(response) = response {
-                XdsCounters::add(&self.counters().responses);
-                self.sent = Instant::now();
-                return Some((Ok(response), Some(self)));
-            }
         }
     }
 
-    /// Keeps alive what the client has. Where this process or the client stood still for too long, it is told again.
+    /// Where this process or the client stood still for too long, what can expire is told again.
+    fn lapse(&mut self) {
+        if self.sent.elapsed() > self.lapse_after {
+            self.session.lapse(of_group(&self.offered, self.group));
+        }
+    }
+
+    /// Keeps alive what the client has. What never expires is not renewed, so nothing would be heard of it: a newer
+    /// version with the same weights is one that the client has already.
     fn renew(&mut self) -> Option<S::Response> {
-        if self.sent.elapsed() > self.lapse {
-            self.session.lapse();
-            return self.session.update(&self.resources);
+        let offer = of_group(&self.offered, self.group);
+        if self.sent.elapsed() > self.lapse_after && self.session.is_waiting() {
+            ServeCounters::add(&self.counters().xds_slow);
         }
-        self.session.renew(&self.resources)
+        let held = self.session.held(offer);
+        if held != self.held {
+            self.report(&held, None);
+            self.held = held;
+        }
+        self.session.renew(offer)
     }
 
-    fn counters(&self) -> &XdsCounters {
-        &self.shared.channels.xds
+    fn counters(&self) -> &ServeCounters {
+        &self.shared.channels.counters
     }
 
     fn take(&mut self, request: S::Request) -> Option<S::Response> {
-        XdsCounters::add(&self.counters().requests);
-        if self.gateway.is_none() {
-            self.gateway = S::client(&request)
-                .filter(|id| (1..=MAX_NAME_BYTES).contains(&id.len()))
-                .map(GatewayName::from);
+        ServeCounters::add(&self.counters().xds_requests);
+        if self.group.is_none() {
+            let client = S::client(&request);
+            self.gateway = client
+                .filter(|client| (1..=MAX_NAME_BYTES).contains(&client.id.len()))
+                .map(|client| GatewayName::from(client.id.as_str()));
+            let groups = &self.settings.groups;
+            let is_in = |group: &Group| client.is_some_and(|client| group.has(client));
+            self.group = Some(groups.iter().position(is_in).unwrap_or(groups.len()));
         }
-        let Told { answer, response } = self.session.request(request, &self.resources);
+        let offer = of_group(&self.offered, self.group);
+        let Told { answer, response } = self.session.request(request, offer);
         match answer {
             Some(Answer::Accepted(versions)) => {
-                XdsCounters::add(&self.counters().accepted);
+                ServeCounters::add(&self.counters().xds_accepted);
                 self.report(&versions, None);
             }
             Some(Answer::Refused(versions, reason)) => {
@@ -165,6 +200,7 @@ impl<S: Session> Stream<S> {
                 self.counters().refuse(gateway, &reason);
                 self.report(&versions, Some(&reason));
             }
+            Some(Answer::Stale) => ServeCounters::add(&self.counters().xds_stale),
             None => {}
         }
         response
@@ -194,6 +230,13 @@ impl<S: Session> Stream<S> {
             let _ = self.shared.channels.applied.try_send(applied);
         }
     }
+}
+
+/// What a client of this group is offered: nothing as long as it has not said who it is.
+fn of_group(offers: &Offers, group: Option<usize>) -> &[Resources] {
+    group
+        .and_then(|group| offers.get(group))
+        .map_or(&[], Vec::as_slice)
 }
 
 /// Requests of the current second.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foreshift_domain::decision::Reason;
-use foreshift_domain::fallback::{Mode, Role};
+use foreshift_domain::fallback::{EdsCluster, Mode, Role};
 use foreshift_domain::prediction::{Contribution, Explanation, ModelVersion, Prediction, PredictionId, Risk};
 use foreshift_domain::published::{Published, TargetState};
 use foreshift_domain::signal::{Health, OutcomeCounts, OutcomeKind};
@@ -14,8 +14,8 @@ use foreshift_domain::weights::{RouteWeights, TargetWeight, Version};
 use foreshift_domain::{Applied, TargetName, Timestamp};
 use foreshift_serve::client::{Client, ClientConfig};
 use foreshift_serve::{
-    CommandRequest, Credentials, LayerSettings, Limits, ServeChannels, ServeConfig, ServeError, Serving,
-    serve,
+    CommandRequest, Credentials, LayerSettings, Limits, ServeChannels, ServeConfig, ServeCounters,
+    ServeError, Serving, XdsSettings, serve,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -37,6 +37,8 @@ pub(crate) struct Outside {
     pub(crate) commands: mpsc::Receiver<CommandRequest>,
     pub(crate) applied: mpsc::Receiver<Applied>,
     pub(crate) ready: watch::Sender<bool>,
+    pub(crate) eds: watch::Sender<Arc<[EdsCluster]>>,
+    pub(crate) counters: Arc<ServeCounters>,
 }
 
 pub(crate) struct Running {
@@ -51,13 +53,16 @@ pub(crate) fn channels(published: Published, queue: usize) -> (ServeChannels, Ou
     let (commands, commands_receiver) = mpsc::channel(queue);
     let (applied, applied_receiver) = mpsc::channel(queue);
     let (ready, ready_receiver) = watch::channel(false);
+    let (eds, eds_receiver) = watch::channel(Arc::from([]));
+    let counters = Arc::<ServeCounters>::default();
     let inside = ServeChannels {
         published: published_receiver,
         changes: changes_receiver,
         commands,
         applied,
         ready: ready_receiver,
-        xds: Arc::default(),
+        eds: eds_receiver,
+        counters: Arc::clone(&counters),
     };
     let outside = Outside {
         published,
@@ -65,6 +70,8 @@ pub(crate) fn channels(published: Published, queue: usize) -> (ServeChannels, Ou
         commands: commands_receiver,
         applied: applied_receiver,
         ready,
+        eds,
+        counters,
     };
     (inside, outside)
 }
@@ -84,7 +91,13 @@ pub(crate) fn open() -> ServeConfig {
             shutdown_grace: Duration::from_millis(500),
             ..Limits::default()
         },
-        xds: LayerSettings::default(),
+        xds: XdsSettings {
+            layer: LayerSettings {
+                name: "foreshift".to_owned(),
+                ttl: foreshift_domain::Duration::from_secs(30),
+            },
+            groups: Vec::new(),
+        },
     }
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod bad_clients;
 mod haproxy;
 mod harness;
 mod http;
@@ -16,3 +17,4 @@ mod predictions;
 mod tls;
 mod watch;
 mod xds;
+mod xds_offers;

@@ -16,16 +16,16 @@ use tonic::{Code, Status, Streaming};
 
 use crate::harness::{READER, Running, STUCK, guarded, open, start, start_with, weights, world};
 
-const TYPE: &str = "type.googleapis.com/envoy.service.runtime.v3.Runtime";
+pub(crate) const TYPE: &str = "type.googleapis.com/envoy.service.runtime.v3.Runtime";
 
 /// An Envoy on one delta stream.
-struct Gateway {
+pub(crate) struct Gateway {
     requests: mpsc::Sender<DeltaDiscoveryRequest>,
     responses: Streaming<DeltaDiscoveryResponse>,
 }
 
 impl Gateway {
-    async fn connect(running: &Running, token: Option<&str>) -> Result<Self, Status> {
+    pub(crate) async fn connect(running: &Running, token: Option<&str>) -> Result<Self, Status> {
         let server = format!("http://{}", running.serving.addresses.listen);
         let mut client = AggregatedDiscoveryServiceClient::connect(server)
             .await
@@ -40,12 +40,12 @@ impl Gateway {
         Ok(Self { requests, responses })
     }
 
-    async fn send(&self, request: DeltaDiscoveryRequest) {
+    pub(crate) async fn send(&self, request: DeltaDiscoveryRequest) {
         // The server may have ended the stream already.
         let _ = self.requests.send(request).await;
     }
 
-    async fn subscribe(&self) {
+    pub(crate) async fn subscribe(&self) {
         let request = DeltaDiscoveryRequest {
             node: Some(Node {
                 id: "edge-7".to_owned(),
@@ -58,7 +58,7 @@ impl Gateway {
         self.send(request).await;
     }
 
-    async fn answer(&self, response: &DeltaDiscoveryResponse, refusal: Option<&str>) {
+    pub(crate) async fn answer(&self, response: &DeltaDiscoveryResponse, refusal: Option<&str>) {
         let request = DeltaDiscoveryRequest {
             type_url: TYPE.to_owned(),
             response_nonce: response.nonce.clone(),
@@ -71,14 +71,14 @@ impl Gateway {
         self.send(request).await;
     }
 
-    async fn next(&mut self) -> Result<DeltaDiscoveryResponse, Status> {
+    pub(crate) async fn next(&mut self) -> Result<DeltaDiscoveryResponse, Status> {
         let next = timeout(STUCK, self.responses.message()).await.expect("not stuck");
         Ok(next?.expect("the stream goes on"))
     }
 }
 
 /// The keys of the layer and their weights.
-fn keys(response: &DeltaDiscoveryResponse) -> Vec<(String, f64)> {
+pub(crate) fn keys(response: &DeltaDiscoveryResponse) -> Vec<(String, f64)> {
     let body = response.resources[0].resource.as_ref().expect("a body");
     let layer = Runtime::decode(body.value.as_slice())
         .expect("a layer")

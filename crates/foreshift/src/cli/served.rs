@@ -8,7 +8,7 @@ use foreshift_domain::input::Input;
 use foreshift_domain::published::Published;
 use foreshift_domain::{Duration, Timestamp};
 use foreshift_engine::{Engine, Output, fresh_model};
-use foreshift_serve::{CommandRequest, Credentials, LayerSettings, Limits, ServeChannels, ServeConfig};
+use foreshift_serve::{CommandRequest, Credentials, Limits, ServeChannels, ServeConfig};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::output::{Format, OutputArgs};
@@ -50,10 +50,11 @@ fn serve() -> Served {
     let channels = ServeChannels {
         published: published.clone(),
         changes,
+        eds: watch::channel(Arc::from([])).1,
         commands,
         applied,
         ready,
-        xds: Arc::default(),
+        counters: Arc::default(),
     };
     let any = "127.0.0.1:0".parse().unwrap();
     let config = ServeConfig {
@@ -61,7 +62,7 @@ fn serve() -> Served {
         operator_listen: Some(any),
         credentials: Credentials::none(),
         limits: Limits::default(),
-        xds: LayerSettings::default(),
+        xds: crate::serving::xds(&foreshift_config::XdsConfig::default()),
     };
     let serving = runtime
         .block_on(foreshift_serve::serve(config, channels, std::future::pending()))

@@ -287,6 +287,7 @@ impl Core {
         }
         while let Ok(fallback) = self.inbox.fallback.try_recv() {
             self.intake.reconfigure(&fallback);
+            self.outlets.reconfigure(&fallback);
             self.feed(Input::Fallback(fallback))?;
         }
         Ok(())

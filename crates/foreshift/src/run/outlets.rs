@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foreshift_domain::command::CommandResult;
+use foreshift_domain::fallback::{EdsCluster, Fallback};
 use foreshift_domain::published::Published;
 use foreshift_domain::weights::RouteWeights;
 use foreshift_engine::{Engine, Output};
@@ -27,6 +28,7 @@ const MAX_WAITING: usize = 1_024;
 pub(crate) struct Outlets {
     published: watch::Sender<Arc<Published>>,
     feed: broadcast::Sender<Arc<RouteWeights>>,
+    eds: watch::Sender<Arc<[EdsCluster]>>,
     decisions: Option<DecisionLog>,
     topics: Option<Topics>,
     waiting: HashMap<String, oneshot::Sender<CommandResult>>,
@@ -38,15 +40,18 @@ pub(crate) struct Outlets {
 pub(crate) struct Readers {
     pub(crate) published: watch::Receiver<Arc<Published>>,
     pub(crate) feed: broadcast::Sender<Arc<RouteWeights>>,
+    pub(crate) eds: watch::Receiver<Arc<[EdsCluster]>>,
 }
 
 impl Outlets {
-    pub(crate) fn new(storage: &Storage) -> Result<(Self, Readers), StorageError> {
+    pub(crate) fn new(storage: &Storage, fallback: &Fallback) -> Result<(Self, Readers), StorageError> {
         let (published, readers) = watch::channel(Arc::new(Published::default()));
         let (feed, _) = broadcast::channel(FEED);
+        let (eds, clusters) = watch::channel(Arc::from(fallback.eds.as_slice()));
         let outlets = Self {
             published,
             feed: feed.clone(),
+            eds,
             decisions: Some(DecisionLog::open(&storage.decisions_dir())?),
             topics: None,
             waiting: HashMap::new(),
@@ -58,8 +63,14 @@ impl Outlets {
             Readers {
                 published: readers,
                 feed,
+                eds: clusters,
             },
         ))
+    }
+
+    /// Follows a new configuration.
+    pub(crate) fn reconfigure(&self, fallback: &Fallback) {
+        self.eds.send_replace(Arc::from(fallback.eds.as_slice()));
     }
 
     /// Writes results to Kafka too.

@@ -1,0 +1,66 @@
+//! `foreshift-testbed`: real Envoys, upstreams of our own with scripted faults, open-loop load, and what clients see.
+
+mod compare;
+mod kafka;
+mod lane;
+mod load;
+mod outcome;
+mod play;
+mod process;
+mod record;
+mod scenario;
+mod shifts;
+mod stages;
+mod stories;
+mod table;
+mod upstream;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::lane::Binaries;
+
+/// Plays scenarios against real Envoys, with and without Foreshift.
+#[derive(Parser)]
+#[command(name = "foreshift-testbed")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+    /// The Envoy binary.
+    #[arg(long, env = "FORESHIFT_ENVOY", global = true, default_value = "envoy")]
+    envoy: PathBuf,
+    /// The foreshift binary.
+    #[arg(
+        long,
+        env = "FORESHIFT_BINARY",
+        global = true,
+        default_value = "target/release/foreshift"
+    )]
+    foreshift: PathBuf,
+    /// A model in place of the built-in one, made for the pace of the scenarios.
+    #[arg(long, global = true)]
+    model: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play scenarios against several setups side by side.
+    Compare(compare::Args),
+    /// Record made-up stories with Foreshift watching, as training data.
+    Record(record::Args),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let binaries = Binaries {
+        envoy: args.envoy,
+        foreshift: args.foreshift,
+        model: args.model,
+    };
+    match args.command {
+        Command::Compare(args) => compare::run(args, &binaries).await,
+        Command::Record(args) => record::run(args, &binaries).await,
+    }
+}
