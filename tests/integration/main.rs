@@ -21,5 +21,6 @@ mod init;
 mod kills;
 mod litellm;
 mod outages;
+mod receive;
 mod replays;
 mod session;

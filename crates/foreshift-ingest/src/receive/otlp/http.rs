@@ -19,7 +19,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use serde::Serialize;
 use tokio::time::timeout;
-use tonic::transport::server::TcpConnectInfo;
+use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
+use tonic::{Code, Status};
 
 use super::super::admission::Places;
 use super::super::{EXPORT_TIMEOUT, MAX_EXPORT_BYTES};
@@ -46,8 +47,8 @@ enum Encoding {
 /// Why an export is not taken.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
-    #[error("too many exports are in flight, come again")]
-    TooMany,
+    #[error("{}", .0.message())]
+    NotAdmitted(Status),
     #[error("the export took too long")]
     TooSlow,
     #[error("an export may have {MAX_EXPORT_BYTES} bytes, unpacked")]
@@ -61,9 +62,13 @@ enum Refused {
 }
 
 impl Refused {
-    const fn status(&self) -> StatusCode {
+    fn status(&self) -> StatusCode {
         match self {
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::NotAdmitted(status) => match status.code() {
+                Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+                Code::Unavailable => StatusCode::TOO_MANY_REQUESTS,
+                _ => StatusCode::FORBIDDEN,
+            },
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLong | Self::Push(PushError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unknown => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -103,11 +108,14 @@ impl Answers {
 
     async fn answer<K: Kind>(&self, request: Request) -> Response<Body> {
         let encoding = Encoding::of(request.headers());
-        let taken = match (encoding, self.places.take()) {
-            (None, _) => Err(Refused::Unknown),
-            // Judged before a byte of the body is read.
-            (_, None) => Err(Refused::TooMany),
-            (Some(encoding), Some(_place)) => {
+        // Judged before a byte of the body is read.
+        let taken = match (
+            self.places.take(request.headers(), request.extensions()),
+            encoding,
+        ) {
+            (Err(status), _) => Err(Refused::NotAdmitted(status)),
+            (_, None) => Err(Refused::Unknown),
+            (Ok(_place), Some(encoding)) => {
                 let taken = timeout(EXPORT_TIMEOUT, self.take::<K>(request, encoding));
                 taken.await.unwrap_or(Err(Refused::TooSlow))
             }
@@ -188,7 +196,11 @@ impl Encoding {
 }
 
 fn sender(request: &Request) -> Option<IpAddr> {
-    let info = request.extensions().get::<TcpConnectInfo>()?;
+    let known = request.extensions();
+    let packed = known
+        .get::<TlsConnectInfo<TcpConnectInfo>>()
+        .map(TlsConnectInfo::get_ref);
+    let info = known.get::<TcpConnectInfo>().or(packed)?;
     info.remote_addr().map(|address| address.ip())
 }
 

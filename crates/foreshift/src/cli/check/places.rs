@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use foreshift_config::ProcessConfig;
 use foreshift_engine::{Engine, Snapshot};
-use foreshift_serve::{CredentialFiles, Credentials, TlsFiles};
 
 use crate::cli::render::{Finding, age};
 use crate::cli::values::wall_clock;
@@ -43,17 +42,7 @@ pub(super) fn check(process: &ProcessConfig, findings: &mut Vec<Finding>) -> boo
 }
 
 fn credentials(process: &ProcessConfig, findings: &mut Vec<Finding>) {
-    let listen = &process.listen;
-    let tls = listen.tls.as_ref().map(|tls| TlsFiles {
-        certificate: tls.cert_file.clone(),
-        key: tls.key_file.clone(),
-        client_ca: tls.client_ca_file.clone(),
-    });
-    let files = CredentialFiles {
-        peers: listen.peers_file.clone(),
-        tls,
-    };
-    findings.push(match Credentials::load(&files) {
+    findings.push(match crate::serving::credentials(&process.listen) {
         Ok(credentials) if credentials.are_configured() => Finding::ok("credentials", "peers are named"),
         Ok(_) => Finding::ok(
             "credentials",
