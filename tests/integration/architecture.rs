@@ -62,6 +62,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "foreshift-sim",
         ],
     ),
+    ("foreshift-testbed", &["foreshift-domain", "foreshift-ingest"]),
 ];
 
 /// Crates below the shell line, and all that they may use from outside.
@@ -87,7 +88,7 @@ const PURE_MAY_USE: &[&str] = &[
 
 /// Heavy dependencies, and the crates behind which each one stands.
 const HEAVY: &[(&str, &[&str])] = &[
-    ("rdkafka", &["foreshift-ingest", "foreshift"]),
+    ("rdkafka", &["foreshift-ingest", "foreshift", "foreshift-testbed"]),
     (
         "envoy-types",
         &["foreshift-xds", "foreshift-serve", "foreshift-ingest"],
@@ -100,6 +101,7 @@ const HEAVY: &[(&str, &[&str])] = &[
             "foreshift-ingest",
             "foreshift-proto",
             "foreshift-serve",
+            "foreshift-testbed",
             "foreshift",
         ],
     ),

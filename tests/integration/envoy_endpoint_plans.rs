@@ -10,8 +10,9 @@ use foreshift_domain::{Timestamp, decision::Reason, prediction::ModelVersion};
 use foreshift_tests::{Envoy, Relay, Seed, WeightServer, eventually, free_ports, workspace};
 
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Random steps are taken for so long over either variant of xDS.
+/// Random steps are taken for so long over either variant of xDS, and at least so many: each break is among them.
 const TIME: Duration = Duration::from_secs(8);
+const MIN_STEPS: u64 = 20;
 const NOW: Timestamp = Timestamp::from_secs(1_000);
 
 /// Of a target, as Envoy has it: the sum of its endpoints' weights, how many they are, their state and priority.
@@ -191,7 +192,7 @@ fn takes_every_plan(api_type: &str) {
     let envoy = Envoy::with_config(&test, &over_ads(api_type, relay.port(), ports), ports);
     let mut steps = 0_u64;
     let until = Instant::now() + TIME;
-    while Instant::now() < until {
+    while Instant::now() < until || steps < MIN_STEPS {
         if seed.below(4) == 0 {
             known = cluster(&mut seed);
             server.set_clusters(vec![known.clone()]);
@@ -209,7 +210,6 @@ fn takes_every_plan(api_type: &str) {
         eventually(&what, PATIENCE, || (had(&envoy) == wanted).then_some(()));
     }
     println!("{test}: {steps} steps");
-    assert!(steps > 20, "only {steps} steps");
     assert_eq!(server.counter("xds_refused_total"), 0.0);
     let stats = envoy.admin("GET", "/stats?filter=update_rejected");
     let mut rejected = stats.lines().filter(|line| line.contains("update_rejected: "));

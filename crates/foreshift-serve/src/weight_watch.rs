@@ -62,6 +62,13 @@ impl WeightWatch {
 
     /// Brings the watcher to this state. What the feed brought before must have been taken.
     pub(crate) fn catch_up(&mut self, published: Arc<Published>) {
+        // Every watcher looks at every state: where the routes are the same ones, only those that are new are looked up.
+        if let Some(changed) = changed(&self.compared, &published) {
+            let routes = self.news_among(changed);
+            self.push(false, routes, Vec::new());
+            self.compared = published;
+            return;
+        }
         // Gone is what the state before had and this one has not. What neither has came by the feed, ahead of
         // its state.
         let removed: Vec<RouteName> = self
@@ -110,9 +117,15 @@ impl WeightWatch {
     }
 
     fn news_of(&mut self, published: &Published) -> Vec<Arc<RouteWeights>> {
-        let news: Vec<_> = published
-            .routes
-            .values()
+        self.news_among(published.routes.values())
+    }
+
+    fn news_among<'a>(
+        &mut self,
+        routes: impl IntoIterator<Item = &'a Arc<RouteWeights>>,
+    ) -> Vec<Arc<RouteWeights>> {
+        let news: Vec<_> = routes
+            .into_iter()
             .filter(|weights| self.wants(&weights.route) && self.is_news(weights))
             .cloned()
             .collect();
@@ -135,6 +148,23 @@ impl WeightWatch {
         self.pending
             .extend(routes.chunks(MAX_PART_ENTRIES).map(|routes| part(routes, &[])));
     }
+}
+
+/// The weights that are others than before; `None` when routes came or went.
+fn changed<'a>(before: &Published, now: &'a Published) -> Option<Vec<&'a Arc<RouteWeights>>> {
+    if before.routes.len() != now.routes.len() {
+        return None;
+    }
+    let mut changed = Vec::new();
+    for ((route, before), (same, now)) in before.routes.iter().zip(&now.routes) {
+        if !Arc::ptr_eq(before, now) {
+            if route != same {
+                return None;
+            }
+            changed.push(now);
+        }
+    }
+    Some(changed)
 }
 
 #[cfg(test)]

@@ -89,14 +89,18 @@ impl Session for SotwSession {
     }
 
     fn lapse(&mut self) {
-        self.told = None;
+        // What the client refused it does not have, and is not told again.
+        if self.accepted == self.told {
+            self.told = None;
+        }
     }
 
     fn renew(&mut self, resources: &Resources) -> Option<DiscoveryResponse> {
         // Without the wrapper nothing expires. In it, a resource without a body is not understood by all: send it whole.
         let expires = self.reads_wrapped && resources.ttl.is_some();
         let told = self.told.clone()?;
-        if self.in_flight.is_some() || !expires || self.version(resources)? != told {
+        let is_held = self.accepted.as_ref() == Some(&told) && self.version(resources)? == told;
+        if self.in_flight.is_some() || !expires || !is_held {
             return None;
         }
         Some(self.send(told, resources))

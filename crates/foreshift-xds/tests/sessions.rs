@@ -261,6 +261,26 @@ fn the_state_of_the_world_is_renewed_whole_for_clients_that_know_a_time_to_live(
 }
 
 #[test]
+fn a_refused_state_of_the_world_is_neither_renewed_nor_told_again() {
+    let now = resources(&[("a", 1)]);
+    let mut session = SotwSession::default();
+    let first = session
+        .request(ask(&["a"], true, None), &now)
+        .response
+        .expect("told");
+    let mut refusal = ask(&["a"], true, Some(&first));
+    refusal.error_detail = Some(status("no such key"));
+    let told = session.request(refusal, &now);
+    assert!(matches!(told.answer, Some(Answer::Refused(..))) && told.response.is_none());
+    session.lapse();
+    assert_eq!((session.renew(&now), session.update(&now)), (None, None));
+    assert!(
+        session.update(&resources(&[("a", 2)])).is_some(),
+        "a new version is tried"
+    );
+}
+
+#[test]
 fn an_answer_to_an_older_response_is_overtaken() {
     let mut session = SotwSession::default();
     let first = session

@@ -50,7 +50,7 @@ async fn others_are_unharmed(running: &Running) {
 #[tokio::test]
 async fn a_flood_of_connections_is_turned_away_and_those_who_are_in_go_on() {
     let mut config = open();
-    config.limits.max_connects_per_peer_per_s = 5;
+    config.limits.max_connects_per_peer_per_s = 2;
     let running = start(config, world()).await;
     let client = running.client(None).await;
     for _ in 0..100 {

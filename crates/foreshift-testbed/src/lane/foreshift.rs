@@ -1,4 +1,5 @@
-//! The Foreshift of a lane: the documented defaults, with all time scales at the scenario's pace.
+//! The Foreshift of a lane: the documented defaults, with all time scales at the scenario's pace. Rules that count
+//! requests within such a time ask for fewer: there are that much fewer.
 
 use std::fmt::Write;
 
@@ -164,8 +165,9 @@ routes:
     slo: {{error_ratio: 0.1, latency_p99: {slow_ms}ms, window: {}, min_requests: 20}}
     triggers:
       risk: {risk}
-      consecutive_errors: 5
+      consecutive_errors: 3
       window: {}
+      min_requests: 4
       recover_after: {}
     limits:
       max_step_bp_per_s: {}
