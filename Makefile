@@ -1,10 +1,16 @@
 # Everything a new machine needs to do is one of these. `make help` lists them.
-.PHONY: help setup demo survey test lint bench outages train-live clean
+.PHONY: help setup demo survey testbed testbed-compare record test lint bench outages train-live clean
 SHELL := /bin/bash
 CARGO ?= cargo
 # Where the recorded outages are (signals.csv.gz and score.py), for `make outages`.
 DATA ?= ../shared/datasets/outages
 OUT ?= target/results
+# Runs the testbed with the real Envoy and the built foreshift.
+TESTBED = FORESHIFT_ENVOY=$$(tests/envoy/setup.sh) target/release/foreshift-testbed
+# Seeds of the comparison: two, or five with FULL=1.
+SEEDS = $(if $(FULL),1$(comma)2$(comma)3$(comma)4$(comma)5,1$(comma)2)
+comma := ,
+SCENARIOS := crates/foreshift-testbed/scenarios
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -12,13 +18,34 @@ help: ## this list
 setup: ## check the toolchain, install what is missing where the package manager allows
 	@tests/setup.sh
 
-demo: setup ## the main job, end to end, on a recorded incident; needs nothing else
+demo: setup ## the main job, end to end, on a recorded incident; LIVE=1 shows a real Envoy instead
 	$(CARGO) build --release -p foreshift
+ifdef LIVE
+	$(CARGO) build --release -p foreshift-testbed
+	$(TESTBED) live
+else
 	target/release/foreshift demo
+endif
 
 survey: setup ## the demo on ten other seeds, a row each (a minute)
 	$(CARGO) build --release -p foreshift
 	python3 tests/demo/survey.py target/release/foreshift
+
+testbed: setup ## one scenario on real Envoys, six setups side by side: make testbed SCENARIO=leak
+	$(CARGO) build --release -p foreshift -p foreshift-testbed
+	$(TESTBED) compare $(SCENARIOS)/$(or $(SCENARIO),leak).yaml --seeds 1
+
+testbed-compare: setup ## all scenarios and setups over a real Kafka, two seeds or FULL=1, with plots (45 minutes)
+	tests/kafka/setup.sh
+	$(CARGO) build --release -p foreshift -p foreshift-testbed
+	$(TESTBED) compare $(SCENARIOS) --seeds $(SEEDS) --kafka tests/kafka/start.sh
+	$(TESTBED) compare $(SCENARIOS)/leak.yaml $(SCENARIOS)/announced-errors.yaml $(SCENARIOS)/dependency-slowdown.yaml \
+		--setups health-checks,reactive,predictive --signs 0,0.25,0.5,1 --seeds $(SEEDS) --out target/testbed-sweep
+	$$(tests/testbed/setup.sh) tests/testbed/plot.py target/testbed docs/images/testbed target/testbed-sweep
+
+record: setup ## made-up stories on real Envoys with Foreshift in shadow: what `make train-live` learns from (30 minutes)
+	$(CARGO) build --release -p foreshift -p foreshift-testbed
+	$(TESTBED) record --stories 180 --out target/recordings
 
 test: setup ## all tests, a real Apache Kafka and a real Envoy included
 	tests/kafka/setup.sh
@@ -43,9 +70,9 @@ outages: ## predictions and weights on the recorded outages, by their judge: mak
 	python3 $(DATA)/score.py t1 $(DATA)/signals.csv.gz $(OUT)/P.csv --from 1735689600
 	python3 $(DATA)/score.py t2 $(DATA)/signals.csv.gz $(OUT)/W.csv
 
-train-live: ## learn the shipped live model again, on simulated fleets (about five minutes)
+train-live: ## learn the shipped live model again, on simulated fleets and what `make record` made (about ten minutes)
 	$(CARGO) build --release -p foreshift-lab
-	target/release/foreshift-lab train --out models/live/1
+	target/release/foreshift-lab train --recordings target/recordings --out models/live/2
 
 clean: ## remove build products
 	$(CARGO) clean

@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "foreshift-serve",
         &["foreshift-domain", "foreshift-proto", "foreshift-xds"],
     ),
+    ("foreshift-client", &["foreshift-proto"]),
     ("foreshift-sim", &["foreshift-domain"]),
     (
         "foreshift",
@@ -95,6 +96,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     (
         "tonic",
         &[
+            "foreshift-client",
             "foreshift-ingest",
             "foreshift-proto",
             "foreshift-serve",

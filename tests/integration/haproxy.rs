@@ -134,6 +134,14 @@ fn an_haproxy_keeps_its_last_weights_without_foreshift_until_the_glass_is_broken
     weighs(&reader, "HAProxy drains a target", [0, 200, 0]);
     assert_eq!(answers(ingress)["west"], REQUESTS);
 
+    reader.signal("foreshift run", "STOP");
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(
+        weights(&reader),
+        Some([0, 200, 0]),
+        "a hung agent changes nothing"
+    );
+    reader.signal("foreshift run", "CONT");
     reader.kill("foreshift run");
     // Several questions go unanswered meanwhile.
     std::thread::sleep(Duration::from_secs(4));

@@ -26,22 +26,26 @@ impl Envoy {
     /// Starts one that this Foreshift steers, and that sends it its access logs. `api_type` is `DELTA_GRPC` or `GRPC`;
     /// `name` is where its log is kept.
     pub fn start(name: &str, foreshift: &Foreshift, api_type: &str) -> Self {
-        Self::between(name, foreshift.grpc_port(), foreshift.receive_port(), api_type)
+        Self::start_with(name, foreshift, api_type, "")
+    }
+
+    /// The same, with further sections of its configuration.
+    pub fn start_with(name: &str, foreshift: &Foreshift, api_type: &str, more: &str) -> Self {
+        let ports = steered_by(foreshift.grpc_port(), foreshift.receive_port());
+        Self::configured(name, "envoy.yaml", api_type, &ports, more)
     }
 
     /// The same, taking weights from one port and sending access logs to another, whoever is there.
     pub fn between(name: &str, weights: u16, access_logs: u16, api_type: &str) -> Self {
-        let ports = [
-            ("8081", target("east")),
-            ("8082", target("west")),
-            ("7400", weights),
-            ("7403", access_logs),
-        ];
-        Self::documented(name, "envoy.yaml", api_type, &ports)
+        Self::documented(name, "envoy.yaml", api_type, &steered_by(weights, access_logs))
     }
 
     /// One with a configuration of docs/gateways, where these ports stand for documented ones.
     pub fn documented(name: &str, file: &str, api_type: &str, ports: &[(&str, u16)]) -> Self {
+        Self::configured(name, file, api_type, ports, "")
+    }
+
+    fn configured(name: &str, file: &str, api_type: &str, ports: &[(&str, u16)], more: &str) -> Self {
         let [admin, ingress] = free_ports();
         let documented = std::fs::read_to_string(workspace().join("docs/gateways").join(file));
         let documented = documented.expect("documented");
@@ -57,7 +61,7 @@ impl Envoy {
             );
             config = config.replace(&documented, &ours);
         }
-        Self::with_config(name, &config, [admin, ingress])
+        Self::with_config(name, &(config + more), [admin, ingress])
     }
 
     /// Starts one with a configuration of one's own, which has the admin endpoint and a listener at these ports.
@@ -137,6 +141,16 @@ impl Drop for Envoy {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Ports that stand for documented ones: two targets, and where Foreshift is.
+fn steered_by(weights: u16, access_logs: u16) -> [(&'static str, u16); 4] {
+    [
+        ("8081", target("east")),
+        ("8082", target("west")),
+        ("7400", weights),
+        ("7403", access_logs),
+    ]
 }
 
 /// The real Envoy, set up when it is not there.

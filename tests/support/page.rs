@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -160,17 +161,32 @@ impl Reader {
     pub fn start(&mut self, begins: &str) {
         let command = self.next(begins);
         let mut shell = self.shell(&format!("exec {command}"), self.log(), self.log());
-        self.running
-            .push((command, shell.spawn().expect("a shell starts")));
+        // A group of its own: what the command starts ends with it.
+        let child = shell.process_group(0).spawn();
+        self.running.push((command, child.expect("a shell starts")));
     }
 
     /// Kills the started command that begins so.
     pub fn kill(&mut self, begins: &str) {
         let mut running = self.running.iter();
         let at = running.position(|(command, _)| command.starts_with(begins));
-        let (_, mut child) = self.running.remove(at.expect("it was started"));
-        child.kill().expect("it can be killed");
-        child.wait().expect("it ends");
+        let (_, child) = self.running.remove(at.expect("it was started"));
+        end(child);
+    }
+
+    /// Sends a signal, such as `STOP`, to the started command that begins so and to all that it started.
+    pub fn signal(&self, begins: &str, signal: &str) {
+        let mut running = self.running.iter();
+        let found = running.find(|(command, _)| command.starts_with(begins));
+        let (_, child) = found.expect("it was started");
+        let group = format!("-{}", child.id());
+        let sent = Command::new("kill").args(["-s", signal, "--", &group]).status();
+        assert!(sent.expect("kill is there").success());
+    }
+
+    /// What the started commands have said so far.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).expect("a log")
     }
 
     /// Runs a command that is not the page's own, such as one that looks whether the page's did what it says.
@@ -199,6 +215,11 @@ impl Reader {
 
     fn shell(&self, script: &str, out: Stdio, err: Stdio) -> Command {
         let mut shell = Command::new("bash");
+        // What cargo tells a test of its package would make a page's cargo build all anew.
+        let cargos = std::env::vars_os().map(|(name, _)| name);
+        for name in cargos.filter(|name| is_of_a_package(&name.to_string_lossy())) {
+            shell.env_remove(name);
+        }
         shell
             .args(["-c", script])
             .current_dir(self.dir.path())
@@ -223,12 +244,20 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        for (_, child) in &mut self.running {
-            // Nothing is to be kept, so it need not end in good order.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.running.drain(..).for_each(|(_, child)| end(child));
     }
+}
+
+/// Kills it and all that it started. Nothing is to be kept, so it need not end in good order.
+fn end(mut child: Child) {
+    let group = format!("-{}", child.id());
+    let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn is_of_a_package(name: &str) -> bool {
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 /// A fenced block, and the nearest line above it that says something.

@@ -344,6 +344,9 @@ pub enum OutcomeSource {
     OtlpMetrics,
     /// OTLP spans.
     OtlpSpans,
+    /// Envoy's load reports. They know neither latency nor a 429 from a success, and whoever sends them usually sends
+    /// access logs too: their outcomes count only where they are asked for.
+    EnvoyLoadReport,
 }
 
 impl Fallback {

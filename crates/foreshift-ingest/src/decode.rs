@@ -5,6 +5,7 @@
 pub mod als;
 pub mod csv;
 pub mod envoy;
+pub mod lrs;
 pub mod native;
 pub mod otlp;
 pub mod outcome;

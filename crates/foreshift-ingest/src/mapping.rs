@@ -115,18 +115,22 @@ impl Mapping {
                 Ok(known) => known,
                 Err(miss) => return self.miss(&signal.target, miss),
             };
-        let Some(known) = known else {
-            self.counters.discovered += 1;
-            return Some(signal);
-        };
         let is_outcome = matches!(
             signal.observation,
             Observation::Outcome(_) | Observation::Window(_)
         );
-        if is_outcome && known.outcomes_from.is_some_and(|theirs| theirs != source) {
+        let counts = match known.and_then(|known| known.outcomes_from) {
+            Some(theirs) => theirs == source,
+            None => source != OutcomeSource::EnvoyLoadReport,
+        };
+        if is_outcome && !counts {
             self.counters.duplicate_outcomes += 1;
             return None;
         }
+        let Some(known) = known else {
+            self.counters.discovered += 1;
+            return Some(signal);
+        };
         signal.target = known.target.clone();
         // Gateways name routes in their own way; the target's one route is meant unless they name another of its.
         let named = signal

@@ -1,5 +1,5 @@
-//! Receivers: telemetry that gateways and collectors send straight to this process, over gRPC. Envoy's access log
-//! service, and the three services of OTLP.
+//! Receivers: telemetry that gateways and collectors send straight to this process. Envoy's access log and load
+//! reporting services over gRPC, and OTLP over gRPC and HTTP, all at one address.
 //!
 //! What comes in is decoded at once and put into the buffer of [`push`](crate::source::push), or passed on to Kafka as
 //! it is ([`forward`](crate::forward)). Access logs are lossy by design of their protocol, which has no answer: what
@@ -11,6 +11,7 @@
 mod access_log;
 mod admission;
 mod counters;
+mod load_report;
 mod otlp;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::AccessLogServiceServer;
 use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
+use envoy_types::pb::envoy::service::load_stats::v3::load_reporting_service_server::LoadReportingServiceServer;
 use foreshift_domain::GatewayName;
 use futures_util::Stream;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::LogsServiceServer;
@@ -28,8 +30,10 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::Trac
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tonic::codec::CompressionEncoding;
-use tonic::transport::Server;
+use tonic::service::Routes;
 use tonic::transport::server::Connected;
+use tonic::transport::{Server, ServerTlsConfig};
+use tonic::{Request, Status};
 
 use crate::decode::{Decoder, Parts, als};
 use crate::forward::Forward;
@@ -37,15 +41,18 @@ use crate::intern::SignalNames;
 use crate::source::push::{PushSender, Receiver};
 use access_log::AccessLogs;
 use admission::{Admitted, Places};
-use otlp::Exports;
+use load_report::LoadReports;
+use otlp::{Answers, Exports};
 
 pub use counters::{ReceiveCounters, ReceiverCounters};
 
-/// The most access log streams at a time: each worker thread of each Envoy holds one.
+/// The most streams of access logs and load reports at a time: of the first, each worker thread of each Envoy holds one.
 pub const MAX_STREAMS: usize = 1_024;
 /// The largest message of access logs, in bytes. Envoy sends 16 KiB at a time unless it is told otherwise; all
 /// streams together may make us hold 256 MiB, if each sends the largest at once.
 pub const MAX_ACCESS_LOG_BYTES: usize = 256 << 10;
+/// The largest load report, in bytes: thousands of clusters.
+pub const MAX_LOAD_REPORT_BYTES: usize = 1 << 20;
 /// The most OTLP exports in flight; a collector sends about ten at a time.
 pub const MAX_EXPORTS: usize = 32;
 /// The largest export, in bytes, unpacked: the bound that gRPC has by default. All in flight hold 128 MiB at most.
@@ -84,7 +91,13 @@ pub enum ReceiveError {
 pub struct Receivers {
     outlet: Outlet,
     counters: ReceiveCounters,
+    gate: Option<Gate>,
+    tls: Option<ServerTlsConfig>,
 }
+
+/// Says whether a call may be made, by its metadata and what is known of its connection. Who may what is known
+/// elsewhere.
+pub type Gate = Arc<dyn Fn(Request<()>) -> Result<(), Status> + Send + Sync>;
 
 /// Where what is received goes.
 #[derive(Clone)]
@@ -113,6 +126,17 @@ impl Receivers {
         Self {
             outlet,
             counters: ReceiveCounters::default(),
+            gate: None,
+            tls: None,
+        }
+    }
+
+    /// The same behind a gate, and over TLS where it is given.
+    pub fn guarded(self, gate: Gate, tls: Option<ServerTlsConfig>) -> Self {
+        Self {
+            gate: Some(gate),
+            tls,
+            ..self
         }
     }
 
@@ -140,15 +164,31 @@ impl Receivers {
             receiver: Receiver::AccessLogs,
             deadline: None,
             counters: self.counters.clone(),
+            gate: self.gate.clone(),
         };
         let exports = Places {
             free: Arc::new(tokio::sync::Semaphore::new(MAX_EXPORTS)),
             receiver: Receiver::Otlp,
             deadline: Some(EXPORT_TIMEOUT),
             counters: self.counters.clone(),
+            gate: self.gate.clone(),
         };
+        let mut server = bounded();
+        if let Some(tls) = self.tls.clone() {
+            server = server.tls_config(tls)?;
+        }
         let access_logs = AccessLogServiceServer::new(AccessLogs::new(self.clone(), stopping.clone()))
             .max_decoding_message_size(MAX_ACCESS_LOG_BYTES);
+        // A collector has no form of them that keeps their time, so it takes none.
+        let load_reports = matches!(self.outlet, Outlet::Buffer { .. }).then(|| {
+            let service = LoadReports::new(self.clone(), stopping.clone());
+            let service = LoadReportingServiceServer::new(service);
+            let places = Places {
+                receiver: Receiver::LoadReports,
+                ..streams.clone()
+            };
+            Admitted::new(service.max_decoding_message_size(MAX_LOAD_REPORT_BYTES), places)
+        });
         let otlp = Arc::new(Exports(self));
         // Collectors pack what they send unless they are told not to.
         let metrics = MetricsServiceServer::from_arc(Arc::clone(&otlp))
@@ -157,17 +197,29 @@ impl Receivers {
         let logs = LogsServiceServer::from_arc(Arc::clone(&otlp))
             .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(MAX_EXPORT_BYTES);
-        let traces = TraceServiceServer::from_arc(otlp)
+        let traces = TraceServiceServer::from_arc(Arc::clone(&otlp))
             .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(MAX_EXPORT_BYTES);
         let mut stopping = stopping;
         // A sender that is gone stops the server too.
         let stop = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
-        bounded()
-            .add_service(Admitted::new(access_logs, streams))
+        let mut routes = Routes::new(Admitted::new(access_logs, streams))
             .add_service(Admitted::new(metrics, exports.clone()))
             .add_service(Admitted::new(logs, exports.clone()))
-            .add_service(Admitted::new(traces, exports))
+            .add_service(Admitted::new(traces, exports.clone()));
+        if let Some(load_reports) = load_reports {
+            routes = routes.add_service(load_reports);
+        }
+        let http = Answers {
+            exports: otlp,
+            places: exports,
+        };
+        for (path, answer) in http.routes() {
+            let router = std::mem::take(routes.axum_router_mut());
+            *routes.axum_router_mut() = router.route(path, answer);
+        }
+        server
+            .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, stop)
             .await?;
         Ok(())
@@ -195,6 +247,18 @@ impl Receivers {
         counters.add_items(items, ignored);
         counters.add_dropped(dropped);
     }
+
+    /// Load reports: what does not fit is dropped. Their sender cannot be told.
+    fn load_reports(&self, parts: Parts) {
+        let Outlet::Buffer { push, .. } = &self.outlet else {
+            return;
+        };
+        let items = parts.good.len() as u64;
+        let dropped = push.put_or_drop(Receiver::LoadReports, named_alike(parts));
+        let counters = self.counters.of(Receiver::LoadReports);
+        counters.add_items(items.saturating_sub(dropped), 0);
+        counters.add_dropped(dropped);
+    }
 }
 
 /// Signals of one message share the text of their names.
@@ -207,7 +271,7 @@ fn named_alike(mut parts: Parts) -> Parts {
 /// A server without a single bound left at tonic's default.
 fn bounded() -> Server {
     Server::builder()
-        .accept_http1(false)
+        .accept_http1(true)
         .concurrency_limit_per_connection(MAX_CALLS_PER_CONNECTION as usize)
         .max_concurrent_streams(MAX_CALLS_PER_CONNECTION)
         .http2_max_header_list_size(MAX_HEADER_BYTES)

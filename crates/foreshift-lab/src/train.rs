@@ -6,6 +6,7 @@
 
 mod evaluation;
 mod recorded;
+mod release;
 mod simulated;
 
 use std::path::{Path, PathBuf};
@@ -18,10 +19,10 @@ use foreshift_domain::fallback::{Fallback, Mode};
 use foreshift_engine::Engine;
 use foreshift_predict::{Model, Params};
 use foreshift_sim::FleetSpec;
-use serde::Serialize;
 
 use crate::replay::driver::{Given, Replay};
 use evaluation::{Evaluation, Figures, Watcher};
+use release::{Held, Release};
 use simulated::Simulated;
 
 /// Arguments of `foreshift-lab train`.
@@ -43,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     recordings: Option<PathBuf>,
     /// How often to go through the recordings.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 6)]
     epochs: u32,
     /// Begin with this model instead of fleets: go on to the recordings at once.
     #[arg(long, value_name = "FILE", requires = "recordings")]
@@ -52,22 +53,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "live")]
     name: String,
     /// Where to write `model.json`, `manifest.json`, `metrics.json` and `CARD.md`.
-    #[arg(long, value_name = "DIR", default_value = "models/live/1")]
+    #[arg(long, value_name = "DIR", default_value = "models/live/2")]
     out: PathBuf,
-}
-
-/// Where a model comes from, as `manifest.json`.
-#[derive(Serialize)]
-struct Manifest<'a> {
-    name: &'a str,
-    trained_on: &'static str,
-    seeds: Vec<u64>,
-    held_out_seed: u64,
-    hours: u32,
-    targets: usize,
-    horizons_s: Vec<f64>,
-    feature_schema: String,
-    rows_learned: u64,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -87,20 +74,26 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         args.out.file_name().and_then(|name| name.to_str()).unwrap_or("1")
     );
     let model = model.released(&name);
-    let held_out = args.seed + args.fleets;
-    let model = match &args.recordings {
-        Some(folder) => learn_on(args, folder, model)?,
-        None => model,
+    let (model, recordings) = match &args.recordings {
+        Some(folder) => {
+            let (model, recordings) = learn_on(args, folder, model)?;
+            (model, Some(recordings))
+        }
+        None => (model, None),
     };
-    let (_, evaluation) = one_fleet(args, held_out, Some(model.clone()), false)?;
-    eprintln!("fleet {held_out}, held out: {evaluation}");
-    let manifest = Manifest {
-        name: &name,
-        trained_on: "simulated fleets of foreshift-sim",
-        seeds: (args.seed..held_out).collect(),
-        held_out_seed: held_out,
+    let held_out_seed = args.seed + args.fleets;
+    let (_, fleet) = one_fleet(args, held_out_seed, Some(model.clone()), false)?;
+    eprintln!("fleet {held_out_seed}, held out: {fleet}");
+    let release = Release {
+        name,
+        trained_on: "simulated fleets of foreshift-sim, then recordings of foreshift-testbed",
+        seeds: (args.seed..held_out_seed).collect(),
+        held_out_seed,
         hours: args.hours,
         targets: args.targets,
+        recordings: recordings.as_ref().map(|recordings| recordings.learned_from),
+        held_out_recordings: recordings.as_ref().map(|recordings| recordings.held_out),
+        epochs: args.epochs,
         horizons_s: model
             .horizons()
             .iter()
@@ -109,18 +102,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         feature_schema: model.schema().to_string(),
         rows_learned,
     };
-    write(&args.out, "model.json", &model.to_json()?)?;
-    write(
-        &args.out,
-        "manifest.json",
-        &serde_json::to_string_pretty(&manifest)?,
-    )?;
-    write(
-        &args.out,
-        "metrics.json",
-        &serde_json::to_string_pretty(&evaluation)?,
-    )?;
-    write(&args.out, "CARD.md", &card(args, &manifest, &evaluation))
+    let figures = Held {
+        fleet,
+        recordings: recordings.map(|recordings| recordings.evaluation),
+    };
+    release::write(&args.out, &model, &release, &figures)
 }
 
 /// What is learned on the simulated fleets.
@@ -160,26 +146,30 @@ fn one_fleet(
     Ok((replay.engine.model().clone(), evaluation))
 }
 
+/// What came of learning on.
+struct LearnedOn {
+    learned_from: usize,
+    held_out: usize,
+    evaluation: Evaluation,
+}
+
 /// Goes through the recordings; how often their targets fail is not taken over, since they were made to fail.
-fn learn_on(args: &Args, folder: &Path, model: Model) -> anyhow::Result<Model> {
+fn learn_on(args: &Args, folder: &Path, model: Model) -> anyhow::Result<(Model, LearnedOn)> {
     let (held_out, journals): (Vec<_>, Vec<_>) = recorded::journals(folder)?
         .into_iter()
         .enumerate()
         .partition(|(index, _)| index % 5 == 4);
     let hazard = model.params().hazard.clone();
-    let look = |model: &Model, what: &str| -> anyhow::Result<()> {
+    let look = |model: &Model, when: &str| -> anyhow::Result<Evaluation> {
         let mut figures = Figures::default();
         for (_, journal) in &held_out {
             recorded::one(journal, model.clone(), false, &mut figures)?;
         }
-        eprintln!(
-            "{} recordings held out, {what}: {}",
-            held_out.len(),
-            figures.evaluate(model.horizons())
-        );
-        Ok(())
+        let evaluation = figures.evaluate(model.horizons());
+        eprintln!("{} recordings held out, {when}: {evaluation}", held_out.len());
+        Ok(evaluation)
     };
-    look(&model, "before")?;
+    let mut evaluation = look(&model, "before")?;
     let name = model.version().name.clone();
     let mut model = model;
     for epoch in 1..=args.epochs {
@@ -187,13 +177,18 @@ fn learn_on(args: &Args, folder: &Path, model: Model) -> anyhow::Result<Model> {
         for (_, journal) in &journals {
             model = recorded::one(journal, model, true, &mut figures)?;
         }
-        look(&model, &format!("after epoch {epoch}"))?;
+        evaluation = look(&model, &format!("after epoch {epoch}"))?;
     }
     let params = Params {
         hazard,
         ..model.params().clone()
     };
-    Ok(model.released(&name).with_params(params)?)
+    let learned = LearnedOn {
+        learned_from: journals.len(),
+        held_out: held_out.len(),
+        evaluation,
+    };
+    Ok((model.released(&name).with_params(params)?, learned))
 }
 
 /// A fresh model that does not read what we did to a target. In a recorded world nothing was ever done: those
@@ -219,31 +214,4 @@ fn observing(yaml: &str, learns: bool) -> anyhow::Result<Fallback> {
         .iter_mut()
         .for_each(|route| route.settings.mode = Mode::Off);
     Ok(fallback)
-}
-
-fn card(args: &Args, manifest: &Manifest<'_>, evaluation: &Evaluation) -> String {
-    format!(
-        "# {}\n\n\
-        An online logistic model (FTRL-proximal) with a hazard prior, for ticks of a second and horizons of 30 s, 2 min and\n\
-        10 min. It goes on learning from what it sees.\n\n\
-        **Trained on simulation**: {} fleets of {} targets over {} hours each, seeds {} to {}, made by `foreshift-sim`. It has\n\
-        seen no real outage. It does not read our own weights: in a recording they never move. Its features are relative to each target's own history, so that it says something on the first\n\
-        day; trust it after it has been right in shadow.\n\n\
-        Held-out fleet (seed {}), targets and faults never seen, no learning:\n\n{}\n\
-        Made by `make train-live`.\n",
-        manifest.name,
-        args.fleets,
-        args.targets,
-        args.hours,
-        args.seed,
-        args.seed + args.fleets - 1,
-        manifest.held_out_seed,
-        evaluation.table(),
-    )
-}
-
-fn write(dir: &Path, name: &str, text: &str) -> anyhow::Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    let path = dir.join(name);
-    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }

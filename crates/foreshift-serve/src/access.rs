@@ -61,7 +61,7 @@ impl Principal {
 pub enum Role {
     /// Reads.
     Reader,
-    /// Reads, and reports what it applied.
+    /// Reads, sends telemetry, and reports what it applied.
     Gateway,
     /// Reads, and commands.
     Operator,
@@ -94,6 +94,8 @@ pub enum Action {
     ReadStatus,
     /// Say what a gateway applied.
     ReportApplied,
+    /// Send telemetry, which is then believed.
+    SendTelemetry,
     /// Give a command.
     Operate,
 }
@@ -107,6 +109,7 @@ impl fmt::Display for Action {
             Self::ReadPredictions => "read predictions",
             Self::ReadStatus => "read the status",
             Self::ReportApplied => "report what was applied",
+            Self::SendTelemetry => "send telemetry",
             Self::Operate => "give commands",
         })
     }
@@ -176,7 +179,7 @@ pub fn authorize(principal: &Principal, action: Action, resource: Resource<'_>) 
         Action::Reflect | Action::ReadWeights | Action::ReadPredictions | Action::ReadStatus => {
             !principal.roles.is_empty()
         }
-        Action::ReportApplied => principal.is(Role::Gateway),
+        Action::ReportApplied | Action::SendTelemetry => principal.is(Role::Gateway),
         Action::Operate => principal.is(Role::Operator),
     };
     if !allowed {

@@ -175,7 +175,8 @@ impl Credentials {
         })
     }
 
-    pub(crate) fn tls_config(&self, handshake_timeout: std::time::Duration) -> Option<ServerTlsConfig> {
+    /// TLS for a server with these credentials, where they have it.
+    pub fn tls_config(&self, handshake_timeout: std::time::Duration) -> Option<ServerTlsConfig> {
         let tls = self.tls.as_ref()?;
         let config = ServerTlsConfig::new()
             .identity(Identity::from_pem(&tls.certificate, &tls.key))

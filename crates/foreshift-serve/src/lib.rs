@@ -32,5 +32,6 @@ pub use foreshift_xds::{Group, LayerSettings};
 pub use haproxy::{HaproxyConfig, HaproxyCounters, serve_haproxy};
 pub use http::{HttpConfig, serve_http};
 pub use metrics::{Metric, MetricKind};
+pub use peer::telemetry_gate;
 pub use server::{BoundAddresses, ServeError, Serving, serve};
 pub use shared::{CommandRequest, ServeChannels};

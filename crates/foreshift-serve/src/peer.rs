@@ -10,6 +10,19 @@ use crate::credentials::Credentials;
 /// The scheme of bearer tokens, with the blank after it.
 const BEARER: &str = "Bearer ";
 
+/// Judges whether a call to a listener of telemetry, which is not of this crate, may be made: by its metadata and what is
+/// known of its connection.
+pub fn telemetry_gate(
+    credentials: Credentials,
+) -> impl Fn(Request<()>) -> Result<(), Status> + Send + Sync + 'static {
+    let authenticator = Authenticator::new(credentials, Principal::anonymous());
+    move |call| {
+        authenticator
+            .authenticate_for(call, Action::SendTelemetry)
+            .map(drop)
+    }
+}
+
 /// Finds out who is calling on one listener.
 pub(crate) struct Authenticator {
     credentials: Credentials,
@@ -79,4 +92,30 @@ pub(crate) fn authorize<T>(
         .ok_or_else(|| Status::internal("the call was not authenticated"))?;
     access::authorize(principal, action, resource)?;
     Ok(Arc::clone(principal))
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+
+    #[test]
+    fn telemetry_is_taken_from_gateways_and_from_anyone_only_without_credentials() {
+        let peers = "0123456789abcdef edge-1 gateway\nfedcba9876543210 grafana reader\n";
+        let gate = telemetry_gate(Credentials::from_peers(peers).expect("well formed"));
+        let code = |token: Option<&str>| {
+            let mut call = Request::new(());
+            if let Some(token) = token {
+                let value = format!("{BEARER}{token}").parse().expect("a token");
+                call.metadata_mut().insert("authorization", value);
+            }
+            gate(call).map_err(|status| status.code())
+        };
+        assert_eq!(code(Some("0123456789abcdef")), Ok(()));
+        assert_eq!(code(Some("fedcba9876543210")), Err(Code::PermissionDenied));
+        assert_eq!(code(Some("another")), Err(Code::Unauthenticated));
+        assert_eq!(code(None), Err(Code::Unauthenticated));
+        assert!(telemetry_gate(Credentials::none())(Request::new(())).is_ok());
+    }
 }

@@ -10,7 +10,7 @@ use clap::Args as ClapArgs;
 use crate::kafka::Kafka;
 use crate::lane::{Binaries, Place, Setup};
 use crate::outcome::Outcome;
-use crate::play;
+use crate::play::{self, Show};
 use crate::scenario::Scenario;
 use crate::table;
 
@@ -62,7 +62,7 @@ pub(crate) async fn run(args: Args, binaries: &Binaries) -> anyhow::Result<()> {
                     kafka: kafka.as_ref(),
                     dir: &cleared(&dir)?,
                 };
-                let outcomes = play::play(&scenario, &setups, *seed, &place).await?;
+                let outcomes = play::play(&scenario, &setups, *seed, &place, Show::Bar).await?;
                 for outcome in &outcomes {
                     writeln!(
                         file,

@@ -1,7 +1,8 @@
 //! Open-loop load: requests come when they come, whatever became of those before, and what clients see is counted.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -46,14 +47,46 @@ pub(crate) struct Seen {
     pub(crate) target: Option<String>,
 }
 
+/// What has become of the requests so far, for those who watch.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(Mutex<Counts>);
+
+/// Requests since the start.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) failed: u64,
+    pub(crate) answered_by: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    fn count(&self, seen: &Seen) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.failed += u64::from(seen.ending == Ending::Failed);
+        if let Some(target) = &seen.target {
+            *counts.answered_by.entry(target.clone()).or_default() += 1;
+        }
+    }
+
+    pub(crate) fn read(&self) -> Counts {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 type Http = Client<HttpConnector, Empty<Bytes>>;
 
 /// Sends the scenario's traffic to `port` from `start` on. The same seed sends at the same moments.
-pub(crate) async fn drive(scenario: Arc<Scenario>, port: u16, seed: u64, start: Instant) -> Vec<Seen> {
+pub(crate) async fn drive(
+    scenario: Arc<Scenario>,
+    port: u16,
+    seed: u64,
+    start: Instant,
+    tally: Arc<Tally>,
+) -> Vec<Seen> {
     let (report, mut reports) = mpsc::channel(MAX_IN_FLIGHT);
     let sender = tokio::spawn(send_all(scenario, port, seed, start, report));
     let mut seen = Vec::new();
     while let Some(one) = reports.recv().await {
+        tally.count(&one);
         seen.push(one);
     }
     let _ = sender.await;

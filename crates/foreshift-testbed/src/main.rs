@@ -3,6 +3,7 @@
 mod compare;
 mod kafka;
 mod lane;
+mod live;
 mod load;
 mod outcome;
 mod play;
@@ -47,6 +48,8 @@ struct Args {
 enum Command {
     /// Play scenarios against several setups side by side.
     Compare(compare::Args),
+    /// Show one scenario while it happens.
+    Live(live::Args),
     /// Record made-up stories with Foreshift watching, as training data.
     Record(record::Args),
 }
@@ -61,6 +64,7 @@ async fn main() -> anyhow::Result<()> {
     };
     match args.command {
         Command::Compare(args) => compare::run(args, &binaries).await,
+        Command::Live(args) => live::run(args, &binaries).await,
         Command::Record(args) => record::run(args, &binaries).await,
     }
 }

@@ -8,7 +8,8 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::lane::{Lane, Place, Setup};
-use crate::load::{self, Seen};
+use crate::live;
+use crate::load::{self, Seen, Tally};
 use crate::outcome::{Outcome, judge};
 use crate::scenario::Scenario;
 use crate::{shifts, stages};
@@ -16,12 +17,23 @@ use crate::{shifts, stages};
 /// Between the start of all processes and the first request: connections and first weights settle.
 const SETTLE: Duration = Duration::from_millis(500);
 
+/// What people see meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Show {
+    Nothing,
+    /// How far it is.
+    Bar,
+    /// What happens in each lane.
+    Lines,
+}
+
 /// Plays it once; what each lane's clients saw is also written to the place's folder, one for each lane.
 pub(crate) async fn play(
     scenario: &Arc<Scenario>,
     setups: &[Setup],
     seed: u64,
     place: &Place<'_>,
+    show: Show,
 ) -> anyhow::Result<Vec<Outcome>> {
     let mut lanes = Vec::new();
     for setup in setups {
@@ -30,18 +42,25 @@ pub(crate) async fn play(
         lanes.push(lane.with_context(|| format!("the lane {}", setup.name()))?);
     }
     let start = Instant::now() + SETTLE;
-    let mut driving = Vec::new();
+    let (mut driving, mut tallies) = (Vec::new(), Vec::new());
     for lane in &mut lanes {
         lane.open(scenario, seed, start);
+        let tally = Arc::new(Tally::default());
+        tallies.push((lane.setup, Arc::clone(&tally)));
         driving.push(tokio::spawn(load::drive(
             Arc::clone(scenario),
             lane.ingress,
             seed,
             start,
+            tally,
         )));
     }
     let began_at = std::time::SystemTime::now() + start.saturating_duration_since(Instant::now());
-    let bar = tokio::spawn(progress(Arc::clone(scenario), seed, start));
+    let shown = match show {
+        Show::Nothing => None,
+        Show::Bar => Some(tokio::spawn(progress(Arc::clone(scenario), seed, start))),
+        Show::Lines => Some(tokio::spawn(live::watch(Arc::clone(scenario), start, tallies))),
+    };
     let mut outcomes = Vec::new();
     for (lane, driven) in lanes.into_iter().zip(driving) {
         let seen = driven.await?;
@@ -62,7 +81,7 @@ pub(crate) async fn play(
         }
         outcomes.push(outcome);
     }
-    bar.abort();
+    shown.inspect(tokio::task::JoinHandle::abort);
     Ok(outcomes)
 }
 

@@ -7,7 +7,7 @@ use clap::Args as ClapArgs;
 use tokio::task::JoinSet;
 
 use crate::lane::{Binaries, Place, Setup};
-use crate::play;
+use crate::play::{self, Show};
 use crate::stories::story;
 
 /// Arguments of `record`.
@@ -42,7 +42,14 @@ pub(crate) async fn run(args: Args, binaries: &Binaries) -> anyhow::Result<()> {
                 kafka: None,
                 dir: &dir,
             };
-            play::play(&Arc::new(story(seed)), &[Setup::Shadow], seed, &place).await
+            play::play(
+                &Arc::new(story(seed)),
+                &[Setup::Shadow],
+                seed,
+                &place,
+                Show::Nothing,
+            )
+            .await
         });
     }
     while let Some(played) = playing.join_next().await {

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::run::{properties, received, signalled, warn};
-use crate::serving::{receiving, until};
+use crate::serving::{credentials, receiving, until};
 
 /// Arguments of `foreshift collect`.
 #[derive(ClapArgs)]
@@ -73,6 +73,7 @@ async fn receive_until_stopped(
     forward: &Arc<Forward>,
 ) -> anyhow::Result<()> {
     let receivers = Receivers::passing_on(Arc::clone(forward));
+    let receivers = receiving::guarded(receivers, &credentials(&config.listen)?);
     let counters = receivers.counters();
     let (stop, stopping) = watch::channel(false);
     let mut receiving = receiving::start(listener.address, receivers, stopping.clone()).await?;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use foreshift_config::{ProcessConfig, XdsConfig};
+use foreshift_config::{ListenConfig, ProcessConfig, XdsConfig};
 use foreshift_ingest::receive::Receivers;
 use foreshift_serve::{
-    BoundAddresses, CredentialFiles, Credentials, Group, HaproxyConfig, HaproxyCounters, HttpConfig,
-    LayerSettings, Limits, ServeChannels, ServeConfig, ServeCounters, Serving, TlsFiles, XdsSettings,
+    BoundAddresses, CredentialFiles, Credentials, CredentialsError, Group, HaproxyConfig, HaproxyCounters,
+    HttpConfig, LayerSettings, Limits, ServeChannels, ServeConfig, ServeCounters, Serving, TlsFiles,
+    XdsSettings,
 };
 use tokio::sync::watch;
 
@@ -36,15 +37,8 @@ pub(crate) async fn start(
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<Servers> {
     let listen = &config.listen;
-    let tls = listen.tls.as_ref().map(|tls| TlsFiles {
-        certificate: tls.cert_file.clone(),
-        key: tls.key_file.clone(),
-        client_ca: tls.client_ca_file.clone(),
-    });
-    let credentials = Credentials::load(&CredentialFiles {
-        peers: listen.peers_file.clone(),
-        tls,
-    })?;
+    let credentials = credentials(listen)?;
+    let receivers = receivers.map(|receivers| receiving::guarded(receivers, &credentials));
     let serve = ServeConfig {
         listen: listen.grpc.address,
         operator_listen: Some(listen.operator.address),
@@ -149,6 +143,19 @@ impl Servers {
             tracing::warn!("the servers did not stop in time");
         }
     }
+}
+
+/// Who may call the gRPC listeners, and their TLS.
+pub(crate) fn credentials(listen: &ListenConfig) -> Result<Credentials, CredentialsError> {
+    let tls = listen.tls.as_ref().map(|tls| TlsFiles {
+        certificate: tls.cert_file.clone(),
+        key: tls.key_file.clone(),
+        client_ca: tls.client_ca_file.clone(),
+    });
+    Credentials::load(&CredentialFiles {
+        peers: listen.peers_file.clone(),
+        tls,
+    })
 }
 
 pub(crate) async fn until(mut stopping: watch::Receiver<bool>) {

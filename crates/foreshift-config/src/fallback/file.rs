@@ -477,6 +477,10 @@ fn outcome_source_words(_: &mut SchemaGenerator) -> Schema {
             (OutcomeSource::EnvoyAccessLog, "Envoy access logs."),
             (OutcomeSource::OtlpMetrics, "OTLP metrics."),
             (OutcomeSource::OtlpSpans, "OTLP spans."),
+            (
+                OutcomeSource::EnvoyLoadReport,
+                "Envoy's load reports; their outcomes count only where they are named here.",
+            ),
         ],
     )
 }

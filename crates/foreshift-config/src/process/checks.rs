@@ -234,6 +234,7 @@ fn listeners(config: &ProcessConfig, root: &At, report: &mut Report<'_>) {
     );
     if let Some(receive) = &config.receive
         && !receive.address.ip().is_loopback()
+        && listen.peers_file.is_none()
     {
         report.warn(
             &root.key("receive").key("address"),

@@ -20,7 +20,7 @@ pub struct ProcessConfig {
     /// Kafka, where telemetry comes from and results go.
     #[serde(default)]
     pub kafka: Option<KafkaConfig>,
-    /// Where gateways and collectors send telemetry to, over gRPC: Envoy's access log service and OTLP. Whoever reaches this address is believed.
+    /// Where gateways and collectors send telemetry to: Envoy's access log service over gRPC, and OTLP over gRPC and HTTP. `listen.tls` and `listen.peers_file` hold here too; without a file whoever reaches this address is believed.
     #[serde(default)]
     pub receive: Option<Listener>,
     /// Where `foreshift collect` writes what `receive` takes.
@@ -299,9 +299,9 @@ pub struct ListenConfig {
     pub operator: Listener,
     /// Metrics and health over HTTP; `null` switches it off.
     pub http: Option<Listener>,
-    /// Who may call the gRPC listeners, a peer a line: `TOKEN NAME ROLES [SCOPE]` or `cert:SHA256 NAME ROLES [SCOPE]`. Without the file whoever reaches a listener may use it.
+    /// Who may call the gRPC listeners and `receive`, a peer a line: `TOKEN NAME ROLES [SCOPE]` or `cert:SHA256 NAME ROLES [SCOPE]`. Without the file whoever reaches a listener may use it.
     pub peers_file: Option<PathBuf>,
-    /// Encryption of the gRPC listeners; none without it.
+    /// Encryption of the gRPC listeners and of `receive`; none without it.
     pub tls: Option<Tls>,
 }
 

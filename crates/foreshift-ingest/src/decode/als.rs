@@ -83,7 +83,12 @@ fn leave_out_who(entry: &mut HttpAccessLogEntry) {
 
 /// The node's id, where it has a usable one.
 pub fn gateway_of(identifier: &Identifier) -> Option<GatewayName> {
-    let id = identifier.node.as_ref()?.id.as_str();
+    gateway_id(identifier.node.as_ref()?)
+}
+
+/// A node's id, where it is a usable one.
+pub fn gateway_id(node: &Node) -> Option<GatewayName> {
+    let id = node.id.as_str();
     (!id.is_empty() && id.len() <= MAX_NAME_BYTES).then(|| id.into())
 }
 

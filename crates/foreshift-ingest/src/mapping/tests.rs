@@ -255,3 +255,15 @@ fn log_lines_find_their_target_by_the_same_names() {
         None
     );
 }
+
+#[test]
+fn outcomes_of_load_reports_count_only_where_they_are_asked_for() {
+    let asked = Some(OutcomeSource::EnvoyLoadReport);
+    let targets = vec![target("eu", &[], None), target("us", &[], asked)];
+    let mut mapping = Mapping::new(&fallback(targets, true));
+    let mut counts = |name: &str, source| mapping.signal(signal(name, outcome()), &[], source).is_some();
+    for (name, by_report, by_log) in [("eu", false, true), ("us", true, false), ("unknown", false, true)] {
+        assert_eq!(counts(name, OutcomeSource::EnvoyLoadReport), by_report, "{name}");
+        assert_eq!(counts(name, OutcomeSource::EnvoyAccessLog), by_log, "{name}");
+    }
+}

@@ -7,12 +7,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::Status;
 use tonic::body::Body;
+use tonic::codegen::http::HeaderMap;
 use tonic::codegen::{BoxFuture, Service, http};
+use tonic::metadata::MetadataMap;
 use tonic::server::NamedService;
+use tonic::{Request, Status};
 
-use super::ReceiveCounters;
+use super::{Gate, ReceiveCounters};
 use crate::source::push::Receiver;
 
 /// Places of calls, of one service or shared by several.
@@ -23,16 +25,29 @@ pub(super) struct Places {
     /// The longest that a call may take; `None` for streams, which judge it by themselves.
     pub(super) deadline: Option<Duration>,
     pub(super) counters: ReceiveCounters,
+    /// Who may call at all; everyone without it.
+    pub(super) gate: Option<Gate>,
 }
 
 impl Places {
-    fn take(&self) -> Option<Place> {
+    /// A place for this call, for as long as it is kept.
+    ///
+    /// # Errors
+    /// When its caller may not call, or all places are taken, which is counted.
+    pub(super) fn take(&self, headers: &HeaderMap, known: &http::Extensions) -> Result<Place, Status> {
+        if let Some(gate) = &self.gate {
+            let metadata = MetadataMap::from_headers(headers.clone());
+            if let Err(denied) = gate(Request::from_parts(metadata, known.clone(), ())) {
+                self.counters.of(self.receiver).add_refused_call();
+                return Err(denied);
+            }
+        }
         let counters = self.counters.clone();
         let meters = counters.of(self.receiver);
         match Arc::clone(&self.free).try_acquire_owned() {
             Ok(permit) => {
                 meters.opened();
-                Some(Place {
+                Ok(Place {
                     receiver: self.receiver,
                     counters,
                     _permit: permit,
@@ -40,14 +55,14 @@ impl Places {
             }
             Err(_) => {
                 meters.add_refused_call();
-                None
+                Err(Status::unavailable("too many calls are open, come again"))
             }
         }
     }
 }
 
 /// The place of one call; free again when dropped, also when the client is gone.
-struct Place {
+pub(super) struct Place {
     receiver: Receiver,
     counters: ReceiveCounters,
     _permit: OwnedSemaphorePermit,
@@ -90,8 +105,9 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let Some(place) = self.places.take() else {
-            return answer(Status::unavailable("too many calls are open, come again"));
+        let place = match self.places.take(request.headers(), request.extensions()) {
+            Ok(place) => place,
+            Err(status) => return answer(status),
         };
         let (call, deadline) = (self.service.call(request), self.places.deadline);
         Box::pin(async move {
@@ -144,6 +160,7 @@ mod tests {
             receiver: Receiver::Otlp,
             deadline,
             counters: counters.clone(),
+            gate: None,
         };
         (Admitted::new(Endless, places), counters)
     }

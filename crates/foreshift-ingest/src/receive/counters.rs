@@ -52,10 +52,11 @@ impl ReceiveCounters {
     }
 
     pub(super) fn of(&self, receiver: Receiver) -> &Meters {
-        let [access_logs, otlp] = &*self.0;
+        let [access_logs, otlp, load_reports] = &*self.0;
         match receiver {
             Receiver::AccessLogs => access_logs,
             Receiver::Otlp => otlp,
+            Receiver::LoadReports => load_reports,
         }
     }
 }

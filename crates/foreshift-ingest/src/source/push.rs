@@ -34,17 +34,20 @@ pub enum Receiver {
     AccessLogs,
     /// OTLP.
     Otlp,
+    /// Envoy's load reporting service.
+    LoadReports,
 }
 
 impl Receiver {
     /// All of them, in the order of their index.
-    pub const ALL: [Self; 2] = [Self::AccessLogs, Self::Otlp];
+    pub const ALL: [Self; 3] = [Self::AccessLogs, Self::Otlp, Self::LoadReports];
 
     /// Its name in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AccessLogs => "als",
             Self::Otlp => "otlp",
+            Self::LoadReports => "lrs",
         }
     }
 
@@ -54,6 +57,7 @@ impl Receiver {
             topic: match self {
                 Self::AccessLogs => "receive/als".into(),
                 Self::Otlp => "receive/otlp".into(),
+                Self::LoadReports => "receive/lrs".into(),
             },
             partition: 0,
         }
@@ -128,6 +132,11 @@ pub enum PushError {
 }
 
 impl PushSender {
+    /// Takes nothing more: whoever may come again is told so, and what is in the buffer can still be polled.
+    pub fn close(&self) {
+        self.shared.room.close();
+    }
+
     /// Puts a record in whole, waiting for room at most this long.
     ///
     /// # Errors
@@ -292,6 +301,13 @@ impl Partition {
 }
 
 impl PushSource {
+    /// A sender into this buffer.
+    pub fn sender(&self) -> PushSender {
+        PushSender {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
     /// Waits for the first record.
     fn wait(&self, timeout: Duration) -> MutexGuard<'_, VecDeque<Record>> {
         let until = Instant::now() + timeout;

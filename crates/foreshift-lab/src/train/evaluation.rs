@@ -152,7 +152,7 @@ impl Evaluation {
     /// As a table of Markdown.
     pub(super) fn table(&self) -> String {
         let mut text = "| horizon | rows | base rate | average precision | AUC | expected / observed |\n|---|---|---|---|---|---|\n".to_owned();
-        for row in &self.horizons {
+        for row in self.horizons.iter().filter(|row| row.rows > 0) {
             let HorizonFigures {
                 horizon_s,
                 rows,
@@ -171,7 +171,7 @@ impl Evaluation {
 
 impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for row in &self.horizons {
+        for row in self.horizons.iter().filter(|row| row.rows > 0) {
             let HorizonFigures {
                 horizon_s,
                 base_rate,

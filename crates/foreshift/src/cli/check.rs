@@ -1,8 +1,10 @@
-//! `foreshift check`: what is wrong with brokers, topics, records, mapping, capacities and places, and how to mend
-//! it. Reads, and leaves everything as it is: no offset is committed, no group joined.
+//! `foreshift check`: what is wrong with brokers, topics, records, mapping, capacities, places and, where Foreshift runs,
+//! the loop from a request seen to a weight acknowledged; and how to mend it. Reads, and leaves everything as it is: no
+//! offset is committed, no group joined.
 
 mod files;
 mod kafka;
+mod live;
 mod mapping;
 mod places;
 
@@ -11,6 +13,7 @@ use std::process::ExitCode;
 
 use foreshift_domain::Duration;
 
+use super::connect::ConnectArgs;
 use super::output::OutputArgs;
 use super::render::{self, Finding, Level};
 use super::values;
@@ -33,6 +36,8 @@ pub(crate) struct Args {
     no_kafka: bool,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    connect: ConnectArgs,
 }
 
 /// Exit status 1 if anything is wrong.
@@ -40,9 +45,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut findings = Vec::new();
     let (process, fallback) = files::check(&args.config, &mut findings);
     if let Some(process) = &process {
-        places::check(process, &mut findings);
+        let is_running = places::check(process, &mut findings);
         if !args.no_kafka {
             kafka::check(process, fallback.as_ref(), args.sample, &mut findings);
+        }
+        if let Some(fallback) = &fallback {
+            live::check(process, fallback, is_running, &args.connect, &mut findings)?;
         }
     }
     args.output

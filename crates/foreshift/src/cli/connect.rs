@@ -1,6 +1,7 @@
 //! Whom a client command calls, and as whom.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -56,6 +57,20 @@ impl ConnectArgs {
             identity,
             timeout: std::time::Duration::from_secs(self.timeout),
         })
+    }
+
+    /// The same, at this listener unless another one was named.
+    pub(crate) fn or_at(&self, listener: SocketAddr, is_encrypted: bool) -> Self {
+        let mut here = self.clone();
+        if self.server == DEFAULT_SERVER {
+            let scheme = if is_encrypted { "https" } else { "http" };
+            let mut address = listener;
+            if address.ip().is_unspecified() {
+                address.set_ip(Ipv4Addr::LOCALHOST.into());
+            }
+            here.server = format!("{scheme}://{address}");
+        }
+        here
     }
 
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {

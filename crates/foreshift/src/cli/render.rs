@@ -21,7 +21,9 @@ pub(crate) use plan::{PlanView, plan};
 pub(crate) use receipt::{Receipt, undo};
 pub(crate) use status::{StatusView, status};
 pub(crate) use weights::{changed_line, removed_line, route_in_words};
-pub(crate) use words::{age, clean, health_word, percent, percent_bp, quoted, reason_word, risk_ink};
+pub(crate) use words::{
+    age, clean, health_word, mode_word, percent, percent_bp, quoted, reason_word, risk_ink,
+};
 
 /// What is printed fits a terminal of this many columns, unless names alone are longer.
 pub(crate) const MAX_COLUMNS: usize = 100;

@@ -34,6 +34,8 @@ use crate::storage::{Checkpoint, CheckpointStore, CommandLog, Storage};
 const POLL: Wait = Wait::from_millis(20);
 /// How often the clock moves when nothing comes in.
 const CLOCK_EVERY: Duration = Duration::from_millis(100);
+/// How long a stop goes on with what receivers had taken before it.
+const REST: Wait = Wait::from_secs(2);
 /// A batch whose prediction ticks take longer than this each is too slow to act on (rule 10).
 const TICK_BUDGET: Wait = Wait::from_millis(500);
 
@@ -159,11 +161,23 @@ impl Core {
         while !*self.stopping.borrow() {
             self.step()?;
         }
+        // What a sender was told is taken must not be lost with the buffer.
+        let until = Instant::now() + REST;
+        while let Some(batch) = self.telemetry.rest(until) {
+            self.take(batch)?;
+        }
+        self.outlets.drain(&mut self.engine)?;
         self.snapshot()?;
         self.outlets.publish(&self.engine);
         self.outlets.finish();
         self.telemetry.stop();
         Ok(())
+    }
+
+    fn take(&mut self, batch: Batch) -> anyhow::Result<()> {
+        self.bury(&batch);
+        self.intake.accept(batch, wall(), &mut self.outbox);
+        self.feed_outbox()
     }
 
     /// One round: commands first, then records, then time.
@@ -176,11 +190,7 @@ impl Core {
         match news {
             News::None => {}
             News::Connected(partitions) => self.intake.register(&partitions, wall()),
-            News::Batch(batch) => {
-                self.bury(&batch);
-                self.intake.accept(batch, wall(), &mut self.outbox);
-                self.feed_outbox()?;
-            }
+            News::Batch(batch) => self.take(batch)?,
         }
         self.judge_speed(began.elapsed(), self.engine.counters().ticks - ticks)?;
         self.move_clock()?;

@@ -8,7 +8,7 @@ use foreshift_domain::fallback::Fallback;
 use foreshift_predict::Model;
 
 /// The champion for live time scales, as in models/.
-const LIVE: &str = include_str!("../../../../models/live/1/model.json");
+const LIVE: &str = include_str!("../../../../models/live/2/model.json");
 
 /// The windows of features that the champion was trained with, in seconds.
 const LIVE_WINDOWS_S: [f64; 4] = [5.0, 30.0, 300.0, 3_600.0];

@@ -9,7 +9,8 @@ use foreshift_config::ProcessConfig;
 use foreshift_ingest::decode::Decoder;
 use foreshift_ingest::decode::envoy::EnvoyKeys;
 use foreshift_ingest::sequencer::PartitionKey;
-use foreshift_ingest::source::push::{PushSource, is_received};
+use foreshift_ingest::source::feed::MAX_WAITING;
+use foreshift_ingest::source::push::{PushSender, PushSource, is_received};
 use foreshift_ingest::source::{Batch, Feed, Positions, Source};
 
 use kafka::KafkaLink;
@@ -17,6 +18,8 @@ pub(crate) use kafka::{dead_letters, format_of, properties};
 
 /// How long a source may take to stop; what is not stopped by then is left behind.
 const STOP: Duration = Duration::from_secs(2);
+/// How long a stop waits for a batch of what was received: longer than its thread polls for one.
+const LAST: Duration = Duration::from_millis(200);
 /// Of two sources one is waited for at a time: so late the other is looked at.
 const TURN: Duration = Duration::from_millis(5);
 
@@ -24,6 +27,8 @@ const TURN: Duration = Duration::from_millis(5);
 pub(crate) struct Telemetry {
     kafka: Option<KafkaLink>,
     received: Option<Feed>,
+    /// The way into what `received` reads.
+    entrance: Option<PushSender>,
     /// Whether Kafka is asked first: they take turns, so that neither starves the other.
     kafka_first: bool,
 }
@@ -46,6 +51,7 @@ impl Telemetry {
         positions: &Positions,
     ) -> anyhow::Result<Self> {
         let decoder = Decoder::new(EnvoyKeys::default())?;
+        let entrance = received.as_ref().map(PushSource::sender);
         let received = match received {
             Some(mut source) => {
                 source.seek(positions)?;
@@ -57,6 +63,7 @@ impl Telemetry {
         Ok(Self {
             kafka: config.kafka.as_ref().map(|kafka| KafkaLink::new(kafka, decoder)),
             received,
+            entrance,
             kafka_first: false,
         })
     }
@@ -103,6 +110,19 @@ impl Telemetry {
     /// Whether records are being read from Kafka; `None` without it.
     pub(crate) fn kafka_is_up(&self) -> Option<bool> {
         self.kafka.as_ref().map(KafkaLink::is_up)
+    }
+
+    /// At a stop: what receivers have taken and nobody has handled yet, batch by batch; `None` when that was all, or
+    /// `until` has passed. From the first call on receivers take nothing more, and say so.
+    pub(crate) fn rest(&self, until: Instant) -> Option<Batch> {
+        self.entrance.as_ref()?.close();
+        let feed = self.received.as_ref()?;
+        // A batch without items says that the buffer was empty, which those that wait behind it may not have been.
+        (0..MAX_WAITING + 2).find_map(|_| {
+            let left = until.saturating_duration_since(Instant::now()).min(LAST);
+            let batch = feed.next(left).ok().flatten();
+            batch.filter(|batch| batch.items() > 0)
+        })
     }
 
     /// Stops reading.

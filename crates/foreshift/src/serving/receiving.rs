@@ -1,10 +1,11 @@
 //! The listener of the receivers. Its connections are bounded as those of all other listeners are.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Context;
 use foreshift_ingest::receive::Receivers;
-use foreshift_serve::{Limits, accepted};
+use foreshift_serve::{Credentials, Limits, accepted, telemetry_gate};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -15,6 +16,12 @@ pub(crate) struct Receiving {
     pub(crate) address: SocketAddr,
     /// Ends when they have stopped.
     pub(crate) task: JoinHandle<()>,
+}
+
+/// Receivers that only those may call whom the credentials let send telemetry, over TLS where it is configured.
+pub(crate) fn guarded(receivers: Receivers, credentials: &Credentials) -> Receivers {
+    let tls = credentials.tls_config(Limits::default().handshake_timeout);
+    receivers.guarded(Arc::new(telemetry_gate(credentials.clone())), tls)
 }
 
 /// Starts them. They stop when `stopping` turns true: streams end, exports in flight have the limits' grace.

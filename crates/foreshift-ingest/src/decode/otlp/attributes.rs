@@ -1,7 +1,7 @@
 //! Attributes: which target they name, and how a request ended by them.
 
 use foreshift_domain::signal::OutcomeKind;
-use foreshift_domain::{EndpointName, GatewayName, RouteName, TargetName};
+use foreshift_domain::{Duration, EndpointName, GatewayName, RouteName, TargetName};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -90,6 +90,15 @@ impl<'a> Attributes<'a> {
             Value::DoubleValue(number) => Some(*number).filter(|number| number.is_finite()),
             _ => None,
         }
+    }
+
+    /// A span of time that was sent in seconds.
+    pub(super) fn seconds(&self, key: &str) -> Option<Duration> {
+        // Longer than a day is no answer to a request.
+        let seconds = self
+            .real(key)
+            .filter(|seconds| (0.0..86_400.0).contains(seconds))?;
+        Some(Duration::from_micros((seconds * 1e6) as i64))
     }
 
     /// Who is meant. What a server says of itself is about its own service; what a client says, about the one it

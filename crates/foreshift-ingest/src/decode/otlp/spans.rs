@@ -17,6 +17,9 @@ const SERVER: i32 = 2;
 const CLIENT: i32 = 3;
 const STATUS_ERROR: i32 = 2;
 
+/// When the first part of a streamed answer came, in seconds from the request.
+const FIRST_CHUNK_KEY: &str = "gen_ai.response.time_to_first_chunk";
+
 pub(super) fn decode(request: ExportTraceServiceRequest) -> Parts {
     let mut parts = Parts::default();
     for resource in &request.resource_spans {
@@ -70,7 +73,7 @@ fn read(span: &Span, resource: Option<&Resource>) -> Result<Option<Decoded>, Dec
         observation: Observation::Outcome(Outcome {
             kind,
             latency,
-            ttfb: None,
+            ttfb: attributes.seconds(FIRST_CHUNK_KEY),
             count: 1,
         }),
     };

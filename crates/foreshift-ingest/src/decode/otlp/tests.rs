@@ -307,6 +307,25 @@ fn spans_between_services_are_requests_and_others_are_not() {
 }
 
 #[test]
+fn a_span_of_a_streamed_answer_says_when_it_began() {
+    let first = |seconds: &str| {
+        let chunk = format!(
+            r#"{{"key":"foreshift.target","value":{{"stringValue":"openai"}}}},
+            {{"key":"gen_ai.response.time_to_first_chunk","value":{{"doubleValue":{seconds}}}}}"#
+        );
+        let spans = span(3, 0, &chunk);
+        let text = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{spans}]}}]}}]}}"#);
+        let parts = spans_json(text.as_bytes());
+        let Observation::Outcome(outcome) = &super::super::tests::signals(&parts)[0].observation else {
+            panic!("an outcome")
+        };
+        outcome.ttfb
+    };
+    assert_eq!(first("0.125"), Some(Duration::from_millis(125)));
+    assert_eq!((first("-1.0"), first("1e300")), (None, None));
+}
+
+#[test]
 fn requests_one_a_line_are_read_and_a_broken_line_costs_itself() {
     let one = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"queue","gauge":{"dataPoints":[
         {"attributes":[{"key":"service.name","value":{"stringValue":"a"}}],"timeUnixNano":"5000","asDouble":1}]}}]}]}]}"#

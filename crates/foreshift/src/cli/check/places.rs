@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use foreshift_config::ProcessConfig;
 use foreshift_engine::{Engine, Snapshot};
-use foreshift_serve::{CredentialFiles, Credentials, TlsFiles};
 
 use crate::cli::render::{Finding, age};
 use crate::cli::values::wall_clock;
@@ -17,7 +16,11 @@ use crate::storage::CheckpointStore;
 /// How long a listener that is taken is asked who it is.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(super) fn check(process: &ProcessConfig, findings: &mut Vec<Finding>) {
+/// The longest answer that is read, in bytes: metrics of a large fleet.
+const MAX_ANSWER_BYTES: u64 = 64 << 20;
+
+/// Looks at all places; gives back whether a process uses the storage.
+pub(super) fn check(process: &ProcessConfig, findings: &mut Vec<Finding>) -> bool {
     credentials(process, findings);
     let is_running = storage(&process.storage.dir, findings);
     let listen = &process.listen;
@@ -35,20 +38,11 @@ pub(super) fn check(process: &ProcessConfig, findings: &mut Vec<Finding>) {
             .into_iter()
             .map(|(name, address)| listener(name, address, is_running)),
     );
+    is_running
 }
 
 fn credentials(process: &ProcessConfig, findings: &mut Vec<Finding>) {
-    let listen = &process.listen;
-    let tls = listen.tls.as_ref().map(|tls| TlsFiles {
-        certificate: tls.cert_file.clone(),
-        key: tls.key_file.clone(),
-        client_ca: tls.client_ca_file.clone(),
-    });
-    let files = CredentialFiles {
-        peers: listen.peers_file.clone(),
-        tls,
-    };
-    findings.push(match Credentials::load(&files) {
+    findings.push(match crate::serving::credentials(&process.listen) {
         Ok(credentials) if credentials.are_configured() => Finding::ok("credentials", "peers are named"),
         Ok(_) => Finding::ok(
             "credentials",
@@ -106,20 +100,25 @@ fn listener(name: &str, address: SocketAddr, is_running: bool) -> Finding {
 
 /// Whether something answers there: HTTP on `/livez`, gRPC by accepting a connection.
 fn greets(name: &str, address: SocketAddr) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect_timeout(&address, ASK_TIMEOUT)?;
-        stream.set_read_timeout(Some(ASK_TIMEOUT))?;
-        stream.set_write_timeout(Some(ASK_TIMEOUT))?;
-        if name != "listen.http" {
-            // With TLS and credentials more cannot be asked from here.
-            return Ok(true);
-        }
-        stream.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = [0; 12];
-        stream.read_exact(&mut answer)?;
-        Ok(answer.starts_with(b"HTTP/1.1 200"))
-    };
-    ask().unwrap_or(false)
+    match name {
+        "listen.http" => http_get(address, "/livez").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")),
+        // With TLS and credentials more cannot be asked from here.
+        _ => TcpStream::connect_timeout(&address, ASK_TIMEOUT).is_ok(),
+    }
+}
+
+/// What our own HTTP listener answers, with its head.
+pub(super) fn http_get(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, ASK_TIMEOUT)?;
+    stream.set_read_timeout(Some(ASK_TIMEOUT))?;
+    stream.set_write_timeout(Some(ASK_TIMEOUT))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.take(MAX_ANSWER_BYTES).read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 /// Looks at the storage; gives back whether a process uses it.

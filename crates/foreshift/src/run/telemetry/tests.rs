@@ -86,3 +86,30 @@ fn without_kafka_nothing_is_said_of_it_and_nothing_is_written_to_it() {
     assert_eq!(items, 1);
     telemetry.stop();
 }
+
+#[test]
+fn what_was_taken_before_a_stop_is_handled_and_what_comes_after_is_told_to_come_again() {
+    let process = process("receive: {address: '127.0.0.1:7403'}\n");
+    let (sender, source) = push::channel(10_000);
+    let telemetry = Telemetry::new(&process, Some(source), &Positions::new()).unwrap();
+    // The thread has polled in between, and says that the buffer was empty.
+    for _ in 0..3 {
+        assert_eq!(sender.put_or_drop(Receiver::Otlp, health()), 0);
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    for _ in 0..1_000 {
+        assert_eq!(sender.put_or_drop(Receiver::Otlp, health()), 0);
+    }
+    let until = Instant::now() + PATIENCE;
+    let rest: usize = std::iter::from_fn(|| telemetry.rest(until))
+        .map(|batch| batch.items())
+        .sum();
+    assert_eq!(rest, 1_003);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let late = runtime.block_on(sender.put_waiting(Receiver::Otlp, health(), PATIENCE));
+    assert_eq!(late, Err(push::PushError::Closed));
+    telemetry.stop();
+}
