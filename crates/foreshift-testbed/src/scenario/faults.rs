@@ -266,7 +266,7 @@ impl FaultKind {
                 gone: true,
                 ..Effects::default()
             },
-            Self::Flapping if (for_s / TURN_S) as u64 % 2 == 0 => Effects {
+            Self::Flapping if ((for_s / TURN_S) as u64).is_multiple_of(2) => Effects {
                 error: 1.0,
                 ..worried(Topic::Storage)
             },
