@@ -47,9 +47,11 @@ record: setup ## made-up stories on real Envoys with Foreshift in shadow: what `
 	$(CARGO) build --release -p foreshift -p foreshift-testbed
 	$(TESTBED) record --stories 180 --out target/recordings
 
-test: setup ## all tests, a real Apache Kafka and a real Envoy included
+test: setup ## all tests, a real Apache Kafka, Envoy, HAProxy and LiteLLM included
 	tests/kafka/setup.sh
 	tests/envoy/setup.sh >/dev/null
+	tests/haproxy/setup.sh >/dev/null
+	tests/litellm/setup.sh >/dev/null
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
 
