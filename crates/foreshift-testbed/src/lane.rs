@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
@@ -151,12 +152,17 @@ impl Lane {
     }
 
     /// Ends everything, Foreshift in good order so that its files are whole.
-    pub(crate) async fn close(mut self) {
+    ///
+    /// # Errors
+    /// When an upstream could not do its part: what clients saw then says nothing.
+    pub(crate) async fn close(mut self) -> anyhow::Result<()> {
+        let ended = self.upstreams.try_join_next();
         self.upstreams.shutdown().await;
         if let Some(foreshift) = self.foreshift.take() {
             drop(foreshift.collect);
             foreshift.run.end().await;
         }
         drop(self.envoy);
+        ended.map_or(Ok(()), |ended| ended?.context("an upstream ended"))
     }
 }

@@ -35,6 +35,11 @@ pub(crate) async fn play(
     place: &Place<'_>,
     show: Show,
 ) -> anyhow::Result<Vec<Outcome>> {
+    std::fs::create_dir_all(place.dir)?;
+    std::fs::write(
+        place.dir.join("scenario.json"),
+        serde_json::to_string_pretty(scenario.as_ref())?,
+    )?;
     let mut lanes = Vec::new();
     for setup in setups {
         let dir = place.dir.join(setup.name());
@@ -65,7 +70,7 @@ pub(crate) async fn play(
     for (lane, driven) in lanes.into_iter().zip(driving) {
         let seen = driven.await?;
         let setup = lane.setup;
-        lane.close().await;
+        lane.close().await?;
         let dir = place.dir.join(setup.name());
         write(&dir, &seen)?;
         let shifts = shifts::read(&dir, scenario, began_at)?;

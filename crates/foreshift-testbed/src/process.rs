@@ -4,9 +4,10 @@ use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use tokio::process::{Child, Command};
 
 /// How long a process may take to be ready.
@@ -91,16 +92,25 @@ async fn answers(port: u16, path: &str) -> bool {
     )
 }
 
-/// Ports that were free a moment ago, all different.
+/// Where ports are taken from: below those that the system gives to outgoing connections.
+const FIRST_PORT: u16 = 20_000;
+const PORTS: u16 = 12_000;
+
+/// Ports that nobody listens on, none of them given out before by this process.
 pub(crate) fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let mut held = Vec::with_capacity(N);
-    for _ in 0..N {
-        held.push(TcpListener::bind(any).context("no free port")?);
-    }
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    // Processes side by side begin at different places.
+    let begin = (std::process::id() % 60) as u16 * (PORTS / 60);
     let mut ports = [0; N];
-    for (port, listener) in ports.iter_mut().zip(&held) {
-        *port = listener.local_addr()?.port();
+    for port in &mut ports {
+        *port = loop {
+            let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+            ensure!(given < u16::MAX / 2, "all ports were given out");
+            let candidate = FIRST_PORT + (begin + given) % PORTS;
+            if TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, candidate))).is_ok() {
+                break candidate;
+            }
+        };
     }
     Ok(ports)
 }
