@@ -35,12 +35,13 @@ testbed: setup ## one scenario on real Envoys, six setups side by side: make tes
 	$(CARGO) build --release -p foreshift -p foreshift-testbed
 	$(TESTBED) compare $(SCENARIOS)/$(or $(SCENARIO),leak).yaml --seeds 1
 
-testbed-compare: setup ## all scenarios and setups over a real Kafka, two seeds or FULL=1, with plots (45 minutes)
+testbed-compare: setup ## all scenarios and setups over a real Kafka, two seeds or FULL=1, with plots (35 minutes)
 	tests/kafka/setup.sh
 	$(CARGO) build --release -p foreshift -p foreshift-testbed
 	$(TESTBED) compare $(SCENARIOS) --seeds $(SEEDS) --kafka tests/kafka/start.sh
 	$(TESTBED) compare $(SCENARIOS)/leak.yaml $(SCENARIOS)/announced-errors.yaml $(SCENARIOS)/dependency-slowdown.yaml \
-		--setups health-checks,reactive,predictive --signs 0,0.25,0.5,1 --seeds $(SEEDS) --out target/testbed-sweep
+		--setups health-checks,reactive,predictive --signs 0,0.25,0.5,1 --seeds 1 --out target/testbed-sweep
+	$(TESTBED) compare $(SCENARIOS)/unscaled --seeds 1 --kafka tests/kafka/start.sh --out target/testbed-unscaled
 	$$(tests/testbed/setup.sh) tests/testbed/plot.py target/testbed docs/images/testbed target/testbed-sweep
 
 record: setup ## made-up stories on real Envoys with Foreshift in shadow: what `make train-live` learns from (30 minutes)
