@@ -445,31 +445,30 @@ impl Sequencer {
         }
     }
 
-    /// Believes what another partition has reached since it was set aside.
+    /// Believes what another partition has reached since it was set aside, and what is reached by that.
     fn clear_suspects(&mut self, out: &mut Outbox) {
         for index in 0..self.partitions.len() {
-            let suspects = self
-                .partitions
-                .get(index)
-                .map(|partition| partition.suspects.as_slice());
-            let earliest = suspects
-                .unwrap_or_default()
-                .iter()
-                .map(|held| held.event.time())
-                .min();
-            if !earliest.is_some_and(|earliest| self.is_believable(earliest)) {
-                continue;
-            }
-            let Some(partition) = self.partitions.get_mut(index) else {
-                return;
-            };
-            for held in partition.take_suspects() {
-                match self.is_believable(held.event.time()) {
-                    true => self.hold(index, held, out),
-                    false => self.set_aside(index, held),
+            while self.has_believable_suspects(index) {
+                let Some(partition) = self.partitions.get_mut(index) else {
+                    return;
+                };
+                for held in partition.take_suspects() {
+                    match self.is_believable(held.event.time()) {
+                        true => self.hold(index, held, out),
+                        false => self.set_aside(index, held),
+                    }
                 }
             }
         }
+    }
+
+    fn has_believable_suspects(&self, index: usize) -> bool {
+        let suspects = self
+            .partitions
+            .get(index)
+            .map(|partition| partition.suspects.iter());
+        let times = suspects.into_iter().flatten().map(|held| held.event.time());
+        times.min().is_some_and(|earliest| self.is_believable(earliest))
     }
 
     fn set_aside(&mut self, index: usize, held: HeldEvent) {
