@@ -7,6 +7,8 @@ DATA ?= ../shared/datasets/outages
 OUT ?= target/results
 # Runs the testbed with the real Envoy and the built foreshift.
 TESTBED = FORESHIFT_ENVOY=$$(tests/envoy/setup.sh) target/release/foreshift-testbed
+# The Python that plays the scenarios of LiteLLM.
+LITELLM = FORESHIFT_LITELLM_PYTHON=$$(tests/litellm/setup.sh)/bin/python
 # Seeds of the comparison: two, or five with FULL=1.
 SEEDS = $(if $(FULL),1$(comma)2$(comma)3$(comma)4$(comma)5,1$(comma)2)
 comma := ,
@@ -33,12 +35,13 @@ survey: setup ## the demo on ten other seeds, a row each (a minute)
 
 testbed: setup ## one scenario on real Envoys, six setups side by side: make testbed SCENARIO=leak
 	$(CARGO) build --release -p foreshift -p foreshift-testbed
-	$(TESTBED) compare $(SCENARIOS)/$(or $(SCENARIO),leak).yaml --seeds 1
+	$(if $(findstring llm-router,$(SCENARIO)),$(LITELLM)) $(TESTBED) compare $(SCENARIOS)/$(or $(SCENARIO),leak).yaml --seeds 1
 
 testbed-compare: setup ## all scenarios and setups over a real Kafka, two seeds or FULL=1, with plots (35 minutes)
 	tests/kafka/setup.sh
+	tests/litellm/setup.sh >/dev/null
 	$(CARGO) build --release -p foreshift -p foreshift-testbed
-	$(TESTBED) compare $(SCENARIOS) --seeds $(SEEDS) --kafka tests/kafka/start.sh
+	$(LITELLM) $(TESTBED) compare $(SCENARIOS) --seeds $(SEEDS) --kafka tests/kafka/start.sh
 	$(TESTBED) compare $(SCENARIOS)/leak.yaml $(SCENARIOS)/announced-errors.yaml $(SCENARIOS)/dependency-slowdown.yaml \
 		--setups health-checks,reactive,predictive --signs 0,0.25,0.5,1 --seeds 1 --out target/testbed-sweep
 	$(TESTBED) compare $(SCENARIOS)/unscaled --seeds 1 --kafka tests/kafka/start.sh --out target/testbed-unscaled

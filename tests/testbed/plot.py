@@ -23,6 +23,8 @@ COLOURS = {
     "health-checks": "#4a6fa5",
     "reactive": "#e0a458",
     "predictive": "#2a9d5c",
+    "litellm": "#a08cc0",
+    "litellm-foreshift": "#1b7a6e",
 }
 TIMELINE = "leak"
 
@@ -44,13 +46,15 @@ def plot_failed(rows, path):
     figure, axes = plt.subplots(figsize=(11, 4.6))
     width = 0.8 / len(setups)
     for place, setup in enumerate(setups):
+        label = setup
         for at, scenario in enumerate(scenarios):
             values = failed(rows, scenario=scenario, setup=setup)
             if not values:
                 continue
             middle = statistics.median(values)
             x = at + (place - (len(setups) - 1) / 2) * width
-            axes.bar(x, middle, width, color=COLOURS[setup], label=setup if at == 0 else None)
+            axes.bar(x, middle, width, color=COLOURS[setup], label=label)
+            label = None
             axes.plot([x, x], [min(values), max(values)], color="black", linewidth=0.8)
     axes.set_yscale("symlog", linthresh=10)
     axes.set_ylabel("failed requests (median, range)")

@@ -11,7 +11,7 @@ use crate::kafka::Kafka;
 use crate::lane::{Binaries, Place, Setup};
 use crate::outcome::Outcome;
 use crate::play::{self, Show};
-use crate::scenario::Scenario;
+use crate::scenario::{Gateway, Scenario};
 use crate::table;
 
 /// Arguments of `compare`.
@@ -55,6 +55,20 @@ pub(crate) async fn run(args: Args, binaries: &Binaries) -> anyhow::Result<()> {
     for path in files(&args.scenarios)? {
         for signs in &args.signs {
             let scenario = Arc::new(Scenario::load(&path)?.with_signs(*signs));
+            let setups = binaries.playable(&setups, &scenario);
+            if setups.is_empty() {
+                println!(
+                    "{}: left out; its gateway is {:?}, and {}",
+                    scenario.name,
+                    scenario.gateway,
+                    if binaries.litellm_python.is_none() && scenario.gateway == Gateway::Litellm {
+                        "--litellm-python is not given"
+                    } else {
+                        "none of the setups is of it"
+                    }
+                );
+                continue;
+            }
             for seed in &args.seeds {
                 let dir = args.out.join(format!("{}-{signs}-{seed}", scenario.name));
                 let place = Place {

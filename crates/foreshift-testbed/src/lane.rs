@@ -1,7 +1,8 @@
-//! One way of running a gateway: its Envoy, its upstreams, and Foreshift where it has one.
+//! One way of running a gateway: its process, its upstreams, and Foreshift where it has one.
 
 mod envoy;
 mod foreshift;
+mod litellm;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +14,11 @@ use tokio::task::JoinSet;
 
 use crate::kafka::Kafka;
 use crate::process::{Process, free_ports};
-use crate::scenario::Scenario;
+use crate::scenario::{Gateway, Scenario};
 use crate::upstream::{self, Upstream};
+
+/// The route's name for Foreshift.
+const ROUTE: &str = "live";
 
 /// What stands between clients and upstreams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
@@ -32,19 +36,25 @@ pub(crate) enum Setup {
     Reactive,
     /// Tuned outlier detection, and Foreshift.
     Predictive,
+    /// LiteLLM's router with configured weights and its cooldowns.
+    Litellm,
+    /// The same, and Foreshift.
+    LitellmForeshift,
     /// Envoy alone, and Foreshift that watches: for recordings.
     Shadow,
 }
 
 impl Setup {
     /// What is compared.
-    pub(crate) const COMPARED: [Self; 6] = [
+    pub(crate) const COMPARED: [Self; 8] = [
         Self::Envoy,
         Self::OutlierDefaults,
         Self::OutlierTuned,
         Self::HealthChecks,
         Self::Reactive,
         Self::Predictive,
+        Self::Litellm,
+        Self::LitellmForeshift,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -55,12 +65,26 @@ impl Setup {
             Self::HealthChecks => "health-checks",
             Self::Reactive => "reactive",
             Self::Predictive => "predictive",
+            Self::Litellm => "litellm",
+            Self::LitellmForeshift => "litellm-foreshift",
             Self::Shadow => "shadow",
         }
     }
 
     pub(crate) const fn has_foreshift(self) -> bool {
-        matches!(self, Self::Reactive | Self::Predictive | Self::Shadow)
+        matches!(self, Self::Reactive | Self::Shadow) || self.predicts()
+    }
+
+    /// Whether Foreshift moves traffic on its predictions.
+    pub(crate) const fn predicts(self) -> bool {
+        matches!(self, Self::Predictive | Self::LitellmForeshift)
+    }
+
+    pub(crate) const fn gateway(self) -> Gateway {
+        match self {
+            Self::Litellm | Self::LitellmForeshift => Gateway::Litellm,
+            _ => Gateway::Envoy,
+        }
     }
 }
 
@@ -71,6 +95,17 @@ pub(crate) struct Binaries {
     pub(crate) foreshift: std::path::PathBuf,
     /// A model in place of the built-in one, made for the pace of the scenarios.
     pub(crate) model: Option<std::path::PathBuf>,
+    /// A Python with LiteLLM and Foreshift's client.
+    pub(crate) litellm_python: Option<std::path::PathBuf>,
+}
+
+impl Binaries {
+    /// Those of the setups that can carry this scenario's traffic.
+    pub(crate) fn playable(&self, setups: &[Setup], scenario: &Scenario) -> Vec<Setup> {
+        let is_here = scenario.gateway == Gateway::Envoy || self.litellm_python.is_some();
+        let fits = |setup: &Setup| is_here && setup.gateway() == scenario.gateway;
+        setups.iter().copied().filter(fits).collect()
+    }
 }
 
 /// What a lane is made with, and where its files go.
@@ -86,7 +121,7 @@ pub(crate) struct Lane {
     pub(crate) setup: Setup,
     /// Where clients send requests.
     pub(crate) ingress: u16,
-    envoy: Process,
+    gateway: Process,
     foreshift: Option<foreshift::Started>,
     ports: Vec<u16>,
     receive: u16,
@@ -114,22 +149,23 @@ impl Lane {
         } else {
             None
         };
-        let config = envoy::config(
-            setup,
-            scenario,
-            &ports,
-            &envoy::Ports {
-                admin,
-                ingress,
-                grpc,
-                receive,
-            },
-        );
-        let envoy = envoy::start(&config, admin, place).await?;
+        let listening = envoy::Ports {
+            admin,
+            ingress,
+            grpc,
+            receive,
+        };
+        let gateway = match setup.gateway() {
+            Gateway::Envoy => {
+                let config = envoy::config(setup, scenario, &ports, &listening);
+                envoy::start(&config, admin, place).await?
+            }
+            Gateway::Litellm => litellm::start(setup, scenario, &ports, &listening, place).await?,
+        };
         Ok(Self {
             setup,
             ingress,
-            envoy,
+            gateway,
             foreshift,
             ports,
             receive,
@@ -162,7 +198,7 @@ impl Lane {
             drop(foreshift.collect);
             foreshift.run.end().await;
         }
-        drop(self.envoy);
+        drop(self.gateway);
         ended.map_or(Ok(()), |ended| ended?.context("an upstream ended"))
     }
 }

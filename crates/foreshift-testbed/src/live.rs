@@ -36,10 +36,17 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, binaries: &Binaries) -> anyhow::Result<()> {
     let scenario = Arc::new(Scenario::load(&args.scenario)?);
+    let setups = binaries.playable(&args.setups, &scenario);
+    anyhow::ensure!(
+        !setups.is_empty(),
+        "{} is played on {:?}: name setups of it, and --litellm-python where it is LiteLLM",
+        scenario.name,
+        scenario.gateway
+    );
     let dir = tempfile::Builder::new().prefix("foreshift-live-").tempdir()?;
     println!("{}: {}", scenario.name, scenario.about);
     println!(
-        "{} requests a second through one real Envoy for each column; {:.0} s of production in {:.0} s.\n",
+        "{} requests a second through one real gateway for each column; {:.0} s of production in {:.0} s.\n",
         scenario.traffic.rate_rps,
         scenario.length_s,
         scenario.real(scenario.length_s).as_secs_f64()
@@ -49,7 +56,7 @@ pub(crate) async fn run(args: Args, binaries: &Binaries) -> anyhow::Result<()> {
         kafka: None,
         dir: dir.path(),
     };
-    let outcomes = play::play(&scenario, &args.setups, args.seed, &place, Show::Lines).await?;
+    let outcomes = play::play(&scenario, &setups, args.seed, &place, Show::Lines).await?;
     println!("\n{}", table::of_run(&scenario.name, args.seed, 1.0, &outcomes));
     Ok(())
 }

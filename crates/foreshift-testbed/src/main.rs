@@ -1,4 +1,4 @@
-//! `foreshift-testbed`: real Envoys, upstreams of our own with scripted faults, open-loop load, and what clients see.
+//! `foreshift-testbed`: real gateways, upstreams of our own with scripted faults, open-loop load, and what clients see.
 
 mod compare;
 mod kafka;
@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 
 use crate::lane::Binaries;
 
-/// Plays scenarios against real Envoys, with and without Foreshift.
+/// Plays scenarios against real gateways, with and without Foreshift.
 #[derive(Parser)]
 #[command(name = "foreshift-testbed")]
 struct Args {
@@ -42,6 +42,9 @@ struct Args {
     /// A model in place of the built-in one, made for the pace of the scenarios.
     #[arg(long, global = true)]
     model: Option<PathBuf>,
+    /// The Python of the environment that tests/litellm/setup.sh makes; without it, lanes of LiteLLM are left out.
+    #[arg(long, env = "FORESHIFT_LITELLM_PYTHON", global = true)]
+    litellm_python: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -61,6 +64,7 @@ async fn main() -> anyhow::Result<()> {
         envoy: args.envoy,
         foreshift: args.foreshift,
         model: args.model,
+        litellm_python: args.litellm_python,
     };
     match args.command {
         Command::Compare(args) => compare::run(args, &binaries).await,

@@ -27,6 +27,16 @@ pub(crate) enum Class {
     Quiet,
 }
 
+/// What carries a scenario's traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Gateway {
+    #[default]
+    Envoy,
+    /// LiteLLM's router, for streams of tokens.
+    Litellm,
+}
+
 /// A scenario, as its file says it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +45,8 @@ pub(crate) struct Scenario {
     /// One line for people.
     pub(crate) about: String,
     pub(crate) class: Class,
+    #[serde(default)]
+    pub(crate) gateway: Gateway,
     /// How many times as fast as in production it is played; above 0, at most 10.
     pub(crate) pace: f64,
     /// When clients stop, in seconds of production.
@@ -123,6 +135,10 @@ impl Scenario {
             self.targets.len() >= 2,
             "a route needs at least two targets to move traffic between"
         );
+        ensure!(
+            self.gateway == Gateway::Envoy || self.traffic.tokens.is_some(),
+            "LiteLLM carries streams of tokens: traffic.tokens is missing"
+        );
         let baseline: u32 = self.targets.iter().map(|target| target.baseline_pct).sum();
         ensure!(
             baseline == 100,
@@ -174,5 +190,38 @@ impl Scenario {
             fault.strength *= strength;
         }
         scenario
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files() -> Vec<std::path::PathBuf> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let entries = std::fs::read_dir(folder).expect("the folder");
+        entries.map(|entry| entry.expect("an entry").path()).collect()
+    }
+
+    #[test]
+    fn every_scenario_file_loads_and_each_gateway_has_one() {
+        let scenarios: Vec<_> = files()
+            .iter()
+            .map(|path| Scenario::load(path).expect("a scenario"))
+            .collect();
+        for gateway in [Gateway::Envoy, Gateway::Litellm] {
+            assert!(scenarios.iter().any(|scenario| scenario.gateway == gateway));
+        }
+    }
+
+    #[test]
+    fn litellm_is_refused_without_tokens() {
+        let path = files()
+            .into_iter()
+            .find(|path| path.ends_with("llm-router.yaml"))
+            .expect("the file");
+        let mut scenario = Scenario::load(&path).expect("a scenario");
+        scenario.traffic.tokens = None;
+        assert!(scenario.check().is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::scenario::{Class, Fault, FaultKind, Scenario, Surge, Target, Tokens, Traffic};
+use crate::scenario::{Class, Fault, FaultKind, Gateway, Scenario, Surge, Target, Tokens, Traffic};
 
 /// Seconds of the story.
 const LENGTH_S: f64 = 500.0;
@@ -41,6 +41,7 @@ pub(crate) fn story(seed: u64) -> Scenario {
         name: format!("story-{seed}"),
         about: "Made up by chance.".to_owned(),
         class: Class::Precursor,
+        gateway: Gateway::Envoy,
         pace: PACE,
         length_s: LENGTH_S,
         traffic: Traffic {

@@ -61,8 +61,11 @@ pub(crate) fn summary(outcomes: &[Outcome]) -> String {
     for (_, scenario) in &scenarios {
         let _ = write_row(&mut text, scenario, &setups, outcomes);
     }
-    for (class, sums) in sums(&scenarios, &setups, outcomes) {
-        let _ = write_sums(&mut text, class, &sums);
+    for (class, played) in groups(&scenarios, &setups, outcomes) {
+        for (setups, scenarios) in played {
+            let sums = sums(&scenarios, &setups, outcomes);
+            let _ = write_sums(&mut text, class, &sums);
+        }
     }
     text
 }
@@ -70,10 +73,22 @@ pub(crate) fn summary(outcomes: &[Outcome]) -> String {
 fn write_row(text: &mut String, scenario: &str, setups: &[Setup], outcomes: &[Outcome]) -> std::fmt::Result {
     write!(text, "| {scenario} |")?;
     for setup in setups {
-        let failed = of(outcomes, scenario, *setup).map(|outcome| outcome.failed as f64);
-        write!(text, " {} |", spread(failed.collect()))?;
+        let failed: Vec<_> = of(outcomes, scenario, *setup)
+            .map(|outcome| outcome.failed as f64)
+            .collect();
+        let cell = if failed.is_empty() {
+            String::new()
+        } else {
+            spread(failed)
+        };
+        write!(text, " {cell} |")?;
     }
-    let foreshift = || of(outcomes, scenario, Setup::Predictive);
+    let foreshift = || {
+        let all = outcomes
+            .iter()
+            .filter(move |outcome| outcome.scenario == scenario);
+        all.filter(|outcome| outcome.setup.predicts())
+    };
     let leads: Vec<f64> = foreshift()
         .filter_map(|outcome| outcome.lead_s)
         .map(f64::round)
@@ -117,19 +132,33 @@ fn median(values: &[f64]) -> f64 {
 
 type Sums = BTreeMap<Setup, f64>;
 
-/// Medians of failed requests, summed over the scenarios of a class.
-fn sums(scenarios: &[(Class, &str)], setups: &[Setup], outcomes: &[Outcome]) -> BTreeMap<Class, Sums> {
-    let mut all: BTreeMap<Class, Sums> = BTreeMap::new();
+/// The scenarios of each class by the setups they were played against: only those of the same setups are summed.
+type Groups<'a> = BTreeMap<Class, BTreeMap<Vec<Setup>, Vec<&'a str>>>;
+
+fn groups<'a>(scenarios: &[(Class, &'a str)], setups: &[Setup], outcomes: &[Outcome]) -> Groups<'a> {
+    let mut groups = Groups::new();
     for (class, scenario) in scenarios {
+        let is_played = |setup: &Setup| of(outcomes, scenario, *setup).next().is_some();
+        let played = setups.iter().copied().filter(is_played).collect();
+        let group = groups.entry(*class).or_default().entry(played).or_default();
+        group.push(*scenario);
+    }
+    groups
+}
+
+/// Medians of failed requests, summed over scenarios.
+fn sums(scenarios: &[&str], setups: &[Setup], outcomes: &[Outcome]) -> Sums {
+    let mut sums = Sums::new();
+    for scenario in scenarios {
         for setup in setups {
             let mut failed: Vec<f64> = of(outcomes, scenario, *setup)
                 .map(|outcome| outcome.failed as f64)
                 .collect();
             failed.sort_by(f64::total_cmp);
-            *all.entry(*class).or_default().entry(*setup).or_default() += median(&failed);
+            *sums.entry(*setup).or_default() += median(&failed);
         }
     }
-    all
+    sums
 }
 
 fn write_sums(text: &mut String, class: Class, sums: &Sums) -> std::fmt::Result {
@@ -137,22 +166,18 @@ fn write_sums(text: &mut String, class: Class, sums: &Sums) -> std::fmt::Result 
     for (setup, sum) in sums {
         write!(text, " {} {sum},", setup.name())?;
     }
-    let ours = sums.get(&Setup::Predictive).copied();
-    let without = |setup: &Setup| *setup != Setup::Predictive && !setup.has_foreshift();
-    let best = |of: &dyn Fn(&Setup) -> bool| {
-        sums.iter()
-            .filter(|(setup, _)| of(setup))
-            .map(|(_, sum)| *sum)
-            .reduce(f64::min)
-    };
-    if let (Some(ours), Some(peers)) = (ours, best(&without)) {
+    let ours = sums.iter().find(|(setup, _)| setup.predicts());
+    let without = sums.iter().filter(|(setup, _)| !setup.has_foreshift());
+    let peers = without.map(|(_, sum)| *sum).reduce(f64::min);
+    if let (Some((setup, ours)), Some(peers)) = (ours, peers) {
         write!(
             text,
-            " so predictive has {:.2} times those of the best without Foreshift",
+            " so {} has {:.2} times those of the best without Foreshift",
+            setup.name(),
             ours / peers.max(1.0)
         )?;
     }
-    if let (Some(ours), Some(reactive)) = (ours, sums.get(&Setup::Reactive)) {
+    if let (Some((_, ours)), Some(reactive)) = (ours, sums.get(&Setup::Reactive)) {
         write!(
             text,
             ", and {:.2} times those of reactive Foreshift",
@@ -160,4 +185,51 @@ fn write_sums(text: &mut String, class: Class, sums: &Sums) -> std::fmt::Result 
         )?;
     }
     writeln!(text, ".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stages::Stages;
+
+    fn outcome(scenario: &str, setup: Setup, failed: usize) -> Outcome {
+        Outcome {
+            scenario: scenario.to_owned(),
+            class: Class::Precursor,
+            seed: 1,
+            setup,
+            requests: 100,
+            failed,
+            slow: 0,
+            lead_s: None,
+            left_on_target: None,
+            needless_shifts: 0,
+            peak_load: 0.5,
+            stages: Stages::default(),
+        }
+    }
+
+    #[test]
+    fn scenarios_of_other_setups_have_empty_cells_and_sums_of_their_own() {
+        let outcomes = [
+            outcome("leak", Setup::Envoy, 40),
+            outcome("leak", Setup::Predictive, 10),
+            outcome("queue", Setup::Envoy, 60),
+            outcome("queue", Setup::Predictive, 15),
+            outcome("router", Setup::Litellm, 8),
+            outcome("router", Setup::LitellmForeshift, 2),
+        ];
+        let text = summary(&outcomes);
+        assert!(text.contains("| leak | 40 | 10 |  |  |"), "{text}");
+        assert!(text.contains("| router |  |  | 8 | 2 |"), "{text}");
+        assert!(
+            text.contains("envoy 100, predictive 25, so predictive has 0.25 times"),
+            "{text}"
+        );
+        assert!(
+            text.contains("litellm 8, litellm-foreshift 2, so litellm-foreshift has 0.25 times"),
+            "{text}"
+        );
+        assert!(!text.contains("NaN"), "{text}");
+    }
 }

@@ -8,12 +8,9 @@ use std::fmt::Write;
 
 use tokio::process::Command;
 
-use super::{Place, Setup};
+use super::{Place, ROUTE, Setup};
 use crate::process::Process;
 use crate::scenario::{Scenario, Target};
-
-/// The route's name for Foreshift.
-pub(super) const ROUTE: &str = "live";
 
 /// Ports of this lane.
 pub(super) struct Ports {
@@ -175,7 +172,7 @@ fn endpoint(port: u16, weight: u32) -> String {
 fn detection(setup: Setup, scenario: &Scenario) -> String {
     let scaled = |seconds| scaled(scenario, seconds);
     match setup {
-        Setup::Envoy | Setup::Shadow => String::new(),
+        Setup::Envoy | Setup::Shadow | Setup::Litellm | Setup::LitellmForeshift => String::new(),
         Setup::OutlierDefaults => format!(
             "    outlier_detection: {{interval: {}, base_ejection_time: {}, max_ejection_time: {}}}\n",
             scaled(10.0),

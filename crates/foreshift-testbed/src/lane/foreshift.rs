@@ -5,11 +5,10 @@ use std::fmt::Write;
 
 use tokio::process::Command;
 
-use super::envoy::ROUTE;
-use super::{Place, Setup};
+use super::{Place, ROUTE, Setup};
 use crate::kafka::Kafka;
 use crate::process::{Process, free_ports};
-use crate::scenario::Scenario;
+use crate::scenario::{Gateway, Scenario};
 
 /// Where it listens.
 pub(super) struct Addresses {
@@ -38,7 +37,7 @@ pub(super) async fn start(
     )?;
     let telemetry = match place.kafka {
         None => format!("receive: {{address: \"127.0.0.1:{}\"}}\n", addresses.receive),
-        Some(kafka) => over_kafka(kafka, &topics(kafka, place).await?),
+        Some(kafka) => over_kafka(setup, kafka, &topics(kafka, place).await?),
     };
     let mut config = telemetry + &process_yaml(scenario, addresses);
     if let Some(model) = &place.binaries.model {
@@ -78,14 +77,19 @@ async fn topics(kafka: &Kafka, place: &Place<'_>) -> anyhow::Result<[String; 4]>
     Ok(names)
 }
 
-fn over_kafka(kafka: &Kafka, [access_logs, metrics, logs, _]: &[String; 4]) -> String {
+fn over_kafka(setup: Setup, kafka: &Kafka, [access_logs, metrics, logs, traces]: &[String; 4]) -> String {
+    // Only what is written to is read: an idle topic would hold the others up.
+    let outcomes = match setup.gateway() {
+        Gateway::Envoy => format!("{{name: {access_logs}, format: envoy_als}}"),
+        Gateway::Litellm => format!("{{name: {traces}, format: otlp_proto, kind: traces}}"),
+    };
     format!(
         "kafka:
   brokers: [\"{}\"]
   consume: assign
   dead_letter: null
   topics:
-    - {{name: {access_logs}, format: envoy_als}}
+    - {outcomes}
     - {{name: {metrics}, format: otlp_proto, kind: metrics}}
     - {{name: {logs}, format: otlp_proto, kind: logs}}
 ",
@@ -141,7 +145,7 @@ fn fallback_yaml(setup: Setup, scenario: &Scenario, targets: &[u16]) -> String {
     let risk = match setup {
         // The other targets have room: to move traffic costs little, so a small chance is reason enough. Chosen on
         // recorded stories that the model has not seen, where it alarms falsely in no target-hour of eight.
-        Setup::Predictive => format!(
+        _ if setup.predicts() => format!(
             "{{horizon: {}, enter: 0.04, exit: 0.02, full: 0.12}}",
             scaled(120.0)
         ),
@@ -199,12 +203,17 @@ routes:
     );
     for (target, port) in scenario.targets.iter().zip(targets) {
         // Writing to a string cannot fail.
-        let _ = write_target(&mut text, target, *port);
+        let _ = write_target(&mut text, setup, target, *port);
     }
     text
 }
 
-fn write_target(text: &mut String, target: &crate::scenario::Target, port: u16) -> std::fmt::Result {
+fn write_target(
+    text: &mut String,
+    setup: Setup,
+    target: &crate::scenario::Target,
+    port: u16,
+) -> std::fmt::Result {
     writeln!(text, "      - name: {}", target.name)?;
     if target.baseline_pct == 0 {
         writeln!(text, "        role: secondary")?;
@@ -217,8 +226,11 @@ fn write_target(text: &mut String, target: &crate::scenario::Target, port: u16) 
     }
     writeln!(text, "        capacity: {} rps", target.capacity_rps)?;
     writeln!(text, "        failure_domain: {}", target.name)?;
-    writeln!(
-        text,
-        "        telemetry: {{names: [\"127.0.0.1:{port}\"], outcomes_from: envoy_access_log}}"
-    )
+    match setup.gateway() {
+        Gateway::Envoy => writeln!(
+            text,
+            "        telemetry: {{names: [\"127.0.0.1:{port}\"], outcomes_from: envoy_access_log}}"
+        ),
+        Gateway::Litellm => writeln!(text, "        telemetry: {{outcomes_from: otlp_spans}}"),
+    }
 }

@@ -4,17 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use super::Upstream;
-use super::answer::{Answer, Broken, plain, stream};
+use super::answer::{Answer, Broken, Form, plain, stream};
 use crate::scenario::Effects;
 
 /// How long a request waits for a connection of the pool.
 const POOL_WAIT: Duration = Duration::from_millis(250);
 /// Longer than any gateway waits.
 const HUNG: Duration = Duration::from_secs(60);
+/// Bytes of a request: more than a gateway of ours sends.
+const MAX_REQUEST: usize = 64 * 1024;
 /// Stalls come in blocks of this length.
 const STALL_MS: u64 = 60;
 /// Spread of the times of work: of the logarithm.
@@ -39,8 +42,14 @@ impl Drop for Counted<'_> {
 /// Answers one request. An error breaks the connection.
 pub(super) async fn respond(
     upstream: Arc<Upstream>,
-    _request: Request<Incoming>,
+    request: Request<Incoming>,
 ) -> Result<Response<Answer>, Broken> {
+    let form = Form::asked_for(&request);
+    // What is not read would cost the connection.
+    Limited::new(request.into_body(), MAX_REQUEST)
+        .collect()
+        .await
+        .map_err(|_| Broken)?;
     let _in_flight = Counted::up(&upstream.in_flight);
     let effects = upstream.effects();
     let name = &upstream.spec().name;
@@ -52,7 +61,7 @@ pub(super) async fn respond(
     };
     upstream.served.fetch_add(1, Ordering::Relaxed);
     match upstream.scenario.traffic.tokens {
-        Some(tokens) if status == StatusCode::OK => Ok(stream(Arc::clone(&upstream), tokens)),
+        Some(tokens) if status == StatusCode::OK => Ok(stream(Arc::clone(&upstream), tokens, form)),
         _ => Ok(plain(name, status)),
     }
 }
