@@ -19,9 +19,6 @@ timing:
 
 defaults:
   mode: auto
-  triggers:
-    # The shipped model says half of what comes in simulated fleets (its card: expected / observed).
-    risk: {horizon: 2m, enter: 0.15, exit: 0.075, full: 0.3}
   limits:
     # A route with one primary would otherwise keep half of its traffic there whatever is predicted.
     max_predictive_shift_bp: 9500

@@ -13,6 +13,12 @@ use tempfile::TempDir;
 use super::feed::{LOGS, SIGNALS};
 use crate::run::{self, Running};
 
+/// The model that learned on the simulator alone: the demo plays in the simulator's world.
+const MODEL: &str = include_str!("../../../../models/live/1/model.json");
+
+/// Its folder in the storage.
+const MODEL_DIR: &str = "model";
+
 /// How long signals wait for others before buckets close. The recording comes in order, so a little is enough.
 pub(super) const LATENESS: Duration = Duration::from_millis(100);
 
@@ -39,6 +45,9 @@ impl Stage {
             .prefix("foreshift-demo-")
             .tempdir()
             .context("cannot make a temporary directory")?;
+        let model = storage.path().join(MODEL_DIR);
+        std::fs::create_dir(&model)?;
+        std::fs::write(model.join("model.json"), MODEL)?;
         let kafka = MockKafka::start(&[(SIGNALS, 1), (LOGS, 1)])?;
         let config = process(&kafka.brokers(), &storage, speed)?;
         let fallback = Arc::new(fallback(recording)?);
@@ -72,6 +81,7 @@ listen:
   operator: {{address: "127.0.0.1:0"}}
   http: null
 storage: {{dir: state}}
+model_path: {MODEL_DIR}
 shutdown_deadline: 5s
 "#
     );
