@@ -26,7 +26,7 @@ COLOURS = {
     "litellm": "#a08cc0",
     "litellm-foreshift": "#1b7a6e",
 }
-TIMELINE = "leak"
+TIMELINE = "dependency-slowdown"
 
 
 def outcomes(folder):
@@ -82,23 +82,25 @@ def plot_timeline(run, rows, path):
     mine = [row for row in rows if row["scenario"] == TIMELINE]
     seed, signs = mine[0]["seed"], mine[0]["signs"]
     folder = run / f"{TIMELINE}-{signs:g}-{seed}"
+    fault = json.loads((folder / "scenario.json").read_text(encoding="utf-8"))["faults"][0]
+    signs_at, fails_at, ends_at = (fault[key] for key in ("signs_at_s", "fails_at_s", "ends_at_s"))
     figure, axes = plt.subplots(2, 1, figsize=(11, 5), sharex=True)
     for setup in ("health-checks", "reactive", "predictive"):
         seen = requests(folder / setup)
         everyone = by_second(seen, lambda one: one["target"])
-        east = by_second(seen, lambda one: one["target"] == "east")
+        failing = by_second(seen, lambda one: one["target"] == fault["target"])
         bad = by_second(seen, lambda one: one["ending"] == "failed")
         times = sorted(everyone)
-        axes[0].plot(times, [100 * east[at] / everyone[at] for at in times], color=COLOURS[setup], label=setup)
+        axes[0].plot(times, [100 * failing[at] / everyone[at] for at in times], color=COLOURS[setup], label=setup)
         axes[1].plot(times, [bad[at] for at in times], color=COLOURS[setup])
     for panel in axes:
-        panel.axvspan(150, 270, color="#fff3d6", zorder=0)
-        panel.axvspan(270, 350, color="#f9d9d9", zorder=0)
+        panel.axvspan(signs_at, fails_at, color="#fff3d6", zorder=0)
+        panel.axvspan(fails_at, ends_at, color="#f9d9d9", zorder=0)
         panel.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("answered by the failing\ntarget, %")
     axes[0].legend(frameon=False, ncols=3)
     axes[1].set_ylabel("failed requests\nin 5 s of the story")
-    axes[1].set_xlabel("seconds of the story; signs from 150 (yellow), failing from 270 to 350 (red)")
+    axes[1].set_xlabel(f"seconds of {TIMELINE}: signs in yellow, failing in red")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 
@@ -116,7 +118,7 @@ def plot_sweep(rows, path):
         ]
         axes.plot(strengths, sums, marker="o", color=COLOURS[setup], label=setup)
     axes.set_xlabel("strength of the signs before the fault, against the scenario's own")
-    axes.set_ylabel(f"failed requests, {', '.join(scenarios)}")
+    axes.set_ylabel("failed requests, summed over\n" + ",\n".join(scenarios))
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
