@@ -199,8 +199,10 @@ mod tests {
 
     fn files() -> Vec<std::path::PathBuf> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-        let entries = std::fs::read_dir(folder).expect("the folder");
-        entries.map(|entry| entry.expect("an entry").path()).collect()
+        let entries = std::fs::read_dir(&folder).expect("the folder");
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        let unscaled = folder.join("unscaled/leak-unscaled.yaml");
+        paths.filter(|path| path.is_file()).chain([unscaled]).collect()
     }
 
     #[test]
