@@ -115,11 +115,13 @@ fn left_on_target(fault: &Fault, scenario: &Scenario, seen: &[Seen]) -> Option<f
     (all > 0.0 && spec.baseline_pct > 0).then(|| theirs / all / (f64::from(spec.baseline_pct) / 100.0))
 }
 
+/// Whether a target is failing or about to, so that it is right to move traffic from it. In a brown-out it is not: there
+/// is nowhere to go.
 fn has_fault(scenario: &Scenario, name: &str, at_s: f64) -> bool {
     let failing = scenario
         .faults
         .iter()
-        .filter(|fault| fault.kind.fails() && fault.target == name);
+        .filter(|fault| fault.kind.fails() && fault.target == name && scenario.class != Class::Brownout);
     failing
         .into_iter()
         .any(|fault| (fault.signs_at_s..fault.ends_at_s + AFTER_S).contains(&at_s))

@@ -144,7 +144,7 @@ fn fallback_yaml(setup: Setup, scenario: &Scenario, targets: &[u16]) -> String {
     let scaled = |seconds| scaled(scenario, seconds);
     let risk = match setup {
         // The other targets have room: to move traffic costs little, so a small chance is reason enough. Chosen on
-        // recorded stories that the model has not seen, where it alarms falsely in no target-hour of eight.
+        // recorded stories that the model has not learned from: three false alarms in nine quiet target-hours.
         _ if setup.predicts() => format!(
             "{{horizon: {}, enter: 0.04, exit: 0.02, full: 0.12}}",
             scaled(120.0)
