@@ -49,7 +49,7 @@ pub(crate) fn summary(outcomes: &[Outcome]) -> String {
     }
     let _ = write!(
         text,
-        " shift before failure | needless | peak load |\n|---|{}---|---|---|\n",
+        " shift before failure | needless | load given | peak load |\n|---|{}---|---|---|---|\n",
         "---|".repeat(setups.len())
     );
     let mut scenarios: Vec<(Class, &str)> = outcomes
@@ -94,13 +94,14 @@ fn write_row(text: &mut String, scenario: &str, setups: &[Setup], outcomes: &[Ou
         .map(f64::round)
         .collect();
     let needless: usize = foreshift().map(|outcome| outcome.needless_shifts).sum();
+    let given = foreshift().map(|outcome| outcome.given_load).fold(0.0, f64::max);
     let peak = foreshift().map(|outcome| outcome.peak_load).fold(0.0, f64::max);
     let lead = if leads.is_empty() {
         "none".to_owned()
     } else {
         format!("{} s", spread(leads))
     };
-    writeln!(text, " {lead} | {needless} | {peak:.2} |")
+    writeln!(text, " {lead} | {needless} | {given:.2} | {peak:.2} |")
 }
 
 fn of<'a>(outcomes: &'a [Outcome], scenario: &'a str, setup: Setup) -> impl Iterator<Item = &'a Outcome> {
@@ -205,6 +206,7 @@ mod tests {
             left_on_target: None,
             needless_shifts: 0,
             peak_load: 0.5,
+            given_load: 0.4,
             stages: Stages::default(),
         }
     }
