@@ -33,7 +33,12 @@ fn every_recorded_incident_replays_and_only_the_quiet_one_has_none() {
         let scenario: Value = serde_json::from_str(&text).expect("a scenario");
         let summary = replayed(&folder);
         let begun = summary["incidents"].as_u64().expect("a count");
-        assert_eq!(begun == 0, scenario["class"] == "quiet", "{}: {summary}", folder.display());
+        assert_eq!(
+            begun == 0,
+            scenario["class"] == "quiet",
+            "{}: {summary}",
+            folder.display()
+        );
         assert!(summary["signals"].as_u64().expect("a count") > 1_000, "{summary}");
         assert_eq!(summary["rows_refused"], 0, "{}", folder.display());
     }

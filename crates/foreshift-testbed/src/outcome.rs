@@ -32,7 +32,7 @@ pub(crate) struct Outcome {
     pub(crate) lead_s: Option<f64>,
     /// Share of the answers that the failing target gave just before it failed, against its baseline; 1 is all of it.
     pub(crate) left_on_target: Option<f64>,
-    /// How often Foreshift began to move traffic from a target that has no fault.
+    /// How often Foreshift began to move traffic from a target that has no fault, while others have one too.
     pub(crate) needless_shifts: usize,
     /// The highest load of a target that has no fault, against its capacity.
     pub(crate) peak_load: f64,
@@ -138,13 +138,8 @@ fn needless_shifts(scenario: &Scenario, shifts: &[Shift]) -> usize {
     for (index, target) in scenario.targets.iter().enumerate() {
         let mut was_away = false;
         for shift in shifts {
-            // Where one target is failing, traffic between the others only makes room for its own.
-            let somewhere = scenario
-                .faults
-                .iter()
-                .any(|fault| fault.target != target.name && has_fault(scenario, &fault.target, shift.at_s));
             let away = is_away(scenario, shift, index);
-            if away && !was_away && !has_fault(scenario, &target.name, shift.at_s) && !somewhere {
+            if away && !was_away && !has_fault(scenario, &target.name, shift.at_s) {
                 needless += 1;
             }
             was_away = away;

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use crate::lane::Setup;
 use crate::outcome::Outcome;
 use crate::scenario::Class;
+use crate::stages::Quantiles;
 
 /// The lanes of one run.
 pub(crate) fn of_run(scenario: &str, seed: u64, signs: f64, outcomes: &[Outcome]) -> String {
@@ -67,6 +68,8 @@ pub(crate) fn summary(outcomes: &[Outcome]) -> String {
             let _ = write_sums(&mut text, class, &sums);
         }
     }
+    let _ = write_slow(&mut text, &setups, outcomes);
+    let _ = write_stages(&mut text, outcomes);
     text
 }
 
@@ -186,6 +189,44 @@ fn write_sums(text: &mut String, class: Class, sums: &Sums) -> std::fmt::Result 
         )?;
     }
     writeln!(text, ".")
+}
+
+fn write_slow(text: &mut String, setups: &[Setup], outcomes: &[Outcome]) -> std::fmt::Result {
+    write!(text, "\nGood answers that were slow, all runs:")?;
+    for setup in setups {
+        let theirs = outcomes.iter().filter(|outcome| outcome.setup == *setup);
+        let slow: usize = theirs.map(|outcome| outcome.slow).sum();
+        write!(text, " {} {slow},", setup.name())?;
+    }
+    writeln!(text)
+}
+
+/// The median over all lanes of each lane's median and 99th percentile.
+fn write_stages(text: &mut String, outcomes: &[Outcome]) -> std::fmt::Result {
+    let mut write = |what: &str, of: &dyn Fn(&Outcome) -> Option<Quantiles>| {
+        let all: Vec<Quantiles> = outcomes.iter().filter_map(of).collect();
+        let middle = |part: fn(&Quantiles) -> f64| {
+            let mut parts: Vec<f64> = all.iter().map(part).collect();
+            parts.sort_by(f64::total_cmp);
+            median(&parts)
+        };
+        if all.is_empty() {
+            return Ok(());
+        }
+        let (p50, p99) = (middle(|one| one.p50), middle(|one| one.p99));
+        writeln!(
+            text,
+            "{what}: {p50:.0} ms, 99th percentile {p99:.0} ms, median of {} lanes",
+            all.len()
+        )
+    };
+    write("From the end of a request to the engine", &|one| {
+        one.stages.to_engine_ms
+    })?;
+    write(
+        "From a change of weights to the gateway's acknowledgement",
+        &|one| one.stages.to_gateway_ms,
+    )
 }
 
 #[cfg(test)]
