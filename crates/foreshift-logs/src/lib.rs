@@ -8,6 +8,7 @@
 
 pub mod line;
 pub mod phrases;
+pub mod record;
 pub mod redact;
 mod step;
 mod structured;

@@ -10,7 +10,7 @@ mod fields;
 mod found;
 mod marks;
 mod people;
-mod scan;
+pub(crate) mod scan;
 mod tokens;
 
 use std::borrow::Cow;
