@@ -7,11 +7,13 @@
 //! two numbers.
 
 pub mod line;
+pub mod miner;
 pub mod phrases;
 mod step;
 mod structured;
 mod template;
 
 pub use line::{LogLine, Severity};
+pub use miner::{MAX_LINE_BYTES, Mined, Miner};
 pub use step::{LogStep, PhraseTableInvalid, Reading};
-pub use template::{MAX_LINE_BYTES, template_id};
+pub use template::template_id;
