@@ -1,5 +1,6 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
+mod parse;
 mod replay;
 mod train;
 
@@ -17,6 +18,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Give each line of a log file its template.
+    Parse(parse::Args),
     /// Run a signal CSV or a journal through the engine; write predictions, weights and decisions.
     Replay(replay::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
@@ -26,6 +29,7 @@ enum Command {
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let done = match command {
+        Command::Parse(args) => parse::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),
     };

@@ -7,6 +7,7 @@
 //! two numbers.
 
 pub mod line;
+pub mod miner;
 pub mod phrases;
 pub mod record;
 pub mod redact;
@@ -15,5 +16,6 @@ mod structured;
 mod template;
 
 pub use line::{LogLine, Severity};
+pub use miner::{MAX_LINE_BYTES, Mined, Miner};
 pub use step::{LogStep, PhraseTableInvalid, Reading};
-pub use template::{MAX_LINE_BYTES, template_id};
+pub use template::template_id;

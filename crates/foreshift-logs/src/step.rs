@@ -4,9 +4,10 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use foreshift_domain::log::ErrorClass;
 
 use crate::line::{LogLine, Severity};
+use crate::miner::MAX_LINE_BYTES;
 use crate::phrases::PHRASES;
 use crate::structured::{self, Finding};
-use crate::template::{MAX_LINE_BYTES, template_id};
+use crate::template::template_id;
 
 /// What is left of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

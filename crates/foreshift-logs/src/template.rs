@@ -1,8 +1,6 @@
 //! Template ids: a hash of the line with what varies masked.
 
-/// Longer lines are read up to here: stack traces and request bodies behind it say nothing new, and one
-/// line must not take the time of a thousand.
-pub const MAX_LINE_BYTES: usize = 2048;
+use crate::miner::MAX_LINE_BYTES;
 
 /// A quoted part longer than this is taken as text with a stray quote.
 const MAX_QUOTED_BYTES: usize = 512;

@@ -1,0 +1,191 @@
+//! The columns of a line or template: words, punctuation, and masks with neighbouring values drawn together.
+
+use super::kind::Kind;
+use super::scan::{Piece, SEED, fold, print_of};
+
+/// What stands in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Word,
+    Punct,
+    /// One value, or several with only separators between them.
+    Mask,
+    /// Anything, also words.
+    Any,
+}
+
+/// One column. Its text is `len` bytes of the pattern's text, behind a blank if it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Column {
+    pub(super) part: Part,
+    pub(super) space: bool,
+    pub(super) len: u16,
+    /// Fingerprint of its text.
+    pub(super) print: u64,
+}
+
+impl Column {
+    /// Whether words may stand in it, or values.
+    pub(super) const fn is_slot(&self) -> bool {
+        !matches!(self.part, Part::Punct)
+    }
+}
+
+/// A line or template as columns, with its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pattern {
+    pub(super) columns: Vec<Column>,
+    pub(super) text: String,
+}
+
+/// Punctuation that stands between the parts of one value or of a list of values.
+const SEPARATORS: &[u8] = b",:./-|#;\\";
+
+impl Pattern {
+    /// The columns of a line that was scanned into these pieces.
+    pub(super) fn read(line: &[u8], pieces: &[Piece]) -> Self {
+        let mut pattern = Self::default();
+        let mut at = 0;
+        while let Some(piece) = pieces.get(at) {
+            at += match piece.kind {
+                Kind::Word | Kind::Punct => pattern.push_text(line, piece),
+                _ => pattern.push_values(line, pieces.get(at..).unwrap_or_default()),
+            };
+        }
+        pattern
+    }
+
+    fn push_text(&mut self, line: &[u8], piece: &Piece) -> usize {
+        let text = String::from_utf8_lossy(line.get(piece.start..piece.end).unwrap_or_default());
+        let part = if piece.kind == Kind::Word {
+            Part::Word
+        } else {
+            Part::Punct
+        };
+        self.push(part, piece.space, &text);
+        1
+    }
+
+    /// One mask for the value at the start and for those that follow with only separators between; gives how many
+    /// pieces it took.
+    fn push_values(&mut self, line: &[u8], pieces: &[Piece]) -> usize {
+        let mut text = String::new();
+        let mut taken = 0;
+        while let Some(piece) = pieces.get(taken).filter(|piece| piece.kind.is_mask()) {
+            for between in pieces.get(taken_before(taken, pieces)..taken).unwrap_or_default() {
+                write_piece(&mut text, line, between, true);
+            }
+            write_piece(&mut text, line, piece, taken > 0);
+            taken += 1;
+            let is_joined = |piece: &Piece| is_separator(line, piece);
+            let next = usize::from(pieces.get(taken).is_some_and(is_joined));
+            match pieces.get(taken + next) {
+                Some(piece) if piece.kind.is_mask() => taken += next,
+                _ => break,
+            }
+        }
+        let space = pieces.first().is_some_and(|piece| piece.space);
+        self.push(Part::Mask, space, &text);
+        taken
+    }
+
+    /// Adds a column. Text behind the bound of a column's length is cut.
+    pub(super) fn push(&mut self, part: Part, space: bool, text: &str) {
+        let mut end = text.len().min(usize::from(u16::MAX));
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let text = text.get(..end).unwrap_or_default();
+        if space && !self.columns.is_empty() {
+            self.text.push(' ');
+        }
+        self.columns.push(Column {
+            part,
+            space: space && !self.columns.is_empty(),
+            len: u16::try_from(end).unwrap_or(u16::MAX),
+            // Punctuation counts by its byte: the length of leaders and underlines varies.
+            print: match part {
+                Part::Punct => print_of(text.as_bytes().get(..1).unwrap_or_default()),
+                _ => print_of(text.as_bytes()),
+            },
+        });
+        self.text.push_str(text);
+    }
+
+    /// The columns with their texts.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&Column, &str)> {
+        let mut at = 0;
+        self.columns.iter().map(move |column| {
+            let start = at + usize::from(column.space);
+            at = start + usize::from(column.len);
+            (column, self.text.get(start..at).unwrap_or_default())
+        })
+    }
+
+    /// Equal for patterns that differ at most in the words and values that stand in their columns.
+    pub(super) fn skeleton(&self) -> u64 {
+        self.columns.iter().fold(SEED, |print, column| {
+            let code = if column.is_slot() { 1 } else { column.print };
+            fold(fold(print, code), u64::from(column.space))
+        })
+    }
+
+    /// The pattern that covers both; they have one skeleton.
+    pub(super) fn join(&self, other: &Self) -> Self {
+        let mut joined = Self::default();
+        for ((left, left_text), (right, right_text)) in self.texts().zip(other.texts()) {
+            if !left.is_slot() || (left.part == right.part && left.print == right.print) {
+                joined.push(left.part, left.space, left_text);
+                continue;
+            }
+            let both_masks = left.part != Part::Word && right.part != Part::Word;
+            let prefix = if both_masks {
+                shared_prefix(left_text, right_text)
+            } else {
+                ""
+            };
+            let part = if left.part == Part::Mask && right.part == Part::Mask {
+                Part::Mask
+            } else {
+                Part::Any
+            };
+            joined.push(part, left.space, &format!("{prefix}{}", Kind::Any.name()));
+        }
+        joined
+    }
+}
+
+/// Where the separators before the piece at `taken` start, within one mask.
+fn taken_before(taken: usize, pieces: &[Piece]) -> usize {
+    let is_text = |index: &usize| pieces.get(*index).is_some_and(|piece| piece.kind == Kind::Punct);
+    taken.checked_sub(1).filter(is_text).unwrap_or(taken)
+}
+
+fn is_separator(line: &[u8], piece: &Piece) -> bool {
+    let byte = line.get(piece.start).copied().unwrap_or(0);
+    piece.kind == Kind::Punct && SEPARATORS.contains(&byte)
+}
+
+fn write_piece(text: &mut String, line: &[u8], piece: &Piece, inside: bool) {
+    if inside && piece.space {
+        text.push(' ');
+    }
+    let kept = if piece.kind.is_mask() {
+        piece.start + piece.prefix
+    } else {
+        piece.end
+    };
+    text.push_str(&String::from_utf8_lossy(
+        line.get(piece.start..kept).unwrap_or_default(),
+    ));
+    text.push_str(piece.kind.name());
+}
+
+/// What two masks start with before their values.
+fn shared_prefix<'a>(left: &'a str, right: &str) -> &'a str {
+    let of = |text: &str| text.find('<').unwrap_or(0);
+    let (left_prefix, right_prefix) = (left.get(..of(left)), right.get(..of(right)));
+    left_prefix
+        .filter(|prefix| Some(*prefix) == right_prefix)
+        .unwrap_or_default()
+}
