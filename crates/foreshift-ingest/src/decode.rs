@@ -12,7 +12,8 @@ pub mod outcome;
 #[cfg(test)]
 mod tests;
 
-use foreshift_logs::{LogStep, PhraseTableInvalid};
+use foreshift_logs::LogStep;
+use foreshift_logs::classify::ClassifierInvalid;
 use serde::{Deserialize, Serialize};
 
 use crate::decoded::Decoded;
@@ -87,8 +88,8 @@ impl Decoder {
     /// A decoder with these keys of Envoy's access log.
     ///
     /// # Errors
-    /// When the table of phrases cannot be compiled, which a test excludes.
-    pub fn new(envoy: envoy::EnvoyKeys) -> Result<Self, PhraseTableInvalid> {
+    /// When the classifier's tables cannot be used, which a test excludes.
+    pub fn new(envoy: envoy::EnvoyKeys) -> Result<Self, ClassifierInvalid> {
         Ok(Self {
             logs: LogStep::new()?,
             envoy,

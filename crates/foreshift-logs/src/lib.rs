@@ -1,14 +1,15 @@
 //! Log lines to templates and error classes.
 //!
-//! [`LogStep::read`] looks at the structured fields of a line first (provider error codes, Envoy response
-//! flags, gRPC and HTTP status), then at a table of phrases, and gives back a template id and an
-//! [`ErrorClass`](foreshift_domain::log::ErrorClass). It deliberately does not know where lines come from,
-//! which target they are about, or what happens to the result; and it keeps no text: what it returns are
-//! two numbers.
+//! [`LogStep::read`] gives back a template id and the [`ErrorClass`](foreshift_domain::log::ErrorClass) that the
+//! [`classify::Classifier`] finds: from structured evidence first (provider error codes, Envoy response flags, gRPC and
+//! HTTP status, as fields and inside the text), then a table of phrases, then a linear model. It deliberately does
+//! not know where lines come from, which target they are about, or what happens to the result; and it keeps no
+//! text: what it returns are two numbers.
 
+pub mod classify;
 pub mod line;
 pub mod miner;
-pub mod phrases;
+mod phrases;
 pub mod record;
 pub mod redact;
 mod step;
@@ -17,5 +18,5 @@ mod template;
 
 pub use line::{LogLine, Severity};
 pub use miner::{MAX_LINE_BYTES, Mined, Miner};
-pub use step::{LogStep, PhraseTableInvalid, Reading};
+pub use step::{LogStep, Reading};
 pub use template::template_id;

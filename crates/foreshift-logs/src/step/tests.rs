@@ -1,4 +1,5 @@
 use super::*;
+use crate::{MAX_LINE_BYTES, Severity};
 
 fn class_of(line: &LogLine<'_>) -> ErrorClass {
     LogStep::new().expect("the table compiles").read(line).class
