@@ -12,9 +12,9 @@ use std::sync::Arc;
 use foreshift_domain::log::ErrorClass;
 
 use crate::line::{LogLine, Severity, head};
+use crate::miner::MAX_LINE_BYTES;
 use crate::phrases::Phrases;
 use crate::structured::{self, Finding};
-use crate::miner::MAX_LINE_BYTES;
 
 pub use features::{Buckets, of as buckets, words};
 pub use mask::masked_text;

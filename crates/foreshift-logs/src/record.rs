@@ -50,6 +50,21 @@ impl<'a> Record<'a> {
         Self::read_nested(text, MAX_NESTING)
     }
 
+    /// Reads a line that came with fields and an error beside it; these win over what its text says of itself.
+    pub fn of(line: &LogLine<'a>, error: Option<&'a str>) -> Self {
+        let record = Self::read(line.message).followed_by(error.map(|error| (0, Cow::Borrowed(error))));
+        let given = |word: Option<&'a str>| word.map(Cow::Borrowed);
+        Self {
+            severity: line.severity.or(record.severity),
+            http_status: line.http_status.or(record.http_status),
+            grpc_status: line.grpc_status.or(record.grpc_status),
+            response_flags: given(line.response_flags).or(record.response_flags),
+            provider_error: given(line.provider_error).or(record.provider_error),
+            provider_code: given(line.provider_code).or(record.provider_code),
+            text: record.text,
+        }
+    }
+
     fn read_nested(text: &'a str, depth: usize) -> Self {
         let trimmed = text.trim();
         let fields = match trimmed.as_bytes().first() {
@@ -72,7 +87,6 @@ impl<'a> Record<'a> {
         record.response_flags = fields.response_flags.or(record.response_flags);
         record.provider_error = fields.error_type.or(record.provider_error);
         record.provider_code = fields.error_code.or(record.provider_code);
-        record.look_into_text();
         record
     }
 
@@ -100,17 +114,6 @@ impl<'a> Record<'a> {
             self.text = Cow::Owned(cut(&format!("{}: {error}", self.text), MAX_TEXT_BYTES).to_owned());
         }
         self
-    }
-
-    /// What the text says of statuses and codes, where no field does.
-    fn look_into_text(&mut self) {
-        self.http_status = self.http_status.or_else(|| plain::http_status(&self.text));
-        self.grpc_status = self.grpc_status.or_else(|| plain::grpc_status(&self.text));
-        if self.provider_error.is_none() && self.provider_code.is_none() {
-            let (kind, code) = plain::error_words(&self.text);
-            self.provider_error = kind.map(|word| Cow::Owned(word.to_owned()));
-            self.provider_code = code.map(|word| Cow::Owned(word.to_owned()));
-        }
     }
 
     /// The same with a text of its own.

@@ -10,7 +10,7 @@ mod fields;
 mod found;
 mod marks;
 mod people;
-pub(crate) mod scan;
+mod scan;
 mod tokens;
 
 use std::borrow::Cow;

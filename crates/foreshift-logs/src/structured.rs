@@ -311,3 +311,6 @@ pub(crate) fn refines(found: ErrorClass, phrase: ErrorClass) -> bool {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,50 +81,19 @@ fn loggers_of_all_kinds_are_read_by_their_names() {
 }
 
 #[test]
-fn statuses_and_codes_are_found_in_fields_and_in_text() {
+fn statuses_and_codes_are_found_in_fields() {
     let read = Record::read(
         r#"{"msg":"x","http":{"response":{"status_code":503}},"grpc":{"code":"Unavailable"},"response_flags":"UF"}"#,
     );
     assert_eq!((read.http_status, read.grpc_status), (Some(503), Some(14)));
     assert_eq!(read.response_flags.as_deref(), Some("UF"));
-    let read = Record::read("rpc error: code = ResourceExhausted desc = slow down");
-    assert_eq!(read.grpc_status, Some(8));
-    for (line, status) in [
-        ("upstream said HTTP 502", Some(502)),
-        ("GET / HTTP/1.1\" 429 17", Some(429)),
-        ("Error code: 529 - {}", Some(529)),
-        ("level=info msg=done status=404", Some(404)),
-        ("GET / HTTP/1.1\" 200 503", None),
-        ("after 503 ms", None),
-        ("from 10.0.0.500", None),
-        ("(111: connection refused) code 111", None),
-    ] {
-        assert_eq!(Record::read(line).http_status, status, "{line}");
-    }
-    for (line, kind, code) in [
-        (
-            "Error code: 429 - {'error': {'message': 'a', 'type': 'insufficient_quota', 'code': 'quota'}}",
-            Some("insufficient_quota"),
-            Some("quota"),
-        ),
-        (
-            "{ errno: -111, code: 'ECONNREFUSED', syscall: 'connect' }",
-            None,
-            Some("ECONNREFUSED"),
-        ),
-        (
-            r#"call failed: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}}"#,
-            Some("overloaded_error"),
-            None,
-        ),
-    ] {
-        let read = Record::read(line);
-        assert_eq!(
-            (read.provider_error.as_deref(), read.provider_code.as_deref()),
-            (kind, code),
-            "{line}"
-        );
-    }
+    let read = Record::read(r#"{"error":{"type":"overloaded_error","code":"x y","message":"z"}}"#);
+    assert_eq!(read.provider_error.as_deref(), Some("overloaded_error"));
+    assert_eq!(read.provider_code, None, "a text is no code");
+    assert_eq!(
+        Record::read("level=info msg=done status=404").http_status,
+        Some(404)
+    );
 }
 
 #[test]

@@ -1,17 +1,17 @@
 //! Looking at bytes beside a place.
 
 /// The byte there; 0 outside.
-pub(crate) fn at(bytes: &[u8], place: usize) -> u8 {
+pub(super) fn at(bytes: &[u8], place: usize) -> u8 {
     bytes.get(place).copied().unwrap_or_default()
 }
 
 /// The byte `back` before a place; 0 outside.
-pub(crate) fn before(bytes: &[u8], place: usize, back: usize) -> u8 {
+pub(super) fn before(bytes: &[u8], place: usize, back: usize) -> u8 {
     place.checked_sub(back).map_or(0, |place| at(bytes, place))
 }
 
 /// Where the bytes from `from` on cease to be of that kind, at most `most` further.
-pub(crate) fn run(bytes: &[u8], from: usize, most: usize, is: impl Fn(u8) -> bool) -> usize {
+pub(super) fn run(bytes: &[u8], from: usize, most: usize, is: impl Fn(u8) -> bool) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
     let length = rest.iter().take(most).position(|byte| !is(*byte));
     from + length.unwrap_or_else(|| rest.len().min(most))
@@ -19,7 +19,7 @@ pub(crate) fn run(bytes: &[u8], from: usize, most: usize, is: impl Fn(u8) -> boo
 
 /// Whether a word may begin there: behind anything but a letter or digit, and behind what stands for another byte
 /// (`\n`, `%3D`, `\u003d`).
-pub(crate) fn begins_word(bytes: &[u8], place: usize) -> bool {
+pub(super) fn begins_word(bytes: &[u8], place: usize) -> bool {
     let last = before(bytes, place, 1);
     if !last.is_ascii_alphanumeric() {
         return true;
@@ -31,7 +31,7 @@ pub(crate) fn begins_word(bytes: &[u8], place: usize) -> bool {
 }
 
 /// Whether a token looks like chance rather than like a word.
-pub(crate) fn looks_secret(token: &[u8]) -> bool {
+pub(super) fn looks_secret(token: &[u8]) -> bool {
     const LEAST: usize = 8;
     const LONG: usize = 24;
     let humps = token
@@ -43,17 +43,17 @@ pub(crate) fn looks_secret(token: &[u8]) -> bool {
 
 /// The quote at a place and the backslashes before it: where it ends, which it is, and how many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Quote {
-    pub(crate) end: usize,
-    pub(crate) byte: u8,
-    pub(crate) slashes: usize,
+pub(super) struct Quote {
+    pub(super) end: usize,
+    pub(super) byte: u8,
+    pub(super) slashes: usize,
 }
 
 /// The most backslashes before one quote: each level of JSON in JSON doubles them.
 const MAX_SLASHES: usize = 16;
 
 /// The quote that begins at a place, with its backslashes.
-pub(crate) fn quote(bytes: &[u8], place: usize) -> Option<Quote> {
+pub(super) fn quote(bytes: &[u8], place: usize) -> Option<Quote> {
     let end = run(bytes, place, MAX_SLASHES, |byte| byte == b'\\');
     let byte = at(bytes, end);
     matches!(byte, b'"' | b'\'' | b'`').then_some(Quote {
@@ -64,7 +64,7 @@ pub(crate) fn quote(bytes: &[u8], place: usize) -> Option<Quote> {
 }
 
 /// Where the text in a quote ends: at the same quote with no more backslashes, or with the text.
-pub(crate) fn quoted_end(bytes: &[u8], open: Quote) -> usize {
+pub(super) fn quoted_end(bytes: &[u8], open: Quote) -> usize {
     let mut slashes = 0;
     for (place, byte) in bytes.iter().enumerate().skip(open.end) {
         match *byte {
@@ -77,7 +77,7 @@ pub(crate) fn quoted_end(bytes: &[u8], open: Quote) -> usize {
 }
 
 /// Where the bracket that opens at a place is closed, or the end of the text; strings inside are passed over.
-pub(crate) fn bracket_end(bytes: &[u8], open: usize) -> usize {
+pub(super) fn bracket_end(bytes: &[u8], open: usize) -> usize {
     let (mut depth, mut place) = (0_usize, open);
     while place < bytes.len() {
         match at(bytes, place) {

@@ -2,9 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-#[path = "../../../../tests/support/secrets.rs"]
-#[expect(unreachable_pub, reason = "the integration tests have it in a library")]
-mod secrets;
+use crate::secrets;
 
 fn redactor() -> Redactor {
     Redactor::new().expect("the table compiles")
