@@ -85,7 +85,7 @@ fn with_apart_unit(chunk: &Chunk<'_>, kind: Kind) -> Value {
     let after = chunk.after();
     let letters = run(from(after, 1), LETTER);
     let is_size = at(after, 0) == b' '
-        && letters > 1
+        && letters > 0
         && is_size_unit(up_to(from(after, 1), letters))
         && ends_chunk(from(after, 1 + letters));
     let (kind, end) = if is_size {
@@ -113,7 +113,7 @@ fn slashed(chunk: &Chunk<'_>, text: &[u8]) -> Option<Value> {
         };
     }
     if named::is_path(text) && class(at(text, 0)) & DIGIT == 0 {
-        return Value::new(Kind::Path, chunk.end);
+        return Value::new(Kind::Path, chunk.end + named::query(chunk.after()));
     }
     let first = text.iter().position(|byte| *byte == b'/');
     match first {
