@@ -1,6 +1,6 @@
 //! The columns of a line or template: words, punctuation, and masks with neighbouring values drawn together.
 
-use super::kind::Kind;
+use super::kind::{Kind, split_mask};
 use super::scan::{Piece, SEED, fold, print_of};
 use super::values;
 use super::word::{Form, is_noun, is_preposition, stem};
@@ -105,6 +105,14 @@ impl Pattern {
         if values::is_size_in_brackets(line, rest) && self.last().is_some_and(|(_, text)| text == "bytes") {
             // The same size again, in greater units.
             return Some(3);
+        }
+        if self.context() == Context::Assigned
+            && let Some(taken) = values::quoted(line, rest)
+        {
+            self.push(Part::Punct, space, "\"");
+            self.push(Part::Mask, false, Kind::Quoted.name());
+            self.push(Part::Punct, false, "\"");
+            return Some(taken);
         }
         let assigned = || (self.context() == Context::Assigned).then(|| values::assigned(line, rest))?;
         let taken = assigned().or_else(|| values::names(line, rest))?;
@@ -219,18 +227,15 @@ impl Pattern {
                 joined.push(left.part, left.space, left_text);
                 continue;
             }
-            let both_masks = left.part != Part::Word && right.part != Part::Word;
-            let prefix = if both_masks {
-                shared_prefix(left_text, right_text)
-            } else {
-                ""
+            let part = match (left.part, right.part) {
+                (Part::Mask, Part::Mask) => Part::Mask,
+                _ => Part::Any,
             };
-            let part = if left.part == Part::Mask && right.part == Part::Mask {
-                Part::Mask
-            } else {
-                Part::Any
+            let text = match part {
+                Part::Mask => join_values(left_text, right_text),
+                _ => Kind::Any.name().to_owned(),
             };
-            joined.push(part, left.space, &format!("{prefix}{}", Kind::Any.name()));
+            joined.push(part, left.space, &text);
         }
         joined
     }
@@ -261,11 +266,25 @@ fn write_piece(text: &mut String, line: &[u8], piece: &Piece, inside: bool) {
     text.push_str(piece.kind.name());
 }
 
-/// What two masks start with before their values.
-fn shared_prefix<'a>(left: &'a str, right: &str) -> &'a str {
-    let of = |text: &str| text.find('<').unwrap_or(0);
-    let (left_prefix, right_prefix) = (left.get(..of(left)), right.get(..of(right)));
-    left_prefix
-        .filter(|prefix| Some(*prefix) == right_prefix)
-        .unwrap_or_default()
+/// What covers two runs of values: the same separators with more general masks, or `<*>` behind a shared prefix.
+fn join_values(left: &str, right: &str) -> String {
+    let mut joined = String::new();
+    let (mut left_rest, mut right_rest) = (left, right);
+    loop {
+        let (left_between, left_mask, left_tail) = split_mask(left_rest);
+        let (right_between, right_mask, right_tail) = split_mask(right_rest);
+        if left_between != right_between || left_mask.is_some() != right_mask.is_some() {
+            let prefix = joined.find('<').unwrap_or(0);
+            joined.truncate(prefix);
+            joined.push_str(Kind::Any.name());
+            return joined;
+        }
+        joined.push_str(left_between);
+        let (Some(left_mask), Some(right_mask)) = (left_mask, right_mask) else {
+            return joined;
+        };
+        let mask = if left_mask == right_mask { left_mask } else { Kind::Any };
+        joined.push_str(mask.name());
+        (left_rest, right_rest) = (left_tail, right_tail);
+    }
 }

@@ -31,14 +31,17 @@ pub(super) fn is_size_in_brackets(line: &[u8], rest: &[Piece]) -> bool {
     is_size && byte(0) == Some(b'(') && byte(2) == Some(b')')
 }
 
-/// What stands behind `=` and is one value: `"..."`, or `Name{42}` without a blank inside. Gives its pieces.
+/// `"..."`, whatever stands in it: gives its pieces.
+pub(super) fn quoted(line: &[u8], rest: &[Piece]) -> Option<usize> {
+    let is_quote = |piece: &Piece| punctuation(line, Some(piece)) == Some(b'"');
+    let close = rest.iter().skip(1).take(MAX_GROUP + 1).position(is_quote)?;
+    rest.first().is_some_and(is_quote).then_some(close + 2)
+}
+
+/// What stands behind `=` and is one value: `Name{42}` without a blank inside. Gives its pieces.
 pub(super) fn assigned(line: &[u8], rest: &[Piece]) -> Option<usize> {
     let is = |piece: &Piece, byte: u8| punctuation(line, Some(piece)) == Some(byte);
     let first = rest.first()?;
-    if is(first, b'"') {
-        let close = rest.iter().skip(1).position(|piece| is(piece, b'"'))?;
-        return (close <= MAX_GROUP).then_some(close + 2);
-    }
     let opens = rest.get(1).is_some_and(|piece| !piece.space && is(piece, b'{'));
     let inside = rest.get(2..)?;
     let close = inside.iter().position(|piece| is(piece, b'}'))?;

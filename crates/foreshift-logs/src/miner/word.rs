@@ -13,7 +13,7 @@ pub(super) enum Form {
     Capitals,
     /// `com.example.App`, `a/b`: the name of a thing.
     Dotted,
-    /// `node7`: a name that ends in digits.
+    /// `node7`: a name with digits.
     Numbered,
 }
 
@@ -40,7 +40,7 @@ impl Form {
         {
             return Self::Dotted;
         }
-        if bytes.last().is_some_and(u8::is_ascii_digit) {
+        if bytes.iter().any(u8::is_ascii_digit) {
             return Self::Numbered;
         }
         let capitals = bytes.iter().filter(|byte| byte.is_ascii_uppercase()).count();
