@@ -11,6 +11,9 @@ mod kind;
 mod pattern;
 mod scan;
 mod store;
+mod tokens;
+mod values;
+mod word;
 
 pub use scan::MAX_LINE_BYTES;
 

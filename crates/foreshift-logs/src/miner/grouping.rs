@@ -1,7 +1,8 @@
 //! Which templates a line belongs with: how two patterns of one skeleton differ, and when words that differ are
 //! values.
 
-use super::pattern::{Column, Part, Pattern};
+use super::pattern::{Column, Context, Part};
+use super::word::Form;
 
 /// Columns in which differences are told apart; patterns that differ behind them are different.
 const COLUMNS: usize = 128;
@@ -44,17 +45,87 @@ pub(super) fn compare(template: &[Column], line: &[Column]) -> Option<Difference
 
 /// Whether a line whose words only differ from the template's where one of them has a value belongs to it.
 pub(super) fn fits(difference: &Difference) -> bool {
-    difference.words == 0
-        && (difference.mixed == 0
-            || (difference.equal >= difference.mixed && (!difference.starts_mixed || difference.equal >= 3)))
+    let enough = match difference.mixed {
+        0 => true,
+        1 => difference.equal >= 1,
+        mixed => difference.equal >= 2 * mixed,
+    };
+    difference.words == 0 && enough && (!difference.starts_mixed || difference.equal >= 3)
 }
 
-/// How many lines that differ only in these columns it takes to see that the columns vary; `None` for never.
-pub(super) fn votes_needed(line: &Pattern, columns: u128, equal: u32) -> Option<u32> {
-    let count = columns.count_ones();
-    if columns & 1 != 0 || equal < count {
+/// How many templates that differ only in these columns it takes to see that the columns vary; `None` for never.
+/// `members`: the columns of all of them.
+pub(super) fn votes_needed<'a>(
+    line: &[Column],
+    members: impl Iterator<Item = &'a [Column]> + Clone,
+    differing: u128,
+    equal: u32,
+    fresh: bool,
+) -> Option<u32> {
+    let count = differing.count_ones();
+    if equal < count {
         return None;
     }
-    let _ = line;
-    Some(4 + 2 * (count - 1))
+    let mut needed = 0;
+    let varying = line
+        .iter()
+        .enumerate()
+        .take(COLUMNS)
+        .filter(|(index, _)| differing >> index & 1 == 1);
+    for (index, column) in varying {
+        let words = members
+            .clone()
+            .filter_map(|columns| columns.get(index))
+            .filter(|column| column.part == Part::Word)
+            .chain([column]);
+        needed = needed.max(votes(index, column, words, fresh)?);
+    }
+    Some(needed + count - 1)
+}
+
+fn votes<'a>(
+    index: usize,
+    column: &Column,
+    words: impl Iterator<Item = &'a Column> + Clone,
+    fresh: bool,
+) -> Option<u32> {
+    let all = |form: Form| words.clone().all(|word| word.form == form);
+    let any = |form: Form| words.clone().any(|word| word.form == form);
+    if words.clone().all(|word| word.stem == column.stem) {
+        return Some(3);
+    }
+    let names = all(Form::Dotted) || all(Form::Numbered);
+    if any(Form::Switch) || (index == 0 && !names) {
+        return None;
+    }
+    if any(Form::Capitals) {
+        return Some(if fresh { 5 } else { 24 });
+    }
+    Some(match column.context {
+        Context::Named => 3,
+        Context::Assigned | Context::Quoted if names => 2,
+        Context::Assigned | Context::Quoted if fresh => 3,
+        Context::Assigned | Context::Quoted => {
+            if column.space {
+                5
+            } else {
+                4
+            }
+        }
+        Context::Open | Context::Preposition if names => {
+            if fresh {
+                3
+            } else {
+                4
+            }
+        }
+        Context::Preposition => 5,
+        Context::Open => {
+            if fresh {
+                5
+            } else {
+                8
+            }
+        }
+    })
 }

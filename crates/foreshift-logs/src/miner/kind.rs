@@ -108,18 +108,26 @@ const MASKS: [Kind; 19] = [
     Kind::Any,
 ];
 
+/// The text before the first mask, the mask, and the text behind it.
+pub(super) fn split_mask(text: &str) -> (&str, Option<Kind>, &str) {
+    for (at, _) in text.match_indices('<') {
+        let (before, tail) = text.split_at(at);
+        if let Some(kind) = MASKS.into_iter().find(|kind| tail.starts_with(kind.name())) {
+            return (before, Some(kind), tail.get(kind.name().len()..).unwrap_or_default());
+        }
+    }
+    (text, None, "")
+}
+
 /// A template's text with `<*>` for each part that varies, as parsers without types write it.
 pub(super) fn starred(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    let mut starred = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find('<') {
-        let (before, tail) = rest.split_at(at);
-        out.push_str(before);
-        let mask = MASKS.into_iter().find(|kind| tail.starts_with(kind.name()));
-        let (written, taken) = mask.map_or(("<", 1), |kind| (kind.stars(), kind.name().len()));
-        out.push_str(written);
-        rest = tail.get(taken..).unwrap_or_default();
+    loop {
+        let (before, mask, tail) = split_mask(rest);
+        starred.push_str(before);
+        let Some(kind) = mask else { return starred };
+        starred.push_str(kind.stars());
+        rest = tail;
     }
-    out.push_str(rest);
-    out
 }

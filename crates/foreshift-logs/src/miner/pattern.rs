@@ -1,7 +1,9 @@
 //! The columns of a line or template: words, punctuation, and masks with neighbouring values drawn together.
 
-use super::kind::Kind;
+use super::kind::{Kind, split_mask};
 use super::scan::{Piece, SEED, fold, print_of};
+use super::values;
+use super::word::{Form, is_noun, is_preposition, stem};
 
 /// What stands in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +16,20 @@ pub(super) enum Part {
     Any,
 }
 
+/// What stands before a column, as far as it tells that a value may follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Context {
+    Open,
+    /// Behind `=`.
+    Assigned,
+    /// Behind an opening quote.
+    Quoted,
+    /// Behind a word that announces a name.
+    Named,
+    /// Behind a preposition.
+    Preposition,
+}
+
 /// One column. Its text is `len` bytes of the pattern's text, behind a blank if it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Column {
@@ -22,12 +38,30 @@ pub(super) struct Column {
     pub(super) len: u16,
     /// Fingerprint of its text.
     pub(super) print: u64,
+    /// Of words only.
+    pub(super) form: Form,
+    pub(super) stem: u64,
+    pub(super) context: Context,
 }
 
 impl Column {
     /// Whether words may stand in it, or values.
     pub(super) const fn is_slot(&self) -> bool {
         !matches!(self.part, Part::Punct)
+    }
+
+    fn is_one_of(&self, punctuation: &[u8]) -> bool {
+        let is_print = |byte: &u8| print_of(&[*byte]) == self.print;
+        self.part == Part::Punct && punctuation.iter().any(is_print)
+    }
+
+    /// Whether it is punctuation that ends a part of a sentence.
+    pub(super) fn ends_sentence(&self) -> bool {
+        self.is_one_of(b",;:.!?")
+    }
+
+    pub(super) fn is_assignment(&self) -> bool {
+        self.is_one_of(b"=")
     }
 }
 
@@ -47,12 +81,43 @@ impl Pattern {
         let mut pattern = Self::default();
         let mut at = 0;
         while let Some(piece) = pieces.get(at) {
-            at += match piece.kind {
-                Kind::Word | Kind::Punct => pattern.push_text(line, piece),
-                _ => pattern.push_values(line, pieces.get(at..).unwrap_or_default()),
-            };
+            let rest = pieces.get(at..).unwrap_or_default();
+            at += pattern
+                .push_special(line, rest)
+                .unwrap_or_else(|| match piece.kind {
+                    Kind::Word | Kind::Punct => pattern.push_text(line, piece),
+                    _ => pattern.push_values(line, rest),
+                });
         }
         pattern
+    }
+
+    /// Parts that are one value although they look like several, or none; gives how many pieces were taken.
+    fn push_special(&mut self, line: &[u8], rest: &[Piece]) -> Option<usize> {
+        let space = rest.first()?.space;
+        if values::is_empty_brackets(line, rest) && space && !self.columns.is_empty() {
+            // The value in brackets is missing.
+            self.push(Part::Punct, space, "(");
+            self.push(Part::Mask, false, "");
+            self.push(Part::Punct, false, ")");
+            return Some(2);
+        }
+        if values::is_size_in_brackets(line, rest) && self.last().is_some_and(|(_, text)| text == "bytes") {
+            // The same size again, in greater units.
+            return Some(3);
+        }
+        if self.context() == Context::Assigned
+            && let Some(taken) = values::quoted(line, rest)
+        {
+            self.push(Part::Punct, space, "\"");
+            self.push(Part::Mask, false, Kind::Quoted.name());
+            self.push(Part::Punct, false, "\"");
+            return Some(taken);
+        }
+        let assigned = || (self.context() == Context::Assigned).then(|| values::assigned(line, rest))?;
+        let taken = assigned().or_else(|| values::names(line, rest))?;
+        self.push(Part::Mask, space, Kind::Any.name());
+        Some(taken)
     }
 
     fn push_text(&mut self, line: &[u8], piece: &Piece) -> usize {
@@ -96,6 +161,7 @@ impl Pattern {
             end -= 1;
         }
         let text = text.get(..end).unwrap_or_default();
+        let context = self.context();
         if space && !self.columns.is_empty() {
             self.text.push(' ');
         }
@@ -108,8 +174,31 @@ impl Pattern {
                 Part::Punct => print_of(text.as_bytes().get(..1).unwrap_or_default()),
                 _ => print_of(text.as_bytes()),
             },
+            form: Form::of(text),
+            stem: stem(text),
+            context,
         });
         self.text.push_str(text);
+    }
+
+    /// The context of a column that is added now.
+    fn context(&self) -> Context {
+        let Some((last, text)) = self.last() else {
+            return Context::Open;
+        };
+        match (last.part, text) {
+            (Part::Punct, "=") => Context::Assigned,
+            (Part::Punct, "\"" | "'" | "`") => Context::Quoted,
+            (Part::Word, word) if is_noun(word) => Context::Named,
+            (Part::Word, word) if is_preposition(word) => Context::Preposition,
+            _ => Context::Open,
+        }
+    }
+
+    fn last(&self) -> Option<(&Column, &str)> {
+        let last = self.columns.last()?;
+        let start = self.text.len().checked_sub(usize::from(last.len))?;
+        Some((last, self.text.get(start..)?))
     }
 
     /// The columns with their texts.
@@ -138,18 +227,15 @@ impl Pattern {
                 joined.push(left.part, left.space, left_text);
                 continue;
             }
-            let both_masks = left.part != Part::Word && right.part != Part::Word;
-            let prefix = if both_masks {
-                shared_prefix(left_text, right_text)
-            } else {
-                ""
+            let part = match (left.part, right.part) {
+                (Part::Mask, Part::Mask) => Part::Mask,
+                _ => Part::Any,
             };
-            let part = if left.part == Part::Mask && right.part == Part::Mask {
-                Part::Mask
-            } else {
-                Part::Any
+            let text = match part {
+                Part::Mask => join_values(left_text, right_text),
+                _ => Kind::Any.name().to_owned(),
             };
-            joined.push(part, left.space, &format!("{prefix}{}", Kind::Any.name()));
+            joined.push(part, left.space, &text);
         }
         joined
     }
@@ -162,8 +248,7 @@ fn taken_before(taken: usize, pieces: &[Piece]) -> usize {
 }
 
 fn is_separator(line: &[u8], piece: &Piece) -> bool {
-    let byte = line.get(piece.start).copied().unwrap_or(0);
-    piece.kind == Kind::Punct && SEPARATORS.contains(&byte)
+    values::punctuation(line, Some(piece)).is_some_and(|byte| SEPARATORS.contains(&byte))
 }
 
 fn write_piece(text: &mut String, line: &[u8], piece: &Piece, inside: bool) {
@@ -181,11 +266,25 @@ fn write_piece(text: &mut String, line: &[u8], piece: &Piece, inside: bool) {
     text.push_str(piece.kind.name());
 }
 
-/// What two masks start with before their values.
-fn shared_prefix<'a>(left: &'a str, right: &str) -> &'a str {
-    let of = |text: &str| text.find('<').unwrap_or(0);
-    let (left_prefix, right_prefix) = (left.get(..of(left)), right.get(..of(right)));
-    left_prefix
-        .filter(|prefix| Some(*prefix) == right_prefix)
-        .unwrap_or_default()
+/// What covers two runs of values: the same separators with more general masks, or `<*>` behind a shared prefix.
+fn join_values(left: &str, right: &str) -> String {
+    let mut joined = String::new();
+    let (mut left_rest, mut right_rest) = (left, right);
+    loop {
+        let (left_between, left_mask, left_tail) = split_mask(left_rest);
+        let (right_between, right_mask, right_tail) = split_mask(right_rest);
+        if left_between != right_between || left_mask.is_some() != right_mask.is_some() {
+            let prefix = joined.find('<').unwrap_or(0);
+            joined.truncate(prefix);
+            joined.push_str(Kind::Any.name());
+            return joined;
+        }
+        joined.push_str(left_between);
+        let (Some(left_mask), Some(right_mask)) = (left_mask, right_mask) else {
+            return joined;
+        };
+        let mask = if left_mask == right_mask { left_mask } else { Kind::Any };
+        joined.push_str(mask.name());
+        (left_rest, right_rest) = (left_tail, right_tail);
+    }
 }

@@ -6,7 +6,7 @@ use rustc_hash::FxBuildHasher;
 use super::grouping::{self, Difference};
 use super::pattern::Pattern;
 use super::scan::print_of;
-use super::{Settings, Template};
+use super::{Settings, Template, tokens};
 
 /// Templates of one skeleton that a new line is compared with, the newest first: a bound on the work for one line.
 const MAX_COMPARED: usize = 1024;
@@ -21,6 +21,7 @@ struct Slot {
     id: u64,
     pattern: Pattern,
     skeleton: u64,
+    tokens: u64,
     lines: u64,
     old_ids: Vec<u64>,
     /// Rises when the slot is given to another template.
@@ -54,6 +55,7 @@ pub(super) struct Store {
     free: Vec<u32>,
     ids: Map<u32>,
     skeletons: Map<Vec<u32>>,
+    tokens: Map<Vec<u32>>,
     bytes: usize,
     hand: usize,
 }
@@ -66,6 +68,7 @@ impl Store {
             free: Vec::new(),
             ids: Map::default(),
             skeletons: Map::default(),
+            tokens: Map::default(),
             bytes: 0,
             hand: 0,
         }
@@ -103,8 +106,51 @@ impl Store {
     /// The template that a line fits best, of those that need not change but for their values.
     pub(super) fn find(&self, line: &Pattern) -> Option<u64> {
         let compared = self.compared(line, line.skeleton());
-        let best = best_fit(&compared)?;
+        let best = best_fit(&compared).or_else(|| self.alike(line))?;
         self.slot(best).map(|slot| slot.id)
+    }
+
+    /// The templates that differ from a line in the same columns of words, if they are enough to see that it is no
+    /// accident: the fewest columns that will do.
+    fn family(&self, line: &Pattern, compared: &[(u32, Difference)]) -> Option<Vec<u32>> {
+        let mut candidates: Vec<u128> = compared
+            .iter()
+            .map(|(_, difference)| difference.words)
+            .filter(|words| *words != 0)
+            .collect();
+        candidates.sort_unstable_by_key(|columns| (columns.count_ones(), *columns));
+        candidates.dedup();
+        for differing in candidates {
+            let members = compared.iter().filter(|(_, difference)| {
+                difference.words & !differing == 0 && difference.equal >= 2 * difference.mixed
+            });
+            let equal = members
+                .clone()
+                .map(|(_, difference)| difference.equal)
+                .min()
+                .unwrap_or(0);
+            let slots = members.clone().filter_map(|(index, _)| self.slot(*index));
+            let fresh = slots.clone().all(|slot| slot.lines == 1);
+            let columns = slots.map(|slot| slot.pattern.columns.as_slice());
+            let Some(needed) = grouping::votes_needed(&line.columns, columns, differing, equal, fresh) else {
+                continue;
+            };
+            let members: Vec<u32> = members.map(|(index, _)| *index).collect();
+            if members.len() + 1 >= needed as usize {
+                return Some(members);
+            }
+        }
+        None
+    }
+
+    /// The template that a line fits best token by token.
+    fn alike(&self, line: &Pattern) -> Option<u32> {
+        let slots = self.tokens.get(&tokens::key(line))?;
+        let alike = slots.iter().rev().take(MAX_COMPARED).filter_map(|index| {
+            let likeness = tokens::likeness(&self.slot(*index)?.pattern, line)?;
+            Some((likeness, std::cmp::Reverse(*index)))
+        });
+        alike.max().map(|(_, index)| index.0)
     }
 
     fn compared(&self, line: &Pattern, skeleton: u64) -> Vec<(u32, Difference)> {
@@ -135,7 +181,14 @@ impl Store {
                 .unwrap_or_default();
             return self.count(index, joined);
         }
-        match family(&line, &compared).as_deref() {
+        if let Some(index) = self.alike(&line) {
+            let joined = self
+                .slot(index)
+                .map(|slot| tokens::join(&slot.pattern, &line))
+                .unwrap_or_default();
+            return self.count(index, joined);
+        }
+        match self.family(&line, &compared).as_deref() {
             Some([first, others @ ..]) => {
                 let mut joined = line;
                 for index in [first].into_iter().chain(others) {
@@ -187,6 +240,12 @@ impl Store {
         let before = slot.bytes();
         slot.pattern = joined;
         self.bytes = self.bytes + slot.bytes() - before;
+        let skeleton = slot.pattern.skeleton();
+        if skeleton != slot.skeleton {
+            unlist(&mut self.skeletons, slot.skeleton, index);
+            self.skeletons.entry(skeleton).or_default().push(index);
+            slot.skeleton = skeleton;
+        }
         let old = slot.id;
         slot.id = id;
         slot.old_ids.push(old);
@@ -256,18 +315,14 @@ impl Store {
         slot.generation = slot.generation.wrapping_add(1);
         slot.pattern = Pattern::default();
         let lines = std::mem::take(&mut slot.lines);
-        let skeleton = slot.skeleton;
+        let (skeleton, tokens) = (slot.skeleton, slot.tokens);
         for id in &ids {
             if self.ids.get(id) == Some(&index) {
                 self.ids.swap_remove(id);
             }
         }
-        if let Some(siblings) = self.skeletons.get_mut(&skeleton) {
-            siblings.retain(|other| *other != index);
-            if siblings.is_empty() {
-                self.skeletons.swap_remove(&skeleton);
-            }
-        }
+        unlist(&mut self.skeletons, skeleton, index);
+        unlist(&mut self.tokens, tokens, index);
         self.free.push(index);
         Some((ids, lines))
     }
@@ -283,6 +338,7 @@ impl Store {
             return self.count(index, same);
         }
         self.make_room();
+        let tokens = tokens::key(&pattern);
         let index = self
             .free
             .pop()
@@ -292,6 +348,7 @@ impl Store {
                 id: 0,
                 pattern: Pattern::default(),
                 skeleton: 0,
+                tokens: 0,
                 lines: 0,
                 old_ids: Vec::new(),
                 generation: 0,
@@ -309,11 +366,13 @@ impl Store {
         slot.id = id;
         slot.pattern = pattern;
         slot.skeleton = skeleton;
+        slot.tokens = tokens;
         slot.lines = 1;
         slot.used = true;
         self.bytes += slot.bytes();
         self.ids.insert(id, index);
         self.skeletons.entry(skeleton).or_default().push(index);
+        self.tokens.entry(tokens).or_default().push(index);
         Learned {
             id,
             slot: index,
@@ -341,6 +400,14 @@ impl Store {
     }
 }
 
+fn unlist(lists: &mut Map<Vec<u32>>, key: u64, index: u32) {
+    let Some(list) = lists.get_mut(&key) else { return };
+    list.retain(|other| *other != index);
+    if list.is_empty() {
+        lists.swap_remove(&key);
+    }
+}
+
 fn slot_template(slot: &Slot) -> Template<'_> {
     Template {
         id: slot.id,
@@ -355,8 +422,8 @@ fn id_of(text: &str) -> u64 {
 }
 
 fn covers(general: &Pattern, special: &Pattern) -> bool {
-    let same = |joined: Pattern| joined.text == general.text;
-    general.columns.len() == special.columns.len() && same(general.join(special))
+    grouping::compare(&general.columns, &special.columns)
+        .is_some_and(|difference| difference.words == 0 && difference.mixed == 0)
 }
 
 /// Of the templates that a line belongs to, the one with most words in common.
@@ -372,30 +439,4 @@ fn best_fit(compared: &[(u32, Difference)]) -> Option<u32> {
         )
     });
     best.map(|(index, _)| *index)
-}
-
-/// The templates that differ from a line in the same columns of words, if they are enough to see that it is no
-/// accident: the fewest columns that will do.
-fn family(line: &Pattern, compared: &[(u32, Difference)]) -> Option<Vec<u32>> {
-    let mut candidates: Vec<u128> = compared.iter().map(|(_, difference)| difference.words).collect();
-    candidates.sort_unstable_by_key(|columns| (columns.count_ones(), *columns));
-    candidates.dedup();
-    for columns in candidates {
-        let members = compared
-            .iter()
-            .filter(|(_, difference)| difference.words & !columns == 0);
-        let equal = members
-            .clone()
-            .map(|(_, difference)| difference.equal)
-            .max()
-            .unwrap_or(0);
-        let Some(needed) = grouping::votes_needed(line, columns, equal) else {
-            continue;
-        };
-        let members: Vec<u32> = members.map(|(index, _)| *index).collect();
-        if members.len() + 1 >= needed as usize {
-            return Some(members);
-        }
-    }
-    None
 }

@@ -153,7 +153,7 @@ impl<'a> Chunk<'a> {
         }
         let text = self.text();
         if self.has(SLASH) && named::is_path(text) {
-            return Value::new(Kind::Path, self.end);
+            return Value::new(Kind::Path, self.end + named::query(self.after()));
         }
         if self.has(AT) && named::is_email(text) {
             return Value::new(Kind::Email, self.end);

@@ -6,9 +6,12 @@ use super::{Chunk, Kind, Value, ends_chunk, named, times};
 
 /// Digits and letters from `a` to `f` are a hash from this length on.
 const MIN_HEX: usize = 7;
-/// `en0`, `tty2`: a name with at most this many digits behind at least two letters is a word until it proves to
-/// vary.
-const MAX_NAME_DIGITS: usize = 2;
+/// `en0`, `jk2_init`: a name with at most this many digits is a word until it proves to vary.
+const MAX_WORD_DIGITS: usize = 2;
+/// Letters of such a word that goes on behind its digits; shorter ones are ids.
+const MIN_WORD_LETTERS: usize = 5;
+/// `mesos-slave-07` is a host, `node-7` the seventh node.
+const MIN_HOST_HYPHENS: usize = 2;
 
 const SIZES: [&[u8]; 13] = [
     b"B", b"KB", b"MB", b"GB", b"TB", b"PB", b"KiB", b"MiB", b"GiB", b"TiB", b"kB", b"Kb", b"Mb",
@@ -85,7 +88,7 @@ fn with_apart_unit(chunk: &Chunk<'_>, kind: Kind) -> Value {
     let after = chunk.after();
     let letters = run(from(after, 1), LETTER);
     let is_size = at(after, 0) == b' '
-        && letters > 1
+        && letters > 0
         && is_size_unit(up_to(from(after, 1), letters))
         && ends_chunk(from(after, 1 + letters));
     let (kind, end) = if is_size {
@@ -113,7 +116,7 @@ fn slashed(chunk: &Chunk<'_>, text: &[u8]) -> Option<Value> {
         };
     }
     if named::is_path(text) && class(at(text, 0)) & DIGIT == 0 {
-        return Value::new(Kind::Path, chunk.end);
+        return Value::new(Kind::Path, chunk.end + named::query(chunk.after()));
     }
     let first = text.iter().position(|byte| *byte == b'/');
     match first {
@@ -147,12 +150,14 @@ fn name(chunk: &Chunk<'_>, text: &[u8]) -> Option<Value> {
     if text.len() >= MIN_HEX && chunk.classes & !(DIGIT | HEX) == 0 {
         return Value::new(Kind::Hex, chunk.end);
     }
-    let letters = run(text, LETTER);
-    let digits = run(from(text, letters), DIGIT);
-    if letters >= 2 && letters + digits == text.len() && digits <= MAX_NAME_DIGITS {
+    if is_numbered_word(text) {
         return None;
     }
     let prefix = kept_prefix(text);
+    let hyphens = up_to(text, prefix).iter().filter(|byte| **byte == b'-');
+    if hyphens.count() >= MIN_HOST_HYPHENS {
+        return Value::new(Kind::Host, chunk.end);
+    }
     let value = from(text, prefix);
     let value = value.strip_prefix(b"-").unwrap_or(value);
     let kind = match value.len() {
@@ -165,6 +170,19 @@ fn name(chunk: &Chunk<'_>, text: &[u8]) -> Option<Value> {
         prefix,
         end: chunk.end,
     })
+}
+
+/// Whether the text is a word with a short number in it, and not a number with a prefix.
+fn is_numbered_word(text: &[u8]) -> bool {
+    let first = run(text, LETTER);
+    let digits = run(from(text, first), DIGIT);
+    let last = run(from(text, first + digits), LETTER);
+    let has_prefix = up_to(text, first).contains(&b'_');
+    first + digits + last == text.len()
+        && first >= 2
+        && first + last >= if last > 0 { MIN_WORD_LETTERS } else { 2 }
+        && digits <= MAX_WORD_DIGITS
+        && !has_prefix
 }
 
 /// The length of what stands before the first part with a digit.

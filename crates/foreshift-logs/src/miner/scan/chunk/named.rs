@@ -1,14 +1,14 @@
 //! Paths, addresses, hosts and URLs.
 
-use super::super::bytes::{ALPHA, DIGIT, DOT, HEX, LETTER, SLASH, at, class, from, run, up_to};
+use super::super::bytes::{ALPHA, DIGIT, DOT, HEX, LETTER, at, class, from, run, up_to};
 use super::{Chunk, Kind, Value, times};
 
-/// Whether the text is a path: it starts with a slash, or has two.
+/// Whether the text is a path: it starts with a slash, or has two, or one and a dot.
 pub(super) fn is_path(text: &[u8]) -> bool {
     let slashes = text.iter().filter(|byte| matches!(byte, b'/' | b'\\')).count();
     match at(text, 0) {
         b'/' => text.len() > 1,
-        _ => slashes >= 2,
+        _ => slashes >= 2 || slashes == 1 && text.contains(&b'.'),
     }
 }
 
@@ -49,8 +49,7 @@ pub(super) fn with_colon(chunk: &Chunk<'_>) -> Option<Value> {
     if text.len() <= 4 && text.iter().all(u8::is_ascii_hexdigit) {
         return colon_hex(chunk);
     }
-    let is_dotted = chunk.has(DOT) && chunk.has(LETTER) && !chunk.has(SLASH);
-    if is_dotted && !is_ipv4(text) && is_port(from(after, 1)) {
+    if chunk.has(DOT) && is_host(text) && is_port(from(after, 1)) {
         return Value::new(Kind::Host, chunk.end);
     }
     None
@@ -66,13 +65,20 @@ fn url(chunk: &Chunk<'_>) -> Option<Value> {
     let stops = up_to(after, length)
         .iter()
         .rev()
-        .take_while(|byte| **byte == b'.');
+        .take_while(|byte| matches!(**byte, b'.' | b':' | b';'));
     let length = length - stops.count();
     (length > 3).then(|| Value {
         kind: Kind::Url,
         prefix: chunk.text().len() + 3,
         end: chunk.end + length,
     })
+}
+
+/// Whether the text is a host name: its last part is a short word in lower case.
+fn is_host(text: &[u8]) -> bool {
+    let last = text.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    let is_name = |byte: &u8| class(*byte) & (LETTER | DIGIT | DOT) != 0 || *byte == b'-';
+    (2..=6).contains(&last.len()) && last.iter().all(u8::is_ascii_lowercase) && text.iter().all(is_name)
 }
 
 /// Whether a port stands there: two to five digits, and no more of a word.
@@ -106,14 +112,27 @@ fn colon_hex(chunk: &Chunk<'_>) -> Option<Value> {
         return None;
     }
     let groups = text.split(|byte| *byte == b':').count();
-    let pairs = text.split(|byte| *byte == b':').all(|group| group.len() == 2);
+    let pairs = text
+        .split(|byte| *byte == b':')
+        .all(|group| (1..=2).contains(&group.len()));
     let has_digit = text.iter().any(u8::is_ascii_digit);
     let is_short = text.windows(2).any(|pair| pair == b"::");
     let end = chunk.start + text.len();
     match (groups, pairs) {
-        (6 | 8, true) => Value::new(Kind::Mac, end),
-        (8, false) => Value::new(Kind::Ip, end),
+        (6, true) => Value::new(Kind::Mac, end),
+        (8, _) => Value::new(Kind::Ip, end),
         (3..=8, false) if is_short && has_digit => Value::new(Kind::Ip, end),
         _ => None,
     }
+}
+
+/// The length of a query behind a path, `?a=b&c=d`.
+pub(super) fn query(after: &[u8]) -> usize {
+    if at(after, 0) != b'?' || class(at(after, 1)) & LETTER == 0 {
+        return 0;
+    }
+    after
+        .iter()
+        .position(|byte| ends_url(*byte))
+        .unwrap_or(after.len())
 }
