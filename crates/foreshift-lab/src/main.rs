@@ -1,7 +1,10 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
+mod classify;
 mod replay;
 mod train;
+mod train_logs;
+mod tsv;
 
 use std::process::ExitCode;
 
@@ -21,6 +24,10 @@ enum Command {
     Replay(replay::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
     Train(train::Args),
+    /// Say what each log line of a file says went wrong.
+    Classify(classify::Args),
+    /// Learn the model of log classes from labelled lines, and write it as a version of models/logs.
+    TrainLogs(train_logs::Args),
 }
 
 fn main() -> ExitCode {
@@ -28,6 +35,8 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Classify(args) => classify::run(&args),
+        Command::TrainLogs(args) => train_logs::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
