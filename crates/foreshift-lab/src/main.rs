@@ -1,8 +1,11 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
+mod classify;
 mod parse;
 mod replay;
 mod train;
+mod train_logs;
+mod tsv;
 
 use std::process::ExitCode;
 
@@ -24,6 +27,10 @@ enum Command {
     Replay(replay::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
     Train(train::Args),
+    /// Say what each log line of a file says went wrong.
+    Classify(classify::Args),
+    /// Learn the model of log classes from labelled lines, and write it as a version of models/logs.
+    TrainLogs(train_logs::Args),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +39,8 @@ fn main() -> ExitCode {
         Command::Parse(args) => parse::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Classify(args) => classify::run(&args),
+        Command::TrainLogs(args) => train_logs::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
