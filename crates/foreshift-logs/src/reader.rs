@@ -134,6 +134,11 @@ impl LogReader {
         })
     }
 
+    /// Whether a text holds nothing that must be taken out of it.
+    pub fn is_clean(&self, text: &str) -> bool {
+        self.redactor.is_clean(text)
+    }
+
     /// Whole lines of a template that may be seen.
     pub fn samples(&self, template: u64) -> Vec<&str> {
         let samples = self.samples.as_ref().filter(|_| self.ledger.is_public(template));

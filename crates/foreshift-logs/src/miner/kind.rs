@@ -113,7 +113,11 @@ pub(super) fn split_mask(text: &str) -> (&str, Option<Kind>, &str) {
     for (at, _) in text.match_indices('<') {
         let (before, tail) = text.split_at(at);
         if let Some(kind) = MASKS.into_iter().find(|kind| tail.starts_with(kind.name())) {
-            return (before, Some(kind), tail.get(kind.name().len()..).unwrap_or_default());
+            return (
+                before,
+                Some(kind),
+                tail.get(kind.name().len()..).unwrap_or_default(),
+            );
         }
     }
     (text, None, "")

@@ -283,7 +283,11 @@ fn join_values(left: &str, right: &str) -> String {
         let (Some(left_mask), Some(right_mask)) = (left_mask, right_mask) else {
             return joined;
         };
-        let mask = if left_mask == right_mask { left_mask } else { Kind::Any };
+        let mask = if left_mask == right_mask {
+            left_mask
+        } else {
+            Kind::Any
+        };
         joined.push_str(mask.name());
         (left_rest, right_rest) = (left_tail, right_tail);
     }
