@@ -425,6 +425,23 @@ fn spans_of_nothing_are_refused() {
 }
 
 #[test]
+fn classes_of_templates_are_given_by_id_or_text_and_samples_only_when_asked_for() {
+    let logs = load(&format!(
+        "{SMALL}logs:\n  classes: {{'0123456789abcdef': overload, 'no answer from <ip>': none}}\n  samples: {{per_template: 2}}\n"
+    ));
+    let logs = logs.value.logs;
+    assert_eq!(logs.classes["no answer from <ip>"], ErrorClass::None);
+    assert_eq!(logs.classes["0123456789abcdef"], ErrorClass::Overload);
+    let samples = logs.samples.expect("asked for");
+    assert_eq!((samples.per_template, samples.ttl), (2, Duration::DAY));
+    assert_eq!(load(SMALL).value.logs, LogsConfig::default());
+    assert_eq!(LogsConfig::default().samples, None);
+    refused(&format!("{SMALL}logs: {{classes: {{x: purple}}}}\n"), &[], "logs.classes.x", "purple");
+    refused(&format!("{SMALL}logs: {{samples: {{per_template: 99}}}}\n"), &[], "logs.samples.per_template", "");
+    refused(&format!("{SMALL}logs: {{samples: {{per_template: 1, ttl: 0s}}}}\n"), &[], "logs.samples.ttl", "longer");
+}
+
+#[test]
 fn secrets_are_in_no_printed_form() {
     let text = "kafka:\n  brokers: [a:1]\n  properties: {sasl.password: hunter2, ssl.key.pem: hunter2, sasl.username: me}\n";
     let loaded = load(text);

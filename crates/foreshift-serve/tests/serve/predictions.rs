@@ -29,7 +29,7 @@ fn many() -> Published {
 #[tokio::test]
 async fn a_prediction_comes_with_its_contributions() {
     let running = start(open(), world()).await;
-    let (prediction, explanations) = running
+    let Explained { prediction, explanations, .. } = running
         .client(None)
         .await
         .prediction(&"eu".into())
