@@ -1,9 +1,7 @@
 //! What a piece of a line is: a word that is part of the template, or a value that is masked.
 
-use serde::{Deserialize, Serialize};
-
 /// The kind of a piece. Everything but words and punctuation is masked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
     /// Text that stands in the template.
@@ -113,7 +111,11 @@ pub(super) fn split_mask(text: &str) -> (&str, Option<Kind>, &str) {
     for (at, _) in text.match_indices('<') {
         let (before, tail) = text.split_at(at);
         if let Some(kind) = MASKS.into_iter().find(|kind| tail.starts_with(kind.name())) {
-            return (before, Some(kind), tail.get(kind.name().len()..).unwrap_or_default());
+            return (
+                before,
+                Some(kind),
+                tail.get(kind.name().len()..).unwrap_or_default(),
+            );
         }
     }
     (text, None, "")

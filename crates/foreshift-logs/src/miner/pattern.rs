@@ -1,12 +1,14 @@
 //! The columns of a line or template: words, punctuation, and masks with neighbouring values drawn together.
 
+use serde::{Deserialize, Serialize};
+
 use super::kind::{Kind, split_mask};
 use super::scan::{Piece, SEED, fold, print_of};
 use super::values;
 use super::word::{Form, is_noun, is_preposition, stem};
 
 /// What stands in a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Part {
     Word,
     Punct,
@@ -283,7 +285,11 @@ fn join_values(left: &str, right: &str) -> String {
         let (Some(left_mask), Some(right_mask)) = (left_mask, right_mask) else {
             return joined;
         };
-        let mask = if left_mask == right_mask { left_mask } else { Kind::Any };
+        let mask = if left_mask == right_mask {
+            left_mask
+        } else {
+            Kind::Any
+        };
         joined.push_str(mask.name());
         (left_rest, right_rest) = (left_tail, right_tail);
     }

@@ -46,7 +46,7 @@ pub(super) fn print_of(text: &[u8]) -> u64 {
 
 /// Reads a line, gives each piece to `found`, and returns the fingerprint of the line with its values masked;
 /// 0 for a blank line only.
-pub(super) fn scan(line: &[u8], mut found: impl FnMut(Piece)) -> u64 {
+pub(super) fn scan(line: &[u8], masks: &[String], mut found: impl FnMut(Piece)) -> u64 {
     let line = line.get(..MAX_LINE_BYTES).unwrap_or(line);
     let mut print = SEED;
     let mut pieces = 0;
@@ -64,7 +64,9 @@ pub(super) fn scan(line: &[u8], mut found: impl FnMut(Piece)) -> u64 {
         if pieces == MAX_PIECES {
             break;
         }
-        let mut piece = if first_class & CHUNK != 0 {
+        let mut piece = if let Some(piece) = masked(line, at, masks) {
+            piece
+        } else if first_class & CHUNK != 0 {
             chunk::read(line, at, after_chunk)
         } else {
             spans::read(line, at)
@@ -86,4 +88,15 @@ pub(super) fn scan(line: &[u8], mut found: impl FnMut(Piece)) -> u64 {
         (_, 0) => 1,
         (_, print) => print,
     }
+}
+
+/// A word that starts with one of the user's masks.
+fn masked(line: &[u8], at: usize, masks: &[String]) -> Option<Piece> {
+    let rest = bytes::from(line, at);
+    let mask = masks.iter().find(|mask| rest.starts_with(mask.as_bytes()))?;
+    let length = mask.len() + bytes::run(bytes::from(rest, mask.len()), CHUNK);
+    let mut piece = spans::mask(Kind::Masked, at, at + length);
+    piece.prefix = mask.len();
+    piece.print = print_of(mask.as_bytes());
+    Some(piece)
 }

@@ -26,8 +26,8 @@ fn clock(text: &[u8]) -> Option<usize> {
         minutes
     };
     let next = at(text, end);
-    let goes_on =
-        class(next) & (LETTER | DIGIT) != 0 || next == b':' && class(at(text, end + 1)) & (LETTER | DIGIT) != 0;
+    let goes_on = class(next) & (LETTER | DIGIT) != 0
+        || next == b':' && class(at(text, end + 1)) & (LETTER | DIGIT) != 0;
     let is_utc = matches!(next, b'Z' | b'z') && ends_chunk(from(text, end + 1));
     (!goes_on || is_utc).then_some(end)
 }
