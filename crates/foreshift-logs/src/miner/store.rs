@@ -409,7 +409,8 @@ impl Store {
         slot.skeleton = skeleton;
         slot.tokens = tokens;
         slot.lines = 1;
-        slot.used = true;
+        // What is seen once only is the first to be forgotten.
+        slot.used = false;
         self.bytes += slot.bytes();
         self.ids.insert(id, index);
         self.skeletons.entry(skeleton).or_default().push(index);
