@@ -52,6 +52,18 @@ impl Chance {
     }
 }
 
+/// Names the seed when the miner itself panics.
+struct Named(u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let seed = self.0;
+            std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("seed {seed}\n")).ok();
+        }
+    }
+}
+
 #[test]
 fn any_bytes_are_read_without_panic_within_the_bounds_and_alike() {
     let settings = Settings {
@@ -64,7 +76,7 @@ fn any_bytes_are_read_without_panic_within_the_bounds_and_alike() {
         let mut miner = Miner::new(settings.clone());
         for seed in start..start + LINES_PER_MINER {
             let line = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)).line();
-            println!("seed {seed}");
+            let _named = Named(seed);
             let mined = miner.read(&line);
             let again = miner.read(&line);
             assert_eq!(mined.template, again.template, "seed {seed}");

@@ -19,8 +19,10 @@ fn texts(lines: &[&str]) -> Vec<String> {
         .iter()
         .map(|line| miner.read(line.as_bytes()).template)
         .collect();
-    let text = |id: &u64| miner.template(*id).map(|template| template.text().to_owned());
-    ids.iter().map(|id| text(id).expect("a template")).collect()
+    ids.iter()
+        .filter_map(|id| miner.template(*id))
+        .map(|template| template.text().to_owned())
+        .collect()
 }
 
 /// The text of a line on its own.
