@@ -23,6 +23,9 @@ struct Cli {
 enum Command {
     /// Give each line of a log file its template.
     Parse(parse::Args),
+    /// Check that the miner's memory stays flat over a long stream of made-up lines.
+    #[command(hide = true)]
+    ParseMemory(parse::memory::Args),
     /// Run a signal CSV or a journal through the engine; write predictions, weights and decisions.
     Replay(replay::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let done = match command {
         Command::Parse(args) => parse::run(&args),
+        Command::ParseMemory(args) => parse::memory::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Classify(args) => classify::run(&args),

@@ -1,8 +1,11 @@
 //! `foreshift-lab parse`: a log file to templates, with the miner that serves.
 
+pub(crate) mod memory;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args as ClapArgs;
@@ -31,9 +34,14 @@ pub(crate) struct Args {
 /// Parses the whole input, then writes the final template of each line.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut miner = Miner::new(Settings::unbounded());
+    let started = Instant::now();
     let ids = mine(args, &mut miner)?;
+    let seconds = started.elapsed().as_secs_f64();
     write(args, &miner, &ids).with_context(|| args.output.display().to_string())?;
-    println!("{} lines, {} templates", ids.len(), miner.templates().count());
+    let lines = ids.len();
+    let rate = lines as f64 / seconds.max(f64::MIN_POSITIVE);
+    let templates = miner.templates().count();
+    println!("{lines} lines in {seconds:.3} s ({rate:.0} lines/s), {templates} templates");
     Ok(())
 }
 

@@ -10,20 +10,25 @@ mod grouping;
 mod kind;
 mod pattern;
 mod scan;
+mod snapshot;
 mod store;
 mod tokens;
 mod values;
 mod word;
 
 pub use scan::MAX_LINE_BYTES;
+pub use snapshot::Snapshot;
 
 use cache::Cache;
 use pattern::Pattern;
 use scan::{MAX_PIECES, Piece, scan};
 use store::Store;
 
-/// Bounds of a miner's memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// User masks that are looked for; more are left out, since each one costs time on every word.
+pub const MAX_MASKS: usize = 64;
+
+/// Bounds of a miner's memory, and what the user wants masked.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Templates kept; when there are more, one that was not seen for long is forgotten.
     pub max_templates: usize,
@@ -31,6 +36,9 @@ pub struct Settings {
     pub max_template_bytes: usize,
     /// Fingerprints of lines kept, 16 bytes each.
     pub max_fingerprints: usize,
+    /// A word that starts with one of these is masked behind it: `tenant-` makes `tenant-acme` `tenant-<masked>`. At
+    /// most [`MAX_MASKS`]. Reading gets slower with each.
+    pub masks: Vec<String>,
 }
 
 impl Default for Settings {
@@ -39,6 +47,7 @@ impl Default for Settings {
             max_templates: 16_384,
             max_template_bytes: 32 << 20,
             max_fingerprints: 65_536,
+            masks: Vec::new(),
         }
     }
 }
@@ -99,21 +108,38 @@ pub struct Miner {
     cache: Cache,
     store: Store,
     pieces: Vec<Piece>,
+    masks: Vec<String>,
 }
 
 impl Miner {
     /// An empty miner.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(mut settings: Settings) -> Self {
+        let mut masks = std::mem::take(&mut settings.masks);
+        masks.retain(|mask| !mask.is_empty());
+        masks.truncate(MAX_MASKS);
         Self {
             cache: Cache::new(settings.max_fingerprints),
             store: Store::new(settings),
             pieces: Vec::with_capacity(MAX_PIECES),
+            masks,
         }
+    }
+
+    /// A miner that goes on where a snapshot was taken. What does not fit the settings, or is broken, is left out.
+    pub fn restore(settings: Settings, snapshot: Snapshot) -> Self {
+        let mut miner = Self::new(settings);
+        snapshot.restore(&mut miner.store);
+        miner
+    }
+
+    /// All that is needed to go on after a restart. It holds texts of templates, and no values of lines.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::take(&self.store)
     }
 
     /// Reads a line and learns from it. Bytes behind [`MAX_LINE_BYTES`] are not read.
     pub fn read(&mut self, line: &[u8]) -> Mined {
-        let print = scan(line, |_| {});
+        let print = scan(line, &self.masks, |_| {});
         if print == 0 {
             return Mined::default();
         }
@@ -127,7 +153,7 @@ impl Miner {
         }
         self.pieces.clear();
         let pieces = &mut self.pieces;
-        scan(line, |piece| pieces.push(piece));
+        scan(line, &self.masks, |piece| pieces.push(piece));
         let learned = self.store.learn(Pattern::read(line, &self.pieces));
         self.cache.put(print, learned.slot, learned.generation);
         Mined {
@@ -138,7 +164,7 @@ impl Miner {
 
     /// The template of a line, without learning from it; `None` for a blank line and when no template fits.
     pub fn find(&self, line: &[u8]) -> Option<u64> {
-        let print = scan(line, |_| {});
+        let print = scan(line, &self.masks, |_| {});
         if print == 0 {
             return None;
         }
@@ -148,7 +174,7 @@ impl Miner {
             return Some(id);
         }
         let mut pieces = Vec::with_capacity(MAX_PIECES);
-        scan(line, |piece| pieces.push(piece));
+        scan(line, &self.masks, |piece| pieces.push(piece));
         self.store.find(&Pattern::read(line, &pieces))
     }
 

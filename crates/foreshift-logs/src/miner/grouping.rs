@@ -7,6 +7,9 @@ use super::word::Form;
 /// Columns in which differences are told apart; patterns that differ behind them are different.
 const COLUMNS: usize = 128;
 
+/// Words that lines must share at least to be thought of one kind without more evidence.
+const MIN_EQUAL: u32 = 2;
+
 /// How a pattern differs from a template of the same skeleton.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Difference {
@@ -80,7 +83,9 @@ pub(super) fn votes_needed<'a>(
             .chain([column]);
         needed = needed.max(votes(index, column, words, fresh)?);
     }
-    Some(needed + count - 1)
+    // Lines that share one word say little of each other.
+    let doubt = if equal < MIN_EQUAL { 2 } else { 1 };
+    Some(doubt * needed + 2 * (count - 1))
 }
 
 fn votes<'a>(

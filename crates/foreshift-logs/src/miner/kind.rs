@@ -1,9 +1,7 @@
 //! What a piece of a line is: a word that is part of the template, or a value that is masked.
 
-use serde::{Deserialize, Serialize};
-
 /// The kind of a piece. Everything but words and punctuation is masked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
     /// Text that stands in the template.

@@ -1,12 +1,14 @@
 //! The columns of a line or template: words, punctuation, and masks with neighbouring values drawn together.
 
+use serde::{Deserialize, Serialize};
+
 use super::kind::{Kind, split_mask};
 use super::scan::{Piece, SEED, fold, print_of};
 use super::values;
 use super::word::{Form, is_noun, is_preposition, stem};
 
 /// What stands in a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Part {
     Word,
     Punct,

@@ -33,20 +33,27 @@ pub(super) struct Piece {
 /// The start of every fingerprint.
 pub(super) const SEED: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// Folds one number into a fingerprint. Fixed for ever: fingerprints order what is stored.
+/// Folds one number into a fingerprint: both halves of a product, so that every bit counts. Fixed for ever, since ids
+/// are stored.
 pub(super) const fn fold(print: u64, value: u64) -> u64 {
-    (print.rotate_left(5) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    let product = (print ^ value) as u128 * 0x9e37_79b9_7f4a_7c15;
+    product as u64 ^ (product >> 64) as u64
 }
 
 /// The fingerprint of a text.
 pub(super) fn print_of(text: &[u8]) -> u64 {
-    text.iter()
-        .fold(SEED, |print, byte| fold(print, u64::from(*byte)))
+    let (blocks, rest) = text.as_chunks::<8>();
+    let print = fold(SEED, text.len() as u64);
+    let print = blocks
+        .iter()
+        .fold(print, |print, block| fold(print, u64::from_le_bytes(*block)));
+    let rest = rest.iter().fold(0, |rest, byte| rest << 8 | u64::from(*byte));
+    fold(print, rest)
 }
 
 /// Reads a line, gives each piece to `found`, and returns the fingerprint of the line with its values masked;
 /// 0 for a blank line only.
-pub(super) fn scan(line: &[u8], mut found: impl FnMut(Piece)) -> u64 {
+pub(super) fn scan(line: &[u8], masks: &[String], mut found: impl FnMut(Piece)) -> u64 {
     let line = line.get(..MAX_LINE_BYTES).unwrap_or(line);
     let mut print = SEED;
     let mut pieces = 0;
@@ -64,7 +71,9 @@ pub(super) fn scan(line: &[u8], mut found: impl FnMut(Piece)) -> u64 {
         if pieces == MAX_PIECES {
             break;
         }
-        let mut piece = if first_class & CHUNK != 0 {
+        let mut piece = if let Some(piece) = masked(line, at, masks) {
+            piece
+        } else if first_class & CHUNK != 0 {
             chunk::read(line, at, after_chunk)
         } else {
             spans::read(line, at)
@@ -86,4 +95,15 @@ pub(super) fn scan(line: &[u8], mut found: impl FnMut(Piece)) -> u64 {
         (_, 0) => 1,
         (_, print) => print,
     }
+}
+
+/// A word that starts with one of the user's masks.
+fn masked(line: &[u8], at: usize, masks: &[String]) -> Option<Piece> {
+    let rest = bytes::from(line, at);
+    let mask = masks.iter().find(|mask| rest.starts_with(mask.as_bytes()))?;
+    let length = mask.len() + bytes::run(bytes::from(rest, mask.len()), CHUNK);
+    let mut piece = spans::mask(Kind::Masked, at, at + length);
+    piece.prefix = mask.len();
+    piece.print = print_of(mask.as_bytes());
+    Some(piece)
 }

@@ -9,11 +9,11 @@ use super::scan::print_of;
 use super::{Settings, Template, tokens};
 
 /// Templates of one skeleton that a new line is compared with, the newest first: a bound on the work for one line.
-const MAX_COMPARED: usize = 1024;
-/// Replaced ids that a template still answers to.
-const MAX_OLD_IDS: usize = 64;
-/// Bytes of a template beside its text and columns.
-const SLOT_BYTES: usize = 256;
+const MAX_COMPARED: usize = 256;
+/// Replaced ids that a template still answers to; the oldest are forgotten.
+const MAX_OLD_IDS: usize = 32;
+/// Bytes of a template beside its text and columns: its place in the maps, and all of its old ids.
+const SLOT_BYTES: usize = 256 + MAX_OLD_IDS * 32;
 
 #[derive(Debug)]
 struct Slot {
@@ -44,6 +44,13 @@ pub(super) struct Learned {
     pub(super) slot: u32,
     pub(super) generation: u32,
     pub(super) is_new: bool,
+}
+
+/// A template as it is stored.
+pub(super) struct Saved<'a> {
+    pub(super) pattern: &'a Pattern,
+    pub(super) lines: u64,
+    pub(super) old_ids: &'a [u64],
 }
 
 type Map<T> = IndexMap<u64, T, FxBuildHasher>;
@@ -101,6 +108,40 @@ impl Store {
 
     pub(super) fn templates(&self) -> impl Iterator<Item = Template<'_>> {
         self.slots.iter().filter(|slot| slot.id != 0).map(slot_template)
+    }
+
+    pub(super) fn saved(&self) -> impl Iterator<Item = Saved<'_>> {
+        let kept = self.slots.iter().filter(|slot| slot.id != 0);
+        kept.map(|slot| Saved {
+            pattern: &slot.pattern,
+            lines: slot.lines,
+            old_ids: &slot.old_ids,
+        })
+    }
+
+    /// Takes a stored template in, unless it is there already or there is no more room.
+    pub(super) fn restore(&mut self, saved: Saved<'_>) {
+        let is_known = self.ids.contains_key(&id_of(&saved.pattern.text));
+        if is_known || self.is_full() {
+            return;
+        }
+        let added = self.add(saved.pattern.clone(), saved.pattern.skeleton());
+        let Some(slot) = self.slots.get_mut(added.slot as usize) else {
+            return;
+        };
+        slot.lines = saved.lines;
+        for id in saved.old_ids.iter().take(MAX_OLD_IDS).filter(|id| **id != 0) {
+            if !self.ids.contains_key(id) {
+                self.ids.insert(*id, added.slot);
+                slot.old_ids.push(*id);
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let count = self.slots.len() - self.free.len();
+        count >= self.settings.max_templates.max(1)
+            || (self.bytes > self.settings.max_template_bytes && count > 0)
     }
 
     /// The template that a line fits best, of those that need not change but for their values.
@@ -368,7 +409,8 @@ impl Store {
         slot.skeleton = skeleton;
         slot.tokens = tokens;
         slot.lines = 1;
-        slot.used = true;
+        // What is seen once only is the first to be forgotten.
+        slot.used = false;
         self.bytes += slot.bytes();
         self.ids.insert(id, index);
         self.skeletons.entry(skeleton).or_default().push(index);
@@ -383,9 +425,7 @@ impl Store {
 
     /// Forgets templates until one more fits: the hand goes round and takes the first not hit since it passed.
     fn make_room(&mut self) {
-        while self.slots.len() - self.free.len() >= self.settings.max_templates.max(1)
-            || self.bytes > self.settings.max_template_bytes && self.free.len() < self.slots.len()
-        {
+        while self.is_full() {
             self.hand = (self.hand + 1) % self.slots.len().max(1);
             let hand = self.hand;
             let Some(slot) = self.slots.get_mut(hand) else {

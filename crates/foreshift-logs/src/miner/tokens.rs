@@ -67,10 +67,13 @@ fn tokens(pattern: &Pattern) -> impl Iterator<Item = Token<'_>> {
     })
 }
 
-/// Equal for patterns that can be compared by their tokens.
+/// Equal for patterns that can be compared by their tokens: as many of them, and the first is the same word or holds
+/// a value.
 pub(super) fn key(pattern: &Pattern) -> u64 {
     let count = tokens(pattern).count() as u64;
-    fold(SEED, count)
+    let first = tokens(pattern).next().filter(|token| !token.has_value());
+    let word = first.and_then(|token| token.columns.first());
+    fold(fold(SEED, count), word.map_or(0, |column| column.print))
 }
 
 fn same(left: &[Column], right: &[Column]) -> bool {

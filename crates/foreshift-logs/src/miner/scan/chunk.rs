@@ -6,23 +6,20 @@ mod times;
 
 use super::bytes::{ALPHA, AT, BLANK, CHUNK, DIGIT, DOT, HEX, LETTER, SLASH, at, class, from, run, up_to};
 use super::spans::{mask, punct};
-use super::{Kind, Piece, SEED, fold, print_of};
+use super::{Kind, Piece, print_of};
 
 /// Letters that are all hexadecimal are an id from this length on: no English word of it is.
 const MIN_HEX_LETTERS: usize = 8;
 
 /// Reads the chunk that starts there. `after_chunk`: no blank or punctuation stands before it.
 pub(super) fn read(line: &[u8], start: usize, after_chunk: bool) -> Piece {
-    let (mut end, classes, mut print) = extent(line, start);
+    let (mut end, classes) = extent(line, start);
     if classes & !LETTER == 0 && end - start > 3 && at(line, end) != b':' && classes & ALPHA != 0 {
-        return word(start, end, print);
+        return word(line, start, end);
     }
     let chunk = line.get(start..end).unwrap_or_default();
     let kept = chunk.len() - trailing_joins(chunk);
-    if kept < chunk.len() {
-        end = start + kept;
-        print = print_of(up_to(chunk, kept));
-    }
+    end = start + kept;
     let chunk = up_to(chunk, kept);
     if chunk.is_empty() || starts_apart(chunk, after_chunk) {
         let rest = from(line, start);
@@ -45,36 +42,34 @@ pub(super) fn read(line: &[u8], start: usize, after_chunk: bool) -> Piece {
             }
             piece
         }
-        None => word(start, end, print),
+        None => word(line, start, end),
     }
 }
 
-fn word(start: usize, end: usize, print: u64) -> Piece {
+fn word(line: &[u8], start: usize, end: usize) -> Piece {
     Piece {
         kind: Kind::Word,
         space: false,
         start,
         end,
         prefix: 0,
-        print,
+        print: print_of(line.get(start..end).unwrap_or_default()),
     }
 }
 
-/// End, classes and fingerprint of the chunk. Two dots in a row end it: they are leaders, `exception......0`.
-fn extent(line: &[u8], start: usize) -> (usize, u8, u64) {
+/// End and classes of the chunk. Two dots in a row end it: they are leaders, `exception......0`.
+fn extent(line: &[u8], start: usize) -> (usize, u8) {
     let mut classes = 0;
-    let mut print = SEED;
     let mut end = start;
-    while let Some(&byte) = line.get(end) {
+    for &byte in from(line, start) {
         let found = class(byte);
         if found & CHUNK == 0 || (found == DOT && at(line, end + 1) == b'.') {
             break;
         }
         classes |= found;
-        print = fold(print, u64::from(byte));
         end += 1;
     }
-    (end, classes, print)
+    (end, classes)
 }
 
 /// How many bytes at the end belong to the sentence, not to the chunk.
