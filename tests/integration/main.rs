@@ -23,4 +23,5 @@ mod litellm;
 mod outages;
 mod receive;
 mod replays;
+mod secrets;
 mod session;

@@ -13,8 +13,9 @@ use crate::fallback::file::{
     TriggersFile,
 };
 use crate::process::{
-    Clock, CollectConfig, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, LogsConfig, OutputTopics,
-    Properties, SignalKind, StartAt, StorageConfig, TimeConfig, TopicConfig, TopicFormat, XdsConfig,
+    Clock, CollectConfig, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, LogsConfig,
+    OutputTopics, Properties, SignalKind, StartAt, StorageConfig, TimeConfig, TopicConfig, TopicFormat,
+    XdsConfig,
 };
 use crate::text::Span;
 
@@ -240,6 +241,7 @@ impl Default for LogsConfig {
     fn default() -> Self {
         Self {
             classes: std::collections::BTreeMap::new(),
+            masks: Vec::new(),
             samples: None,
             max_templates: 16_384,
         }

@@ -33,7 +33,6 @@ struct Entry {
 pub struct Ledger {
     entries: IndexMap<u64, Entry, FxBuildHasher>,
     hand: usize,
-    evicted: u64,
 }
 
 impl Ledger {
@@ -69,11 +68,6 @@ impl Ledger {
         })
     }
 
-    /// Templates forgotten so far.
-    pub const fn evicted(&self) -> u64 {
-        self.evicted
-    }
-
     /// Lets the first go that was not seen since the hand passed it.
     fn evict(&mut self) {
         loop {
@@ -82,7 +76,6 @@ impl Ledger {
                 Some((_, entry)) if entry.used => entry.used = false,
                 Some(_) => {
                     self.entries.swap_remove_index(self.hand);
-                    self.evicted += 1;
                     return;
                 }
                 None => return,
@@ -137,7 +130,6 @@ mod tests {
             ledger.note(1_000_000 + template, AT, 1);
         }
         assert_eq!(ledger.entries.len(), MAX_ENTRIES);
-        assert_eq!(ledger.evicted(), MAX_ENTRIES as u64 / 2);
         assert!(ledger.is_public(busy), "what is seen often stays");
         assert!((0..MAX_ENTRIES as u64).any(|template| !ledger.is_public(template)));
     }

@@ -26,5 +26,7 @@ pub mod tally;
 pub use classes::Overrides;
 pub use line::{LogLine, Severity};
 pub use miner::{MAX_LINE_BYTES, Mined, Miner};
-pub use reader::{Arrival, LogReader, ReaderCounters, ReaderInvalid, ReaderSettings, Reading};
+pub use reader::{
+    Arrival, LogReader, ReaderCounters, ReaderInvalid, ReaderSettings, ReaderSnapshot, Reading,
+};
 pub use samples::SampleSettings;

@@ -23,6 +23,7 @@ use cache::Cache;
 use pattern::Pattern;
 use scan::{MAX_PIECES, Piece, scan};
 use store::Store;
+pub(crate) use store::id_of;
 
 /// User masks that are looked for; more are left out, since each one costs time on every word.
 pub const MAX_MASKS: usize = 64;
@@ -181,6 +182,11 @@ impl Miner {
     /// The template of an id, also of one that was replaced by a more general one.
     pub fn template(&self, id: u64) -> Option<Template<'_>> {
         self.store.template(id)
+    }
+
+    /// Templates forgotten so far because there were too many.
+    pub const fn evicted(&self) -> u64 {
+        self.store.evicted
     }
 
     /// The id that replaced this one, or the id itself.

@@ -2,6 +2,7 @@
 
 use foreshift_domain::Timestamp;
 use foreshift_domain::log::ErrorClass;
+use serde::{Deserialize, Serialize};
 
 use crate::classes::{Classes, Overrides};
 use crate::classify::{Classifier, ClassifierInvalid};
@@ -11,6 +12,13 @@ use crate::miner::{self, Miner};
 use crate::record::Record;
 use crate::redact::{Depth, Redactor, SecretTableInvalid};
 use crate::samples::{SampleSettings, Samples};
+
+/// What of a reader may be stored, with any serde format.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReaderSnapshot {
+    miner: miner::Snapshot,
+    ledger: Ledger,
+}
 
 /// What a reader is told.
 #[derive(Clone, Debug, Default)]
@@ -67,8 +75,8 @@ pub struct ReaderCounters {
     pub templates: u64,
     /// Of these, those that may not be seen yet.
     pub private: u64,
-    /// Templates no longer kept count of.
-    pub forgotten: u64,
+    /// Templates forgotten because there were too many.
+    pub evicted: u64,
 }
 
 /// Reads the lines of one shard.
@@ -98,6 +106,33 @@ impl LogReader {
             lines: 0,
             new_templates: 0,
         })
+    }
+
+    /// Goes on where a snapshot was taken; what of it does not fit the settings is left out.
+    ///
+    /// # Errors
+    /// When its tables cannot be used, which a test excludes.
+    pub fn restore(settings: ReaderSettings, snapshot: ReaderSnapshot) -> Result<Self, ReaderInvalid> {
+        let miner = Miner::restore(settings.miner.clone(), snapshot.miner);
+        Ok(Self {
+            miner,
+            ledger: snapshot.ledger,
+            ..Self::new(settings)?
+        })
+    }
+
+    /// What may be stored: texts of templates that may be seen and in which nothing is found that must not be, and
+    /// numbers. Other templates are learned again, and have the same ids then.
+    pub fn snapshot(&self) -> ReaderSnapshot {
+        let mut miner = self.miner.snapshot();
+        miner.retain(|text| {
+            let is_public = self.ledger.is_public(miner::id_of(text));
+            is_public && self.redactor.is_clean(text)
+        });
+        ReaderSnapshot {
+            miner,
+            ledger: self.ledger.clone(),
+        }
     }
 
     /// Reads a line and learns from it.
@@ -166,7 +201,7 @@ impl LogReader {
             new_templates: self.new_templates,
             templates,
             private,
-            forgotten: self.ledger.evicted(),
+            evicted: self.miner.evicted(),
         }
     }
 }

@@ -72,3 +72,44 @@ impl TryFrom<v1::LogSummary> for LogSummary {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use foreshift_domain::Timestamp;
+
+    use super::*;
+
+    fn summary() -> LogSummary {
+        LogSummary {
+            since: Some(Timestamp::from_secs(7)),
+            classes: vec![ClassLines::new(ErrorClass::Dns, 3, 9)],
+            templates: vec![TemplateLines {
+                id: "00000000000000ab".to_owned(),
+                class: ErrorClass::Dns,
+                lines: 3,
+                text: Some("no such host".to_owned()),
+                samples: vec!["no such host".to_owned()],
+            }],
+        }
+    }
+
+    #[test]
+    fn a_summary_survives_the_wire() {
+        let wire = v1::LogSummary::from(&summary());
+        assert_eq!(LogSummary::try_from(wire), Ok(summary()));
+        let empty = LogSummary::default();
+        assert_eq!(LogSummary::try_from(v1::LogSummary::from(&empty)), Ok(empty));
+    }
+
+    #[test]
+    fn a_class_newer_than_this_build_is_left_out_and_a_summary_without_bounds_refused() {
+        let mut wire = v1::LogSummary::from(&summary());
+        wire.classes[0].class = "gremlins".to_owned();
+        wire.templates[0].class = "gremlins".to_owned();
+        let read = LogSummary::try_from(wire.clone()).unwrap();
+        assert!(read.classes.is_empty());
+        assert_eq!(read.templates[0].class, ErrorClass::None);
+        wire.templates = vec![wire.templates[0].clone(); MAX_LISTED + 1];
+        assert!(LogSummary::try_from(wire).is_err());
+    }
+}

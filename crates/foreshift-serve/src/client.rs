@@ -297,10 +297,7 @@ impl Client {
     ///
     /// # Errors
     /// When there is none, the call fails, or its answer is wrong.
-    pub async fn prediction(
-        &self,
-        target: &TargetName,
-    ) -> Result<Explained, ClientError> {
+    pub async fn prediction(&self, target: &TargetName) -> Result<Explained, ClientError> {
         let asked = v1::GetPredictionRequest {
             target: target.as_str().to_owned(),
             prediction_id: String::new(),

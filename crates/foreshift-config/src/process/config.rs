@@ -374,6 +374,9 @@ pub struct LogsConfig {
     /// The class of templates that are taken for another one: by their id, as `foreshift explain` shows it, or by their text.
     #[schemars(schema_with = "classes")]
     pub classes: BTreeMap<String, ErrorClass>,
+    /// A word that begins with one of these is masked behind it: `tenant-` makes `tenant-acme` `tenant-<masked>`. Reading gets slower with each.
+    #[schemars(length(max = 16))]
+    pub masks: Vec<String>,
     /// Whole lines of each template, scrubbed, for `foreshift explain` to show; none by default. They are held in memory only.
     pub samples: Option<SamplesConfig>,
     /// Templates held; when there are more, one that was not seen for long is forgotten.

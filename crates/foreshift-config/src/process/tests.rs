@@ -1,6 +1,7 @@
 //! What `foreshift.yaml` and the environment mean and what they may not say.
 
 use foreshift_domain::Duration;
+use foreshift_domain::log::ErrorClass;
 
 use super::*;
 use crate::error::ConfigError;
@@ -436,9 +437,24 @@ fn classes_of_templates_are_given_by_id_or_text_and_samples_only_when_asked_for(
     assert_eq!((samples.per_template, samples.ttl), (2, Duration::DAY));
     assert_eq!(load(SMALL).value.logs, LogsConfig::default());
     assert_eq!(LogsConfig::default().samples, None);
-    refused(&format!("{SMALL}logs: {{classes: {{x: purple}}}}\n"), &[], "logs.classes.x", "purple");
-    refused(&format!("{SMALL}logs: {{samples: {{per_template: 99}}}}\n"), &[], "logs.samples.per_template", "");
-    refused(&format!("{SMALL}logs: {{samples: {{per_template: 1, ttl: 0s}}}}\n"), &[], "logs.samples.ttl", "longer");
+    refused(
+        &format!("{SMALL}logs: {{classes: {{x: purple}}}}\n"),
+        &[],
+        "logs.classes.x",
+        "purple",
+    );
+    refused(
+        &format!("{SMALL}logs: {{samples: {{per_template: 99}}}}\n"),
+        &[],
+        "logs.samples.per_template",
+        "",
+    );
+    refused(
+        &format!("{SMALL}logs: {{samples: {{per_template: 1, ttl: 0s}}}}\n"),
+        &[],
+        "logs.samples.ttl",
+        "longer",
+    );
 }
 
 #[test]

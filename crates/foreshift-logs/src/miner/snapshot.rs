@@ -21,6 +21,11 @@ struct SavedTemplate {
 }
 
 impl Snapshot {
+    /// Leaves out the templates whose text is not to be stored.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        self.templates.retain(|template| keep(&template.text));
+    }
+
     pub(super) fn take(store: &Store) -> Self {
         let templates = store.saved().map(|saved| SavedTemplate {
             text: saved.pattern.text.clone(),

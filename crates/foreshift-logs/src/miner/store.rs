@@ -65,6 +65,8 @@ pub(super) struct Store {
     tokens: Map<Vec<u32>>,
     bytes: usize,
     hand: usize,
+    /// Templates forgotten because there were too many.
+    pub(super) evicted: u64,
 }
 
 impl Store {
@@ -78,6 +80,7 @@ impl Store {
             tokens: Map::default(),
             bytes: 0,
             hand: 0,
+            evicted: 0,
         }
     }
 
@@ -434,7 +437,8 @@ impl Store {
             if slot.used {
                 slot.used = false;
             } else {
-                self.remove(u32::try_from(hand).unwrap_or(u32::MAX));
+                let removed = self.remove(u32::try_from(hand).unwrap_or(u32::MAX));
+                self.evicted += u64::from(removed.is_some());
             }
         }
     }
@@ -457,7 +461,7 @@ fn slot_template(slot: &Slot) -> Template<'_> {
 }
 
 /// Ids are hashes of texts, so that they are equal between shards and over restarts. Never 0.
-fn id_of(text: &str) -> u64 {
+pub(crate) fn id_of(text: &str) -> u64 {
     print_of(text.as_bytes()).max(1)
 }
 

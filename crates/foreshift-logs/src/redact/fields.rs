@@ -48,7 +48,21 @@ struct Name {
 /// The secret of a field, if this is the name of one.
 pub(super) fn secret(bytes: &[u8], mark: Range<usize>, field: Field) -> Option<Range<usize>> {
     let name = name_around(bytes, &mark, field)?;
-    let (link, start) = link(bytes, &name, field)?;
+    let place = value(bytes, &name, field)?;
+    (!is_mask(bytes.get(place.clone())?)).then_some(place)
+}
+
+/// Whether a value is only the mask of one, as templates have them: `<num>`.
+fn is_mask(value: &[u8]) -> bool {
+    const LONGEST: usize = 16;
+    let inner = value.strip_prefix(b"<").and_then(|rest| rest.strip_suffix(b">"));
+    inner.is_some_and(|name| {
+        name.len() < LONGEST && name.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'*')
+    })
+}
+
+fn value(bytes: &[u8], name: &Name, field: Field) -> Option<Range<usize>> {
+    let (link, start) = link(bytes, name, field)?;
     if link == Link::Comma {
         return pair(bytes, start);
     }
@@ -205,6 +219,11 @@ fn ends_there(bytes: &[u8], next: usize) -> bool {
 /// What a field named like this holds, if it is the field of a request to a model or of its answer. In prose these are
 /// words like others: only what is quoted, bracketed or assigned is taken; of `prompt:` the rest of its line.
 pub(super) fn prompt(bytes: &[u8], mark: Range<usize>) -> Option<Range<usize>> {
+    let place = said(bytes, mark)?;
+    (!is_mask(bytes.get(place.clone())?)).then_some(place)
+}
+
+fn said(bytes: &[u8], mark: Range<usize>) -> Option<Range<usize>> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if is_name(at(bytes, mark.end))
         || (is_name(before(bytes, mark.start, 1)) && !begins_word(bytes, mark.start))

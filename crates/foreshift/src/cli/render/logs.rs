@@ -13,10 +13,17 @@ const PRIVATE: &str = "private until seen more often";
 /// Classes with their pages, then templates with most lines.
 pub(crate) fn logs(summary: &LogSummary, paint: Paint) -> String {
     let since = summary.since.map(|since| format!(" since {}", clock(since)));
-    let mut text = format!("{}\n", paint.bold(&format!("log lines{}", since.unwrap_or_default())));
+    let mut text = format!(
+        "{}\n",
+        paint.bold(&format!("log lines{}", since.unwrap_or_default()))
+    );
     let mut classes = Table::new(
         2,
-        &[("CLASS", Align::Left), ("LINES", Align::Right), ("READ", Align::Left)],
+        &[
+            ("CLASS", Align::Left),
+            ("LINES", Align::Right),
+            ("READ", Align::Left),
+        ],
     );
     for one in &summary.classes {
         let page = match one.class {
@@ -97,9 +104,18 @@ mod tests {
             ],
         };
         let text = logs(&summary, Paint::new(false));
-        assert!(text.contains("timeout     12  docs/runbooks/timeout.md\n"), "{text}");
+        assert!(
+            text.contains("timeout     12  docs/runbooks/timeout.md\n"),
+            "{text}"
+        );
         assert!(!text.contains("runbooks/none"), "{text}");
-        assert!(text.contains("00000000000000ab  timeout      7  no answer after <duration>"), "{text}");
-        assert!(text.contains("00000000000000cd  timeout      7  private until seen more often"), "{text}");
+        assert!(
+            text.contains("00000000000000ab  timeout      7  no answer after <duration>"),
+            "{text}"
+        );
+        assert!(
+            text.contains("00000000000000cd  timeout      7  private until seen more often"),
+            "{text}"
+        );
     }
 }
