@@ -132,3 +132,65 @@ proptest::proptest! {
         }
     }
 }
+
+/// Lines of real shapes, cut, doubled, spliced and with wrong bytes: the same ones in every run.
+fn mutated(rounds: u64) -> impl Iterator<Item = String> {
+    const RECORDS: [&str; 6] = [
+        "{\"level\":50,\"msg\":\"a\",\"err\":{\"type\":\"Error\",\"stack\":\"Error: x\\n  at y\",\"code\":\"E\"}}",
+        "time=\"t\" level=error msg=\"a \\\"b\\\"\" err=\"c\" status=503",
+        "ERROR a\nTraceback (most recent call last):\n  File \"a\", line 1\nE: b\n\nThe above exception was the direct cause",
+        "a\n\tat b\nCaused by: c\n\t... 7 more\nCaused by: d",
+        "{\"log\":\"{\\\"msg\\\":\\\"{\\\\\\\"msg\\\\\\\":1}\\\"}\\n\",\"stream\":\"stderr\"}",
+        "thread 'main' panicked at a:1:2:\nb\n\nCaused by:\n    0: c\n    1: d",
+    ];
+    let planted = secrets::planted().into_iter().map(|planted| planted.line);
+    let corpus: Vec<Vec<u8>> = RECORDS
+        .into_iter()
+        .map(str::to_owned)
+        .chain(planted)
+        .map(String::into_bytes)
+        .collect();
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    (0..rounds).map(move |_| {
+        let mut draw = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below.max(1) as u64) as usize
+        };
+        let mut bytes = corpus[draw(corpus.len())].clone();
+        for _ in 0..1 + draw(6) {
+            let (at, other) = (draw(bytes.len()), draw(corpus.len()));
+            match draw(5) {
+                0 => bytes.truncate(at),
+                1 => bytes.extend_from_within(at..),
+                2 => bytes.splice(at..at, corpus[other].iter().copied()).for_each(drop),
+                3 => bytes.insert(at, b"\"'\\{}[]=:@<\n\xff,("[draw(15)]),
+                _ => bytes
+                    .iter_mut()
+                    .skip(at)
+                    .take(1)
+                    .for_each(|byte| *byte ^= 1 << (at % 8)),
+            }
+            bytes.truncate(4_096);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+#[test]
+fn damaged_lines_do_no_harm() {
+    let mut reader = reader();
+    let redactor = Redactor::new().expect("the table compiles");
+    for line in mutated(20_000) {
+        let reading = reader.read(&arrival(&line, 0, 1));
+        assert_eq!(
+            reading.template == 0,
+            Record::read(&line).text.trim().is_empty(),
+            "{line:?}"
+        );
+        let once = redactor.scrub(&line, Depth::Everything).into_owned();
+        assert_eq!(redactor.scrub(&once, Depth::Everything), once, "{line:?}");
+    }
+    assert!(reader.counters().templates <= miner::Settings::default().max_templates as u64);
+}
