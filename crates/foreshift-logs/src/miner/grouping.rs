@@ -107,6 +107,7 @@ fn votes<'a>(
         return Some(if fresh { 5 } else { 24 });
     }
     Some(match column.context {
+        Context::Telling => 16,
         Context::Named => 3,
         Context::Assigned | Context::Quoted if names => 2,
         Context::Assigned | Context::Quoted if fresh => 3,
