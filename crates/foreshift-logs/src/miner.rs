@@ -8,7 +8,9 @@
 mod cache;
 mod grouping;
 mod kind;
+mod learning;
 mod pattern;
+mod quotes;
 mod scan;
 mod snapshot;
 mod store;
@@ -154,7 +156,7 @@ impl Miner {
         self.pieces.clear();
         let pieces = &mut self.pieces;
         scan(line, &self.masks, |piece| pieces.push(piece));
-        let learned = self.store.learn(Pattern::read(line, &self.pieces));
+        let learned = learning::learn(&mut self.store, Pattern::read(line, &self.pieces));
         self.cache.put(print, learned.slot, learned.generation);
         Mined {
             template: learned.id,
@@ -175,7 +177,7 @@ impl Miner {
         }
         let mut pieces = Vec::with_capacity(MAX_PIECES);
         scan(line, &self.masks, |piece| pieces.push(piece));
-        self.store.find(&Pattern::read(line, &pieces))
+        learning::find(&self.store, &Pattern::read(line, &pieces))
     }
 
     /// The template of an id, also of one that was replaced by a more general one.

@@ -58,9 +58,9 @@ pub(super) fn fits(difference: &Difference) -> bool {
 
 /// How many templates that differ only in these columns it takes to see that the columns vary; `None` for never.
 /// `members`: the columns of all of them.
-pub(super) fn votes_needed<'a>(
+pub(super) fn votes_needed(
     line: &[Column],
-    members: impl Iterator<Item = &'a [Column]> + Clone,
+    members: &[&[Column]],
     differing: u128,
     equal: u32,
     fresh: bool,
@@ -77,7 +77,7 @@ pub(super) fn votes_needed<'a>(
         .filter(|(index, _)| differing >> index & 1 == 1);
     for (index, column) in varying {
         let words = members
-            .clone()
+            .iter()
             .filter_map(|columns| columns.get(index))
             .filter(|column| column.part == Part::Word)
             .chain([column]);

@@ -67,6 +67,18 @@ impl Column {
     pub(super) fn is_assignment(&self) -> bool {
         self.is_one_of(b"=")
     }
+
+    pub(super) fn is_quote(&self) -> bool {
+        self.is_one_of(b"\"")
+    }
+
+    /// Whether a template with this column covers a line with the other there.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        match (self.part, other.part) {
+            (Part::Mask | Part::Any, Part::Mask) | (Part::Any, Part::Word | Part::Any) => true,
+            (left, right) => left == right && self.print == other.print,
+        }
+    }
 }
 
 /// A line or template as columns, with its text.
@@ -106,7 +118,8 @@ impl Pattern {
             self.push(Part::Punct, false, ")");
             return Some(2);
         }
-        if values::is_size_in_brackets(line, rest) && self.before(0).is_some_and(|(_, text)| text == "bytes") {
+        if values::is_size_in_brackets(line, rest) && self.before(0).is_some_and(|(_, text)| text == "bytes")
+        {
             // The same size again, in greater units.
             return Some(3);
         }
@@ -195,7 +208,8 @@ impl Pattern {
             found.is_some_and(|(column, text)| column.part == Part::Punct && matches!(text, "\"" | "'" | "`"))
         };
         let quote = usize::from(is_quote(Some((last, text))));
-        let assigns = before(quote).is_some_and(|(column, text)| column.part == Part::Punct && matches!(text, "=" | ":"));
+        let assigns = before(quote)
+            .is_some_and(|(column, text)| column.part == Part::Punct && matches!(text, "=" | ":"));
         if assigns {
             let key = before(quote + 1 + usize::from(is_quote(before(quote + 1))));
             if key.is_some_and(|(column, key)| column.part == Part::Word && is_telling(key)) {
@@ -244,22 +258,25 @@ impl Pattern {
     /// The pattern that covers both; they have one skeleton.
     pub(super) fn join(&self, other: &Self) -> Self {
         let mut joined = Self::default();
-        for ((left, left_text), (right, right_text)) in self.texts().zip(other.texts()) {
-            if !left.is_slot() || (left.part == right.part && left.print == right.print) {
-                joined.push(left.part, left.space, left_text);
-                continue;
-            }
-            let part = match (left.part, right.part) {
-                (Part::Mask, Part::Mask) => Part::Mask,
-                _ => Part::Any,
-            };
-            let text = match part {
-                Part::Mask => join_values(left_text, right_text),
-                _ => Kind::Any.name().to_owned(),
-            };
-            joined.push(part, left.space, &text);
+        for (left, right) in self.texts().zip(other.texts()) {
+            joined.push_joined(left, right);
         }
         joined
+    }
+
+    /// Adds a column that covers two.
+    pub(super) fn push_joined(&mut self, left: (&Column, &str), right: (&Column, &str)) {
+        let ((left, left_text), (right, right_text)) = (left, right);
+        let is_same = left.part == right.part && left.print == right.print;
+        if !left.is_slot() || is_same {
+            return self.push(left.part, left.space, left_text);
+        }
+        match (left.part, right.part) {
+            (Part::Mask, Part::Mask) => {
+                self.push(Part::Mask, left.space, &join_values(left_text, right_text))
+            }
+            _ => self.push(Part::Any, left.space, Kind::Any.name()),
+        }
     }
 }
 

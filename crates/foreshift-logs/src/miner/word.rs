@@ -18,8 +18,8 @@ pub(super) enum Form {
 }
 
 const SWITCHES: [&str; 22] = [
-    "true", "false", "yes", "no", "on", "off", "enabled", "disabled", "up", "down", "trace", "debug", "info", "notice",
-    "warn", "warning", "error", "critical", "fatal", "ok", "failed", "success",
+    "true", "false", "yes", "no", "on", "off", "enabled", "disabled", "up", "down", "trace", "debug", "info",
+    "notice", "warn", "warning", "error", "critical", "fatal", "ok", "failed", "success",
 ];
 
 /// Words behind which a name stands: `for user root`.
@@ -54,8 +54,22 @@ impl Form {
 
 /// Keys whose value says what happened: `msg="pool is empty"`.
 const TELLING: [&str; 16] = [
-    "msg", "message", "error", "err", "reason", "cause", "detail", "details", "event", "exception", "level", "lvl",
-    "severity", "status", "state", "type",
+    "msg",
+    "message",
+    "error",
+    "err",
+    "reason",
+    "cause",
+    "detail",
+    "details",
+    "event",
+    "exception",
+    "level",
+    "lvl",
+    "severity",
+    "status",
+    "state",
+    "type",
 ];
 
 /// Whether the value of this key says what happened.

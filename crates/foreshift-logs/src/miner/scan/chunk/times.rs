@@ -43,7 +43,11 @@ pub(super) fn of_day(chunk: &Chunk<'_>) -> Option<Value> {
         // `18/Oct/2015:12:30:01 +0200`, as web servers write it.
         let mut end = chunk.end + 1 + clock(from(chunk.line, chunk.end + 1))?;
         let offset = from(chunk.line, end);
-        let zone = if at(offset, 0) == b' ' { zone(from(offset, 1)) } else { 0 };
+        let zone = if at(offset, 0) == b' ' {
+            zone(from(offset, 1))
+        } else {
+            0
+        };
         end += if zone > 1 { zone + 1 } else { 0 };
         return Value::new(Kind::Timestamp, end);
     }
