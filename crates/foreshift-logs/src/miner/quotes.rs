@@ -53,11 +53,12 @@ fn contents<'a>(pattern: &'a Pattern, range: &Range<usize>) -> &'a [Column] {
 pub(super) fn key(pattern: &Pattern) -> Option<u64> {
     let items = items(pattern);
     let has_quotes = items.iter().any(|item| matches!(item, Item::Quoted(_)));
+    let outer = |column: &Column| match column.part {
+        Part::Mask | Part::Any => 1,
+        Part::Word | Part::Punct => column.print,
+    };
     let code = |item: &Item| match item {
-        Item::Outer(at) => pattern
-            .columns
-            .get(*at)
-            .map_or(0, |column| if column.is_slot() { 1 } else { column.print }),
+        Item::Outer(at) => pattern.columns.get(*at).map_or(0, outer),
         Item::Quoted(_) => 2,
     };
     has_quotes.then(|| items.iter().fold(SEED, |print, item| fold(print, code(item))))
