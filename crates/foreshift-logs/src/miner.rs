@@ -36,6 +36,8 @@ pub struct Settings {
     pub max_templates: usize,
     /// Bytes of all templates together.
     pub max_template_bytes: usize,
+    /// Replaced ids that each template still answers to; the oldest are forgotten.
+    pub max_old_ids: usize,
     /// Fingerprints of lines kept, 16 bytes each.
     pub max_fingerprints: usize,
     /// A word that starts with one of these is masked behind it: `tenant-` makes `tenant-acme` `tenant-<masked>`. At
@@ -48,6 +50,7 @@ impl Default for Settings {
         Self {
             max_templates: 16_384,
             max_template_bytes: 32 << 20,
+            max_old_ids: 32,
             max_fingerprints: 65_536,
             masks: Vec::new(),
         }
@@ -60,6 +63,7 @@ impl Settings {
         Self {
             max_templates: usize::MAX,
             max_template_bytes: usize::MAX,
+            max_old_ids: usize::MAX,
             ..Self::default()
         }
     }
@@ -185,7 +189,7 @@ impl Miner {
         self.store.template(id)
     }
 
-    /// The id that replaced this one, or the id itself.
+    /// The id that replaced this one; the id itself if none did, or if the template is forgotten.
     pub fn current(&self, id: u64) -> u64 {
         self.store.template(id).map_or(id, |template| template.id)
     }

@@ -10,10 +10,10 @@ use super::{Settings, Template, grouping, quotes, tokens};
 
 /// Templates that a new line is compared with in one way, the newest first: a bound on the work for one line.
 const MAX_COMPARED: usize = 256;
-/// Replaced ids that a template still answers to; the oldest are forgotten.
-const MAX_OLD_IDS: usize = 32;
-/// Bytes of a template beside its text and columns: its place in the maps, and all of its old ids.
-const SLOT_BYTES: usize = 256 + MAX_OLD_IDS * 32;
+/// Bytes of a template beside its text and columns: its slot and its place in the maps.
+const SLOT_BYTES: usize = 256;
+/// Bytes of a replaced id: in its template and in the map.
+const OLD_ID_BYTES: usize = 40;
 
 type Map<T> = IndexMap<u64, T, FxBuildHasher>;
 
@@ -50,7 +50,8 @@ pub(super) struct Slot {
 
 impl Slot {
     fn bytes(&self) -> usize {
-        SLOT_BYTES + self.pattern.text.len() + self.pattern.columns.len() * size_of::<Column>()
+        let columns = self.pattern.columns.len() * size_of::<Column>();
+        SLOT_BYTES + self.pattern.text.len() + columns + self.old_ids.len() * OLD_ID_BYTES
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -214,10 +215,12 @@ impl Store {
             return;
         };
         slot.lines += lines;
+        self.bytes -= slot.bytes();
         for id in ids.into_iter().filter(|id| *id != slot.id) {
             slot.old_ids.push(id);
             self.ids.insert(id, into);
         }
+        self.bytes += slot.bytes();
         self.forget_oldest_ids(into);
     }
 
@@ -225,7 +228,8 @@ impl Store {
         let Some(slot) = self.slots.get_mut(index as usize) else {
             return;
         };
-        let excess = slot.old_ids.len().saturating_sub(MAX_OLD_IDS);
+        let excess = slot.old_ids.len().saturating_sub(self.settings.max_old_ids);
+        self.bytes -= excess * OLD_ID_BYTES;
         for id in slot.old_ids.drain(..excess).filter(|id| *id != slot.id) {
             self.ids.swap_remove(&id);
         }
@@ -352,10 +356,12 @@ impl Store {
             return;
         };
         slot.lines = saved.lines;
-        for id in saved.old_ids.iter().take(MAX_OLD_IDS).filter(|id| **id != 0) {
+        let old_ids = saved.old_ids.iter().take(self.settings.max_old_ids);
+        for id in old_ids.filter(|id| **id != 0) {
             if !self.ids.contains_key(id) {
                 self.ids.insert(*id, added.slot);
                 slot.old_ids.push(*id);
+                self.bytes += OLD_ID_BYTES;
             }
         }
     }
