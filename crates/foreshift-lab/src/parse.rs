@@ -18,6 +18,9 @@ const LINES_PER_UPDATE: usize = 65_536;
 /// Smaller inputs are parsed before a bar could be read.
 const LONG_INPUT_BYTES: u64 = 16 << 20;
 
+/// The system counts processor time in steps of some milliseconds; below this it says nothing.
+const MIN_BUSY_S: f64 = 0.05;
+
 /// Arguments of `foreshift-lab parse`.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
@@ -39,9 +42,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let busy_before = processor_seconds();
     let ids = mine(args, &mut miner)?;
     let seconds = started.elapsed().as_secs_f64();
-    let busy = processor_seconds()
-        .zip(busy_before)
-        .map(|(after, before)| after - before);
+    let busy = processor_seconds().zip(busy_before);
+    let busy = busy
+        .map(|(after, before)| after - before)
+        .filter(|busy| *busy >= MIN_BUSY_S);
     write(args, &miner, &ids).with_context(|| args.output.display().to_string())?;
     let lines = ids.len();
     let rate = lines as f64 / busy.unwrap_or(seconds).max(f64::MIN_POSITIVE);
