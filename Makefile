@@ -1,5 +1,5 @@
 # Everything a new machine needs to do is one of these. `make help` lists them.
-.PHONY: help setup demo survey testbed testbed-compare record test lint bench outages train-live clean
+.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench outages train-live clean
 SHELL := /bin/bash
 CARGO ?= cargo
 # Where the recorded outages are (signals.csv.gz and score.py), for `make outages`.
@@ -50,6 +50,13 @@ testbed-compare: setup ## all scenarios and setups over a real Kafka, two seeds 
 record: setup ## made-up stories on real Envoys with Foreshift in shadow: what `make train-live` learns from (30 minutes)
 	$(CARGO) build --release -p foreshift -p foreshift-testbed
 	$(TESTBED) record --stories 180 --out target/recordings
+
+incidents: setup ## the recorded incidents of datasets/: every scenario once, with Foreshift in shadow (2 minutes)
+	$(CARGO) build --release -p foreshift -p foreshift-testbed
+	$(TESTBED) record $(SCENARIOS) --seed 11 --out target/incidents
+	for dir in target/incidents/*/; do \
+		into=datasets/incidents/$$(basename $$dir); rm -rf $$into; mkdir -p $$into; \
+		cp $$dir/scenario.json $$dir/shadow/state/journal/*.parquet $$into/; done
 
 test: setup ## all tests, a real Apache Kafka, Envoy, HAProxy and LiteLLM included
 	tests/kafka/setup.sh

@@ -104,10 +104,11 @@ fn an_envoy_follows_weights_over_state_of_the_world_xds() {
     follows("GRPC");
 }
 
-#[test]
-fn an_envoy_is_back_at_its_own_weights_when_foreshift_hangs_or_is_killed() {
-    let mut foreshift = foreshift("envoy-alone");
-    let envoy = Envoy::start("envoy-alone", &foreshift, "DELTA_GRPC");
+/// Envoy is back at its own weights when Foreshift is gone, however it goes.
+fn is_left_alone(variant: &str) {
+    let name = format!("envoy-alone-{}", variant.to_lowercase());
+    let mut foreshift = foreshift(&name);
+    let envoy = Envoy::start(&name, &foreshift, variant);
     pin_to_west(&foreshift);
     eventually("Envoy follows a pin", PATIENCE, || goes_west(&envoy));
     signal(&foreshift, "STOP");
@@ -120,6 +121,16 @@ fn an_envoy_is_back_at_its_own_weights_when_foreshift_hangs_or_is_killed() {
     eventually("a Foreshift that was killed steers no more", PATIENCE, || {
         goes_both_ways(&envoy)
     });
+}
+
+#[test]
+fn an_envoy_is_back_at_its_own_weights_when_foreshift_hangs_or_is_killed() {
+    is_left_alone("DELTA_GRPC");
+}
+
+#[test]
+fn so_it_is_over_state_of_the_world() {
+    is_left_alone("GRPC");
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod envoy_page;
 mod envoy_partition;
 mod envoy_plans;
 mod haproxy;
+mod incidents;
 mod init;
 mod kills;
 mod litellm;

@@ -59,21 +59,28 @@ def target_of(model_info: Mapping[str, Any] | None) -> str | None:
 class ForeshiftLogger(CustomLogger):
     """A callback of LiteLLM that sends each call's outcome, latency, time to the first chunk and quota to Foreshift.
 
-    `receive`: `receive.address` of Foreshift, such as `http://127.0.0.1:7403`.
+    `receive`: `receive.address` of Foreshift, such as `http://127.0.0.1:7403`, or `https://...` with `credentials` where
+    the system's certificates do not do.
     `gateway`: how this router is named.
     `routes`: the routes of model groups that are named otherwise.
+    `token`: of a peer with the role `gateway`, where Foreshift knows its peers.
 
     No prompt, answer or error text leaves the process. Nothing waits for Foreshift: while it cannot be reached calls wait
     in memory, and the oldest beyond 10,000 are dropped and counted in `dropped`.
     """
 
-    def __init__(self, receive: str, *, gateway: str = "litellm", routes: Mapping[str, str] | None = None) -> None:
+    def __init__(self, receive: str, *, gateway: str = "litellm", routes: Mapping[str, str] | None = None,
+                 token: str | None = None, credentials: grpc.ChannelCredentials | None = None) -> None:
         super().__init__()
         self.dropped = 0
         # LiteLLM takes two callbacks of a class for one, unless they differ in what others may read.
         self.receive = receive
         self.gateway = gateway
-        self._address = receive.rpartition("://")[2]
+        scheme, _, self._address = receive.rpartition("://")
+        if scheme == "https" and credentials is None:
+            credentials = grpc.ssl_channel_credentials()
+        self._credentials = credentials if scheme == "https" else None
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self._resource = Resource(attributes=[_attribute("service.name", gateway)])
         self._routes = dict(routes or {})
         self._waiting: deque[tuple[Span, list[Metric], LogRecord | None]] = deque()
@@ -122,7 +129,7 @@ class ForeshiftLogger(CustomLogger):
         self._wake.set()
 
     def _run(self) -> None:
-        with grpc.insecure_channel(self._address) as channel:
+        with self._channel() as channel:
             while not self._stopping or self._waiting:
                 self._wake.wait()
                 if not self._stopping:
@@ -137,6 +144,11 @@ class ForeshiftLogger(CustomLogger):
                     time.sleep(5 * _FLUSH_S)
                     self._wake.set()
 
+    def _channel(self) -> grpc.Channel:
+        if self._credentials is None:
+            return grpc.insecure_channel(self._address)
+        return grpc.secure_channel(self._address, self._credentials)
+
     def _send(self, channel: grpc.Channel) -> bool:
         """Sends some calls; whether more may be sent at once. What the receiver did not take waits for the next time."""
         with self._lock:
@@ -145,14 +157,14 @@ class ForeshiftLogger(CustomLogger):
         metrics = [metric for _, some, _ in calls for metric in some]
         records = [record for _, _, record in calls if record is not None]
         try:
-            trace_service_pb2_grpc.TraceServiceStub(channel).Export(self._traces(spans), timeout=_TIMEOUT_S)
+            trace_service_pb2_grpc.TraceServiceStub(channel).Export(self._traces(spans), timeout=_TIMEOUT_S, metadata=self._metadata)
         except grpc.RpcError as error:
             return self._not_taken(calls, error)
         try:
             if metrics:
-                metrics_service_pb2_grpc.MetricsServiceStub(channel).Export(self._metrics(metrics), timeout=_TIMEOUT_S)
+                metrics_service_pb2_grpc.MetricsServiceStub(channel).Export(self._metrics(metrics), timeout=_TIMEOUT_S, metadata=self._metadata)
             if records:
-                logs_service_pb2_grpc.LogsServiceStub(channel).Export(self._logs(records), timeout=_TIMEOUT_S)
+                logs_service_pb2_grpc.LogsServiceStub(channel).Export(self._logs(records), timeout=_TIMEOUT_S, metadata=self._metadata)
         except grpc.RpcError as error:
             # The outcomes are told; sent once more they would count twice.
             _LOG.warning("quotas and failures were not taken: %s", error)

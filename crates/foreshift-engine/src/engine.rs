@@ -24,7 +24,7 @@ use crate::routes::Route;
 use crate::target::Target;
 use crate::tick::fresh_model;
 
-/// The most gateways remembered for each route; further ones are not shown.
+/// The most gateways remembered for each route; a further one takes the place of the one unheard for longest.
 const MAX_GATEWAYS: usize = 1_000;
 
 pub(crate) type Targets = IndexMap<TargetName, Target, FxBuildHasher>;
@@ -216,21 +216,19 @@ impl Engine {
             return;
         }
         let gateways = self.shared.applied.entry(applied.route.clone()).or_default();
-        if gateways.len() < MAX_GATEWAYS || gateways.contains_key(&applied.gateway) {
-            let Applied {
-                time,
-                version,
-                ref error,
-                ..
-            } = *applied;
-            gateways.insert(
-                applied.gateway.clone(),
-                AppliedVersion {
-                    version,
-                    time,
-                    error: error.clone(),
-                },
-            );
+        if gateways.len() >= MAX_GATEWAYS && !gateways.contains_key(&applied.gateway) {
+            let unheard = gateways.iter().min_by_key(|(_, known)| known.time);
+            if let Some(gateway) = unheard.map(|(gateway, _)| gateway.clone()) {
+                gateways.remove(&gateway);
+            }
         }
+        gateways.insert(
+            applied.gateway.clone(),
+            AppliedVersion {
+                version: applied.version,
+                time: applied.time,
+                error: applied.error.clone(),
+            },
+        );
     }
 }

@@ -8,7 +8,9 @@
 mod cache;
 mod grouping;
 mod kind;
+mod learning;
 mod pattern;
+mod quotes;
 mod scan;
 mod snapshot;
 mod store;
@@ -35,6 +37,8 @@ pub struct Settings {
     pub max_templates: usize,
     /// Bytes of all templates together.
     pub max_template_bytes: usize,
+    /// Replaced ids that each template still answers to; the oldest are forgotten.
+    pub max_old_ids: usize,
     /// Fingerprints of lines kept, 16 bytes each.
     pub max_fingerprints: usize,
     /// A word that starts with one of these is masked behind it: `tenant-` makes `tenant-acme` `tenant-<masked>`. At
@@ -47,6 +51,7 @@ impl Default for Settings {
         Self {
             max_templates: 16_384,
             max_template_bytes: 32 << 20,
+            max_old_ids: 32,
             max_fingerprints: 65_536,
             masks: Vec::new(),
         }
@@ -59,6 +64,7 @@ impl Settings {
         Self {
             max_templates: usize::MAX,
             max_template_bytes: usize::MAX,
+            max_old_ids: usize::MAX,
             ..Self::default()
         }
     }
@@ -155,7 +161,7 @@ impl Miner {
         self.pieces.clear();
         let pieces = &mut self.pieces;
         scan(line, &self.masks, |piece| pieces.push(piece));
-        let learned = self.store.learn(Pattern::read(line, &self.pieces));
+        let learned = learning::learn(&mut self.store, Pattern::read(line, &self.pieces));
         self.cache.put(print, learned.slot, learned.generation);
         Mined {
             template: learned.id,
@@ -176,7 +182,7 @@ impl Miner {
         }
         let mut pieces = Vec::with_capacity(MAX_PIECES);
         scan(line, &self.masks, |piece| pieces.push(piece));
-        self.store.find(&Pattern::read(line, &pieces))
+        learning::find(&self.store, &Pattern::read(line, &pieces))
     }
 
     /// The template of an id, also of one that was replaced by a more general one.
@@ -189,7 +195,7 @@ impl Miner {
         self.store.evicted
     }
 
-    /// The id that replaced this one, or the id itself.
+    /// The id that replaced this one; the id itself if none did, or if the template is forgotten.
     pub fn current(&self, id: u64) -> u64 {
         self.store.template(id).map_or(id, |template| template.id)
     }

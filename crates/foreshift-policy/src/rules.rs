@@ -73,7 +73,8 @@ pub const RULES: [Rule; 16] = [
     Rule {
         number: 11,
         name: "correlated_alarms",
-        text: "When too large a share of the targets alarm together, predictive shifts freeze and reactive ones go on.",
+        text: "When too large a share of all targets, or most of a route's, alarm together, predictive shifts freeze and \
+               reactive ones go on.",
     },
     Rule {
         number: 12,

@@ -11,7 +11,7 @@ use crate::kafka::Kafka;
 use crate::lane::{Binaries, Place, Setup};
 use crate::outcome::Outcome;
 use crate::play::{self, Show};
-use crate::scenario::{Gateway, Scenario};
+use crate::scenario::{self, Gateway, Scenario};
 use crate::table;
 
 /// Arguments of `compare`.
@@ -52,7 +52,7 @@ pub(crate) async fn run(args: Args, binaries: &Binaries) -> anyhow::Result<()> {
     let mut file =
         std::fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     let mut all = Vec::new();
-    for path in files(&args.scenarios)? {
+    for path in scenario::files(&args.scenarios)? {
         for signs in &args.signs {
             let scenario = Arc::new(Scenario::load(&path)?.with_signs(*signs));
             let setups = binaries.playable(&setups, &scenario);
@@ -108,21 +108,4 @@ fn cleared(dir: &Path) -> anyhow::Result<PathBuf> {
         std::fs::remove_dir_all(dir).with_context(|| format!("cannot clear {}", dir.display()))?;
     }
     Ok(dir.to_owned())
-}
-
-/// The files that are named, and those in folders that are named.
-fn files(named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for path in named {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        let entries = std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut inside: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        inside.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
-        inside.sort();
-        files.extend(inside);
-    }
-    Ok(files)
 }

@@ -1,5 +1,6 @@
 //! What a lane's clients got, in figures.
 
+use foreshift_domain::weights::FULL_BP;
 use serde::{Deserialize, Serialize};
 
 use crate::lane::Setup;
@@ -31,10 +32,14 @@ pub(crate) struct Outcome {
     pub(crate) lead_s: Option<f64>,
     /// Share of the answers that the failing target gave just before it failed, against its baseline; 1 is all of it.
     pub(crate) left_on_target: Option<f64>,
-    /// How often Foreshift began to move traffic from a target that has no fault.
+    /// How often Foreshift began to move traffic from a target that has no fault, while others have one too.
     pub(crate) needless_shifts: usize,
     /// The highest load of a target that has no fault, against its capacity.
     pub(crate) peak_load: f64,
+    /// The highest load that Foreshift's weights gave such a target, against its capacity. What the gateway's own
+    /// detection takes from others comes on top.
+    #[serde(default)]
+    pub(crate) given_load: f64,
     /// Where there is a Foreshift.
     #[serde(default)]
     pub(crate) stages: Stages,
@@ -62,6 +67,7 @@ pub(crate) fn judge(
         left_on_target: failing.and_then(|fault| left_on_target(fault, scenario, seen)),
         needless_shifts: needless_shifts(scenario, shifts),
         peak_load: peak_load(scenario, seen),
+        given_load: given_load(scenario, shifts),
         stages: Stages::default(),
     }
 }
@@ -132,19 +138,28 @@ fn needless_shifts(scenario: &Scenario, shifts: &[Shift]) -> usize {
     for (index, target) in scenario.targets.iter().enumerate() {
         let mut was_away = false;
         for shift in shifts {
-            // Where one target is failing, traffic between the others only makes room for its own.
-            let somewhere = scenario
-                .faults
-                .iter()
-                .any(|fault| fault.target != target.name && has_fault(scenario, &fault.target, shift.at_s));
             let away = is_away(scenario, shift, index);
-            if away && !was_away && !has_fault(scenario, &target.name, shift.at_s) && !somewhere {
+            if away && !was_away && !has_fault(scenario, &target.name, shift.at_s) {
                 needless += 1;
             }
             was_away = away;
         }
     }
     needless
+}
+
+fn given_load(scenario: &Scenario, shifts: &[Shift]) -> f64 {
+    let load = |shift: &Shift, index: usize| {
+        let target = scenario.targets.get(index)?;
+        let weight = f64::from(*shift.weights_bp.get(index)?) / f64::from(FULL_BP);
+        let sound = !has_fault(scenario, &target.name, shift.at_s);
+        sound.then(|| weight * scenario.rate_rps(shift.at_s) / target.capacity_rps)
+    };
+    let targets = 0..scenario.targets.len();
+    let loads = shifts
+        .iter()
+        .flat_map(|shift| targets.clone().filter_map(|index| load(shift, index)));
+    loads.fold(0.0, f64::max)
 }
 
 fn peak_load(scenario: &Scenario, seen: &[Seen]) -> f64 {

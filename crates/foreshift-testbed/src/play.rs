@@ -77,10 +77,13 @@ pub(crate) async fn play(
         let mut outcome = judge(setup, scenario, seed, &seen, &shifts);
         if setup.has_foreshift() {
             let decided = |sequence| {
-                shifts
-                    .iter()
-                    .find(|shift| shift.sequence == sequence)
-                    .map(|shift| shift.decided)
+                let mut changes = shifts.windows(2);
+                changes.find_map(|pair| match pair {
+                    [before, shift] if shift.sequence == sequence => {
+                        (before.weights_bp != shift.weights_bp).then_some(shift.decided)
+                    }
+                    _ => None,
+                })
             };
             outcome.stages = stages::read(&dir.join("state/journal"), decided)?;
         }

@@ -5,7 +5,7 @@
 
 mod faults;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -193,11 +193,28 @@ impl Scenario {
     }
 }
 
+/// The scenario files that are named, and those in folders that are named.
+pub(crate) fn files(named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in named {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let entries = std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut inside: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        inside.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+        inside.sort();
+        files.extend(inside);
+    }
+    Ok(files)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn files() -> Vec<std::path::PathBuf> {
+    fn files() -> Vec<PathBuf> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
         let entries = std::fs::read_dir(&folder).expect("the folder");
         let paths = entries.map(|entry| entry.expect("an entry").path());

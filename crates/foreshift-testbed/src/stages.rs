@@ -16,7 +16,7 @@ const BATCH: usize = 8_192;
 pub(crate) struct Stages {
     /// From the end of a request to the engine: the gateway's buffer, the collector, Kafka, and the engine's batch.
     pub(crate) to_engine_ms: Option<Quantiles>,
-    /// From the decision to the gateway's acknowledgement.
+    /// From a decision that changed weights to the gateway's acknowledgement.
     pub(crate) to_gateway_ms: Option<Quantiles>,
 }
 
@@ -27,7 +27,8 @@ pub(crate) struct Quantiles {
     pub(crate) count: usize,
 }
 
-/// Reads a journal. `decided` gives when the decision of a sequence number was made.
+/// Reads a journal. `decided` gives when the decision of a sequence number was made that changed weights; what only
+/// renews them is acknowledged at the gateway's leisure.
 pub(crate) fn read(journal: &Path, decided: impl Fn(u64) -> Option<Timestamp>) -> anyhow::Result<Stages> {
     let mut source = JournalSource::open(journal)?;
     let (mut waiting, mut to_engine, mut to_gateway) = (Vec::new(), Vec::new(), Vec::new());

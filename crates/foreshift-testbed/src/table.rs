@@ -6,6 +6,7 @@ use std::fmt::Write;
 use crate::lane::Setup;
 use crate::outcome::Outcome;
 use crate::scenario::Class;
+use crate::stages::Quantiles;
 
 /// The lanes of one run.
 pub(crate) fn of_run(scenario: &str, seed: u64, signs: f64, outcomes: &[Outcome]) -> String {
@@ -49,7 +50,7 @@ pub(crate) fn summary(outcomes: &[Outcome]) -> String {
     }
     let _ = write!(
         text,
-        " shift before failure | needless | peak load |\n|---|{}---|---|---|\n",
+        " shift before failure | needless | load given | peak load |\n|---|{}---|---|---|---|\n",
         "---|".repeat(setups.len())
     );
     let mut scenarios: Vec<(Class, &str)> = outcomes
@@ -67,6 +68,8 @@ pub(crate) fn summary(outcomes: &[Outcome]) -> String {
             let _ = write_sums(&mut text, class, &sums);
         }
     }
+    let _ = write_slow(&mut text, &setups, outcomes);
+    let _ = write_stages(&mut text, outcomes);
     text
 }
 
@@ -94,13 +97,14 @@ fn write_row(text: &mut String, scenario: &str, setups: &[Setup], outcomes: &[Ou
         .map(f64::round)
         .collect();
     let needless: usize = foreshift().map(|outcome| outcome.needless_shifts).sum();
+    let given = foreshift().map(|outcome| outcome.given_load).fold(0.0, f64::max);
     let peak = foreshift().map(|outcome| outcome.peak_load).fold(0.0, f64::max);
     let lead = if leads.is_empty() {
         "none".to_owned()
     } else {
         format!("{} s", spread(leads))
     };
-    writeln!(text, " {lead} | {needless} | {peak:.2} |")
+    writeln!(text, " {lead} | {needless} | {given:.2} | {peak:.2} |")
 }
 
 fn of<'a>(outcomes: &'a [Outcome], scenario: &'a str, setup: Setup) -> impl Iterator<Item = &'a Outcome> {
@@ -187,6 +191,44 @@ fn write_sums(text: &mut String, class: Class, sums: &Sums) -> std::fmt::Result 
     writeln!(text, ".")
 }
 
+fn write_slow(text: &mut String, setups: &[Setup], outcomes: &[Outcome]) -> std::fmt::Result {
+    write!(text, "\nGood answers that were slow, all runs:")?;
+    for setup in setups {
+        let theirs = outcomes.iter().filter(|outcome| outcome.setup == *setup);
+        let slow: usize = theirs.map(|outcome| outcome.slow).sum();
+        write!(text, " {} {slow},", setup.name())?;
+    }
+    writeln!(text)
+}
+
+/// The median over all lanes of each lane's median and 99th percentile.
+fn write_stages(text: &mut String, outcomes: &[Outcome]) -> std::fmt::Result {
+    let mut write = |what: &str, of: &dyn Fn(&Outcome) -> Option<Quantiles>| {
+        let all: Vec<Quantiles> = outcomes.iter().filter_map(of).collect();
+        let middle = |part: fn(&Quantiles) -> f64| {
+            let mut parts: Vec<f64> = all.iter().map(part).collect();
+            parts.sort_by(f64::total_cmp);
+            median(&parts)
+        };
+        if all.is_empty() {
+            return Ok(());
+        }
+        let (p50, p99) = (middle(|one| one.p50), middle(|one| one.p99));
+        writeln!(
+            text,
+            "{what}: {p50:.0} ms, 99th percentile {p99:.0} ms, median of {} lanes",
+            all.len()
+        )
+    };
+    write("From the end of a request to the engine", &|one| {
+        one.stages.to_engine_ms
+    })?;
+    write(
+        "From a change of weights to the gateway's acknowledgement",
+        &|one| one.stages.to_gateway_ms,
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +247,7 @@ mod tests {
             left_on_target: None,
             needless_shifts: 0,
             peak_load: 0.5,
+            given_load: 0.4,
             stages: Stages::default(),
         }
     }

@@ -15,14 +15,10 @@ use foreshift_domain::weights::Version;
 use crate::resources::Resources;
 use crate::session::{Answer, MAX_SUBSCRIPTIONS, Session, Told, carried, nonce, reason};
 
-/// Says that a client reads resources in a wrapper, which alone can have a time to live.
-const READS_WRAPPED: &str = "xds.config.supports-resource-in-sotw";
-
 /// One state-of-the-world stream.
 #[derive(Debug, Default)]
 pub struct SotwSession {
     names: BTreeSet<String>,
-    reads_wrapped: bool,
     /// The versions last told, accepted or not.
     told: Option<String>,
     /// The versions that the client goes on with.
@@ -44,12 +40,6 @@ impl Session for SotwSession {
     }
 
     fn request(&mut self, request: DiscoveryRequest, resources: &Resources) -> Told<DiscoveryResponse> {
-        if let Some(client) = &request.node {
-            self.reads_wrapped = client
-                .client_features
-                .iter()
-                .any(|feature| feature == READS_WRAPPED);
-        }
         // An answer to an older response is overtaken: the client sends another for the newest.
         if self.answers > 0 && request.response_nonce != nonce(self.answers) {
             return Told {
@@ -96,8 +86,8 @@ impl Session for SotwSession {
     }
 
     fn renew(&mut self, resources: &Resources) -> Option<DiscoveryResponse> {
-        // Without the wrapper nothing expires. In it, a resource without a body is not understood by all: send it whole.
-        let expires = self.reads_wrapped && resources.ttl.is_some();
+        // A resource without a body is not understood by all: it is sent whole.
+        let expires = resources.ttl.is_some();
         let told = self.told.clone()?;
         let is_held = self.accepted.as_ref() == Some(&told) && self.version(resources)? == told;
         if self.in_flight.is_some() || !expires || !is_held {
@@ -145,7 +135,9 @@ impl SotwSession {
 
     fn wire(&self, name: &str, resources: &Resources) -> Option<Any> {
         let resource = resources.by_name.get(name)?;
-        if !self.reads_wrapped {
+        // Only in a wrapper can a resource have a time to live. Layers alone have one, and those who ask for layers are
+        // Envoys, which unwrap without announcing `xds.config.resource-in-sotw`.
+        if resources.ttl.is_none() {
             return Some(resource.body.clone());
         }
         Some(pack_any(WireResource {

@@ -174,11 +174,8 @@ fn what_may_have_expired_is_told_again_whole() {
     let again = session.update(&now).expect("told again");
     assert!(again.resources[0].resource.is_some());
     let mut session = SotwSession::default();
-    let first = session
-        .request(ask(&["a"], false, None), &now)
-        .response
-        .expect("told");
-    session.request(ask(&["a"], false, Some(&first)), &now);
+    let first = session.request(ask(&["a"], None), &now).response.expect("told");
+    session.request(ask(&["a"], Some(&first)), &now);
     session.lapse();
     assert!(session.update(&now).is_some());
 }
@@ -218,44 +215,40 @@ fn subscriptions_are_bounded_and_other_types_are_not_answered() {
     );
 }
 
-fn ask(names: &[&str], wrapped: bool, after: Option<&DiscoveryResponse>) -> DiscoveryRequest {
+fn ask(names: &[&str], after: Option<&DiscoveryResponse>) -> DiscoveryRequest {
     DiscoveryRequest {
         type_url: TYPE.to_owned(),
         resource_names: names.iter().map(|name| (*name).to_owned()).collect(),
         response_nonce: after.map(|response| response.nonce.clone()).unwrap_or_default(),
-        node: after.is_none().then(|| Node {
-            client_features: wrapped
-                .then(|| "xds.config.supports-resource-in-sotw".to_owned())
-                .into_iter()
-                .collect(),
-            ..Node::default()
-        }),
+        // As Envoy 1.40 does, it announces no feature.
+        node: after.is_none().then(Node::default),
         ..DiscoveryRequest::default()
     }
 }
 
 #[test]
-fn the_state_of_the_world_is_renewed_whole_for_clients_that_know_a_time_to_live() {
-    for wrapped in [true, false] {
+fn what_has_a_time_to_live_is_wrapped_and_renewed_whole_over_the_state_of_the_world() {
+    for ttl in [true, false] {
         let mut session = SotwSession::default();
-        let now = resources(&[("a", 1)]);
-        let first = session
-            .request(ask(&["a"], wrapped, None), &now)
-            .response
-            .expect("told");
+        let mut now = resources(&[("a", 1)]);
+        if !ttl {
+            now.ttl = None;
+        }
+        let first = session.request(ask(&["a"], None), &now).response.expect("told");
         assert_eq!(session.renew(&now), None, "an answer is in flight");
-        assert_eq!(
-            session.request(ask(&["a"], wrapped, Some(&first)), &now).response,
-            None
-        );
+        assert_eq!(session.request(ask(&["a"], Some(&first)), &now).response, None);
+        let body = first.resources[0].clone();
         match session.renew(&now) {
             Some(renewal) => {
-                assert!(wrapped);
+                assert!(ttl);
                 let resource =
                     WireResource::decode(renewal.resources[0].value.as_slice()).expect("a wrapper");
                 assert!(resource.ttl.is_some() && resource.resource.is_some());
             }
-            None => assert!(!wrapped),
+            None => {
+                assert!(!ttl);
+                assert_eq!(body.type_url, TYPE, "it is not wrapped");
+            }
         }
     }
 }
@@ -264,11 +257,8 @@ fn the_state_of_the_world_is_renewed_whole_for_clients_that_know_a_time_to_live(
 fn a_refused_state_of_the_world_is_neither_renewed_nor_told_again() {
     let now = resources(&[("a", 1)]);
     let mut session = SotwSession::default();
-    let first = session
-        .request(ask(&["a"], true, None), &now)
-        .response
-        .expect("told");
-    let mut refusal = ask(&["a"], true, Some(&first));
+    let first = session.request(ask(&["a"], None), &now).response.expect("told");
+    let mut refusal = ask(&["a"], Some(&first));
     refusal.error_detail = Some(status("no such key"));
     let told = session.request(refusal, &now);
     assert!(matches!(told.answer, Some(Answer::Refused(..))) && told.response.is_none());
@@ -284,20 +274,20 @@ fn a_refused_state_of_the_world_is_neither_renewed_nor_told_again() {
 fn an_answer_to_an_older_response_is_overtaken() {
     let mut session = SotwSession::default();
     let first = session
-        .request(ask(&["a"], true, None), &resources(&[("a", 1)]))
+        .request(ask(&["a"], None), &resources(&[("a", 1)]))
         .response
         .expect("told");
     let second = session
-        .request(ask(&["a"], true, Some(&first)), &resources(&[("a", 2)]))
+        .request(ask(&["a"], Some(&first)), &resources(&[("a", 2)]))
         .response
         .expect("told");
     assert_eq!(
         session
-            .request(ask(&["a"], true, Some(&first)), &resources(&[("a", 3)]))
+            .request(ask(&["a"], Some(&first)), &resources(&[("a", 3)]))
             .response,
         None
     );
-    let told = session.request(ask(&["a"], true, Some(&second)), &resources(&[("a", 3)]));
+    let told = session.request(ask(&["a"], Some(&second)), &resources(&[("a", 3)]));
     assert!(matches!(told.answer, Some(Answer::Accepted(_))) && told.response.is_some());
 }
 

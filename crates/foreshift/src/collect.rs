@@ -1,5 +1,5 @@
 //! `foreshift collect`: the receivers of `run`, writing to Kafka what they take instead of deciding on it. So gateways
-//! reach one place near them, and telemetry is kept and can be read again.
+//! reach one place near them, and telemetry is kept and can be read again. Load reports are for `run` alone: they say no time.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -26,7 +26,7 @@ use foreshift_serve::BoundAddresses;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::core::{Core, Plumbing};
-pub(crate) use inbox::{Inbox, Senders};
+pub(crate) use inbox::{Inbox, MAX_REPORTS, Senders};
 pub(crate) use metrics::{IngestMetrics, received};
 pub(crate) use model::built_in_model;
 pub(crate) use outlets::{Outlets, Readers};

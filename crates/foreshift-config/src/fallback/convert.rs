@@ -37,6 +37,7 @@ pub(super) fn fallback(written: &mut FallbackFile, text: &str, report: &mut Repo
         }
         routes.push(self::route(route, &timing, &at, &mut targets, report));
     }
+    check_keys(&routes, report);
     let eds = eds(written, &routes, &targets, report);
     let targets = targets.finish(report);
     let fleet = fleet(written, routes.len(), targets.len(), report);
@@ -60,6 +61,32 @@ pub(super) fn fallback(written: &mut FallbackFile, text: &str, report: &mut Repo
         routes,
         targets,
         eds,
+    }
+}
+
+/// Gateways know a weight by `<route>.<target>`, and names may hold dots.
+fn check_keys(routes: &[RouteConfig], report: &mut Report<'_>) {
+    let mut owners = BTreeMap::new();
+    for (i, route) in routes.iter().enumerate() {
+        for (j, target) in route.targets.iter().enumerate() {
+            let key = format!("{}.{}", route.name, target.target);
+            if let Some(owner) = owners.insert(key.clone(), &route.name)
+                && *owner != route.name
+            {
+                report.error(
+                    &At::default()
+                        .key("routes")
+                        .index(i)
+                        .key("targets")
+                        .index(j)
+                        .key("name"),
+                    format!(
+                        "its key at gateways would be `{key}`, as that of a target of the route `{owner}`"
+                    ),
+                    "give the route or the target another name",
+                );
+            }
+        }
     }
 }
 

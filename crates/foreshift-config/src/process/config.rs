@@ -85,7 +85,7 @@ pub struct KafkaConfig {
     pub dead_letter: Option<String>,
     /// Where results go; none by default.
     pub output: OutputTopics,
-    /// Further properties of librdkafka, such as `security.protocol`, passed on as they are.
+    /// Further properties of librdkafka, such as `fetch.queue.backoff.ms`, passed on as they are.
     pub properties: Properties,
 }
 

@@ -58,9 +58,9 @@ pub(super) fn fits(difference: &Difference) -> bool {
 
 /// How many templates that differ only in these columns it takes to see that the columns vary; `None` for never.
 /// `members`: the columns of all of them.
-pub(super) fn votes_needed<'a>(
+pub(super) fn votes_needed(
     line: &[Column],
-    members: impl Iterator<Item = &'a [Column]> + Clone,
+    members: &[&[Column]],
     differing: u128,
     equal: u32,
     fresh: bool,
@@ -77,7 +77,7 @@ pub(super) fn votes_needed<'a>(
         .filter(|(index, _)| differing >> index & 1 == 1);
     for (index, column) in varying {
         let words = members
-            .clone()
+            .iter()
             .filter_map(|columns| columns.get(index))
             .filter(|column| column.part == Part::Word)
             .chain([column]);
@@ -88,6 +88,8 @@ pub(super) fn votes_needed<'a>(
     Some(doubt * needed + 2 * (count - 1))
 }
 
+/// How many different words it takes in one column. Names of things and places where values stand need few, ordinary
+/// words many; words of which none was seen twice need fewer, since texts of programs come back.
 fn votes<'a>(
     index: usize,
     column: &Column,
@@ -103,34 +105,17 @@ fn votes<'a>(
     if any(Form::Switch) || (index == 0 && !names) {
         return None;
     }
-    if any(Form::Capitals) {
-        return Some(if fresh { 5 } else { 24 });
-    }
-    Some(match column.context {
-        Context::Named => 3,
-        Context::Assigned | Context::Quoted if names => 2,
-        Context::Assigned | Context::Quoted if fresh => 3,
-        Context::Assigned | Context::Quoted => {
-            if column.space {
-                5
-            } else {
-                4
-            }
-        }
-        Context::Open | Context::Preposition if names => {
-            if fresh {
-                3
-            } else {
-                4
-            }
-        }
-        Context::Preposition => 5,
-        Context::Open => {
-            if fresh {
-                5
-            } else {
-                8
-            }
-        }
-    })
+    let (seen_once, seen_again) = match column.context {
+        _ if any(Form::Capitals) => (5, 24),
+        Context::Telling => (16, 16),
+        Context::Named => (3, 3),
+        Context::Assigned | Context::Quoted if names => (2, 2),
+        // `key = value` is as often a sentence as a setting.
+        Context::Assigned | Context::Quoted if column.space => (3, 5),
+        Context::Assigned | Context::Quoted => (3, 4),
+        Context::Open | Context::Preposition if names => (3, 4),
+        Context::Preposition => (5, 5),
+        Context::Open => (6, 8),
+    };
+    Some(if fresh { seen_once } else { seen_again })
 }

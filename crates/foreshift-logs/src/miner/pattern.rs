@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::kind::{Kind, split_mask};
 use super::scan::{Piece, SEED, fold, print_of};
 use super::values;
-use super::word::{Form, is_noun, is_preposition, stem};
+use super::word::{Form, is_noun, is_preposition, is_telling, stem};
 
 /// What stands in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub(super) enum Context {
     Named,
     /// Behind a preposition.
     Preposition,
+    /// The value of a key such as `msg` or `state`.
+    Telling,
 }
 
 /// One column. Its text is `len` bytes of the pattern's text, behind a blank if it has one.
@@ -64,6 +66,18 @@ impl Column {
 
     pub(super) fn is_assignment(&self) -> bool {
         self.is_one_of(b"=")
+    }
+
+    pub(super) fn is_quote(&self) -> bool {
+        self.is_one_of(b"\"")
+    }
+
+    /// Whether a template with this column covers a line with the other there.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        match (self.part, other.part) {
+            (Part::Mask | Part::Any, Part::Mask) | (Part::Any, Part::Word | Part::Any) => true,
+            (left, right) => left == right && self.print == other.print,
+        }
     }
 }
 
@@ -104,7 +118,8 @@ impl Pattern {
             self.push(Part::Punct, false, ")");
             return Some(2);
         }
-        if values::is_size_in_brackets(line, rest) && self.last().is_some_and(|(_, text)| text == "bytes") {
+        if values::is_size_in_brackets(line, rest) && self.before(0).is_some_and(|(_, text)| text == "bytes")
+        {
             // The same size again, in greater units.
             return Some(3);
         }
@@ -185,22 +200,41 @@ impl Pattern {
 
     /// The context of a column that is added now.
     fn context(&self) -> Context {
-        let Some((last, text)) = self.last() else {
+        let before = |back: usize| self.before(back);
+        let Some((last, text)) = before(0) else {
             return Context::Open;
         };
+        let is_quote = |found: Option<(&Column, &str)>| {
+            found.is_some_and(|(column, text)| column.part == Part::Punct && matches!(text, "\"" | "'" | "`"))
+        };
+        let quote = usize::from(is_quote(Some((last, text))));
+        let assigns = before(quote)
+            .is_some_and(|(column, text)| column.part == Part::Punct && matches!(text, "=" | ":"));
+        if assigns {
+            let key = before(quote + 1 + usize::from(is_quote(before(quote + 1))));
+            if key.is_some_and(|(column, key)| column.part == Part::Word && is_telling(key)) {
+                return Context::Telling;
+            }
+        }
         match (last.part, text) {
             (Part::Punct, "=") => Context::Assigned,
-            (Part::Punct, "\"" | "'" | "`") => Context::Quoted,
+            _ if quote == 1 => Context::Quoted,
             (Part::Word, word) if is_noun(word) => Context::Named,
             (Part::Word, word) if is_preposition(word) => Context::Preposition,
             _ => Context::Open,
         }
     }
 
-    fn last(&self) -> Option<(&Column, &str)> {
-        let last = self.columns.last()?;
-        let start = self.text.len().checked_sub(usize::from(last.len))?;
-        Some((last, self.text.get(start..)?))
+    /// The column so many before the last, and its text.
+    fn before(&self, back: usize) -> Option<(&Column, &str)> {
+        let mut end = self.text.len();
+        let mut columns = self.columns.iter().rev();
+        for column in columns.by_ref().take(back) {
+            end = end.checked_sub(usize::from(column.len) + usize::from(column.space))?;
+        }
+        let column = columns.next()?;
+        let start = end.checked_sub(usize::from(column.len))?;
+        Some((column, self.text.get(start..end)?))
     }
 
     /// The columns with their texts.
@@ -224,22 +258,25 @@ impl Pattern {
     /// The pattern that covers both; they have one skeleton.
     pub(super) fn join(&self, other: &Self) -> Self {
         let mut joined = Self::default();
-        for ((left, left_text), (right, right_text)) in self.texts().zip(other.texts()) {
-            if !left.is_slot() || (left.part == right.part && left.print == right.print) {
-                joined.push(left.part, left.space, left_text);
-                continue;
-            }
-            let part = match (left.part, right.part) {
-                (Part::Mask, Part::Mask) => Part::Mask,
-                _ => Part::Any,
-            };
-            let text = match part {
-                Part::Mask => join_values(left_text, right_text),
-                _ => Kind::Any.name().to_owned(),
-            };
-            joined.push(part, left.space, &text);
+        for (left, right) in self.texts().zip(other.texts()) {
+            joined.push_joined(left, right);
         }
         joined
+    }
+
+    /// Adds a column that covers two.
+    pub(super) fn push_joined(&mut self, left: (&Column, &str), right: (&Column, &str)) {
+        let ((left, left_text), (right, right_text)) = (left, right);
+        let is_same = left.part == right.part && left.print == right.print;
+        if !left.is_slot() || is_same {
+            return self.push(left.part, left.space, left_text);
+        }
+        match (left.part, right.part) {
+            (Part::Mask, Part::Mask) => {
+                self.push(Part::Mask, left.space, &join_values(left_text, right_text))
+            }
+            _ => self.push(Part::Any, left.space, Kind::Any.name()),
+        }
     }
 }
 

@@ -71,7 +71,12 @@ pub(super) fn scan(line: &[u8], masks: &[String], mut found: impl FnMut(Piece)) 
         if pieces == MAX_PIECES {
             break;
         }
-        let mut piece = if let Some(piece) = masked(line, at, masks) {
+        let users = if masks.is_empty() {
+            None
+        } else {
+            masked(line, at, masks)
+        };
+        let mut piece = if let Some(piece) = users {
             piece
         } else if first_class & CHUNK != 0 {
             chunk::read(line, at, after_chunk)

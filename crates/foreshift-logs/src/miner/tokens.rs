@@ -77,14 +77,7 @@ pub(super) fn key(pattern: &Pattern) -> u64 {
 }
 
 fn same(left: &[Column], right: &[Column]) -> bool {
-    left.len() == right.len()
-        && left
-            .iter()
-            .zip(right)
-            .all(|(left, right)| match (left.part, right.part) {
-                (Part::Mask | Part::Any, Part::Mask) | (Part::Any, Part::Word) => true,
-                (left_part, right_part) => left_part == right_part && left.print == right.print,
-            })
+    left.len() == right.len() && left.iter().zip(right).all(|(left, right)| left.covers(right))
 }
 
 /// Whether two tokens that differ are values of one thing: one is a bare value and the other holds one, or both

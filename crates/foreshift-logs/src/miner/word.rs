@@ -7,7 +7,7 @@ use super::scan::{SEED, fold};
 pub(super) enum Form {
     /// Ordinary language.
     Plain,
-    /// `true`, `off`: lines that differ in a switch say different things.
+    /// `true`, `off`, `warn`: lines that differ in a switch say different things.
     Switch,
     /// `ASSIGNED`: the name of a state, an event or a code.
     Capitals,
@@ -17,8 +17,9 @@ pub(super) enum Form {
     Numbered,
 }
 
-const SWITCHES: [&str; 10] = [
-    "true", "false", "yes", "no", "on", "off", "enabled", "disabled", "up", "down",
+const SWITCHES: [&str; 22] = [
+    "true", "false", "yes", "no", "on", "off", "enabled", "disabled", "up", "down", "trace", "debug", "info",
+    "notice", "warn", "warning", "error", "critical", "fatal", "ok", "failed", "success",
 ];
 
 /// Words behind which a name stands: `for user root`.
@@ -49,6 +50,31 @@ impl Form {
         }
         Self::Plain
     }
+}
+
+/// Keys whose value says what happened: `msg="pool is empty"`.
+const TELLING: [&str; 16] = [
+    "msg",
+    "message",
+    "error",
+    "err",
+    "reason",
+    "cause",
+    "detail",
+    "details",
+    "event",
+    "exception",
+    "level",
+    "lvl",
+    "severity",
+    "status",
+    "state",
+    "type",
+];
+
+/// Whether the value of this key says what happened.
+pub(super) fn is_telling(key: &str) -> bool {
+    TELLING.iter().any(|telling| telling.eq_ignore_ascii_case(key))
 }
 
 /// Whether the word announces a name.

@@ -70,6 +70,7 @@ fn settings_of_nothing_still_give_ids() {
     let settings = Settings {
         max_templates: 0,
         max_template_bytes: 0,
+        max_old_ids: 0,
         max_fingerprints: 0,
         masks: Vec::new(),
     };
@@ -92,4 +93,25 @@ fn a_forgotten_fingerprint_changes_no_template() {
     for line in &lines {
         assert_eq!(small.read(line.as_bytes()), large.read(line.as_bytes()));
     }
+}
+
+#[test]
+fn only_the_newest_of_the_replaced_ids_are_answered_to() {
+    let settings = Settings {
+        max_old_ids: 2,
+        ..Settings::default()
+    };
+    let mut miner = Miner::new(settings);
+    let ids: Vec<u64> = ["cold", "dark", "wet", "far", "old", "sad"]
+        .iter()
+        .map(|word| {
+            miner
+                .read(format!("the door was {word} then").as_bytes())
+                .template
+        })
+        .collect();
+    assert_eq!(miner.templates().count(), 1);
+    let known = ids.iter().filter(|id| miner.template(**id).is_some());
+    // The newest two of the five that were replaced, and the one that replaced them.
+    assert_eq!(known.count(), 3);
 }

@@ -69,6 +69,7 @@ fn any_bytes_are_read_without_panic_within_the_bounds_and_alike() {
     let settings = Settings {
         max_templates: 200,
         max_template_bytes: 1 << 20,
+        max_old_ids: 4,
         max_fingerprints: 256,
         masks: vec!["tenant-".into()],
     };

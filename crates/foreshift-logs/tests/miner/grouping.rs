@@ -102,3 +102,49 @@ fn what_only_a_general_template_says_is_new_once() {
     assert_eq!(miner.templates().count(), 1);
     assert_eq!(miner.templates().map(|template| template.lines()).sum::<u64>(), 4);
 }
+
+#[test]
+fn keys_that_say_what_happened_keep_their_values() {
+    let of = |key: &str| {
+        let values = ["cold", "dark", "wet", "far", "old", "sad", "shy"];
+        let lines: Vec<String> = values
+            .iter()
+            .map(|value| format!("at=9 {key}={value} in the east"))
+            .collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        are_one(&lines)
+    };
+    assert!(of("tenant"));
+    assert!(!of("error"));
+    assert!(!are_one(&[
+        "time=1 msg=\"pool is empty\"",
+        "time=1 msg=\"peer is gone\""
+    ]));
+}
+
+#[test]
+fn what_varies_in_quotes_alone_is_a_value_after_a_while() {
+    let mut miner = miner();
+    let browsers = (1..200).map(|number| {
+        let words = ["swift", "blink", "gecko", "web", "kit"];
+        let name: Vec<&str> = (0..1 + number % 7)
+            .map(|at| words[(number / 3 + at * at) % 5])
+            .collect();
+        format!(
+            "10.0.0.{number} - - \"GET /a/{number}\" 200 \"{}\"",
+            name.join("; ")
+        )
+    });
+    let ids: Vec<u64> = browsers
+        .map(|line| miner.read(line.as_bytes()).template)
+        .collect();
+    let last = ids
+        .last()
+        .and_then(|id| miner.template(*id))
+        .map(|template| template.text().to_owned());
+    assert_eq!(last.as_deref(), Some("<ip> - - \"GET <path>\" <num> \"<*>\""));
+    assert!(
+        ids.iter()
+            .all(|id| Some(miner.current(*id)) == ids.last().copied())
+    );
+}

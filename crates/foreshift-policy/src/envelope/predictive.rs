@@ -1,7 +1,10 @@
 //! Rules 3 and 11: how far predictions alone may move a route.
 
+use foreshift_domain::signal::Health;
+
 use crate::envelope::bindings::Bindings;
 use crate::envelope::{Keeps, impaired};
+use crate::fleet::{FleetTarget, count_alarms};
 use crate::plan::Scene;
 use crate::rounding::portion_down;
 use crate::state::{RouteState, WHOLE_BP};
@@ -18,7 +21,7 @@ pub(crate) fn bound(
         raise(scene, keeps, |_| WHOLE_BP);
         bindings.bind(3, None, in_bp(asked));
     }
-    if scene.input.fleet.predictive_frozen {
+    if scene.input.fleet.predictive_frozen || most_alarm(state, scene) {
         // Frozen shifts may shrink, as their predictions fall or expire, but neither begin nor deepen.
         raise(scene, keeps, |at| {
             state
@@ -36,6 +39,24 @@ pub(crate) fn bound(
         target.shifted_keep = *keep;
     }
     taken(scene, keeps) > 0
+}
+
+/// Whether most targets of the route alarm, those of one failure domain counted as one where another is left without:
+/// then there is nowhere safer to go, however many targets the fleet has.
+fn most_alarm(state: &RouteState, scene: &Scene<'_>) -> bool {
+    let targets: Vec<FleetTarget> = state
+        .targets
+        .iter()
+        .zip(&scene.facts)
+        .map(|(target, facts)| FleetTarget {
+            alarm: target.alarm,
+            well: matches!(facts.health.health, None | Some(Health::Up)),
+            domain: facts.domain,
+        })
+        .collect();
+    let all: Vec<usize> = (0..targets.len()).collect();
+    let count = count_alarms(&targets, [all.as_slice()]);
+    2 * count.alarms > count.targets
 }
 
 /// Raises what predictions leave to at least `least(target)`. A secondary without a baseline gives nothing up: its

@@ -50,3 +50,39 @@ fn a_frozen_shift_still_expires() {
     let plan = given.drive(&route, &mut state, Duration::HOUR, |_| {});
     assert_eq!(plan.planned, [5_000, 5_000]);
 }
+
+#[test]
+fn where_most_targets_of_a_route_alarm_a_shift_does_not_deepen_however_small_the_fleet() {
+    let route = route(3, 0);
+    let (mut state, mut given) = (RouteState::new(&route, START), Given::new(&route));
+    for (at, facts) in given.facts.iter_mut().enumerate() {
+        facts.domain = u32::try_from(at).ok();
+    }
+    let baseline = given.plan(&route, &mut state).planned;
+    given.facts[0].risk = Some(0.9);
+    let mut alone = state.clone();
+    let shifted = given
+        .clone()
+        .drive(&route, &mut alone, Duration::from_secs(60), |_| {});
+    assert!(shifted.planned[0] < baseline[0]);
+
+    given.facts[1].risk = Some(0.9);
+    let frozen = given.drive(&route, &mut state, Duration::from_secs(60), |_| {});
+    assert_eq!(frozen.planned, baseline);
+    assert!(frozen.clauses.iter().any(|clause| clause.rule == 11));
+}
+
+#[test]
+fn alarms_of_one_domain_with_a_way_out_do_not_freeze_their_route() {
+    let route = route(3, 0);
+    let (mut state, mut given) = (RouteState::new(&route, START), Given::new(&route));
+    for (facts, domain) in given.facts.iter_mut().zip([1, 1, 2]) {
+        facts.domain = Some(domain);
+    }
+    let baseline = given.plan(&route, &mut state).planned;
+    for at in 0..2 {
+        given.facts[at].risk = Some(0.9);
+    }
+    let plan = given.drive(&route, &mut state, Duration::from_secs(60), |_| {});
+    assert!(plan.planned[2] > baseline[2]);
+}

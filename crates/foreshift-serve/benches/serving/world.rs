@@ -39,7 +39,7 @@ impl World {
         };
         let (published, published_receiver) = watch::channel(Arc::new(published));
         // As in `foreshift run`.
-        let (changes, changes_receiver) = broadcast::channel(4_096);
+        let (changes, changes_receiver) = broadcast::channel(16_384);
         let (commands, commands_receiver) = mpsc::channel(1);
         let (applied, applied_receiver) = mpsc::channel(4_096);
         let (ready, ready_receiver) = watch::channel(true);

@@ -23,6 +23,8 @@ use crate::shared::Shared;
 const RENEWALS: u32 = 3;
 /// Not renewed for so many parts of it, what the client has may have expired by the time that a renewal arrives.
 const LAPSED: u32 = 2;
+/// What a gateway has applied is told again after so long, to say that it is alive.
+const REPORT_AGAIN: Duration = Duration::from_secs(60);
 /// Longer than any stream lives.
 const NEVER: Duration = Duration::from_secs(30 * 86_400);
 /// A client that is in order sends a few requests at its start and one for each answer: one that sends more in a second
@@ -53,7 +55,8 @@ where
         offers,
         offered,
         group: None,
-        held: Vec::new(),
+        reported: Arc::default(),
+        reported_at: Instant::now(),
         renew,
         lapse_after: part * LAPSED,
         sent: Instant::now(),
@@ -76,8 +79,9 @@ struct Stream<S: Session> {
     offered: Arc<Offers>,
     /// Which of the offers the client is given; known with its first request.
     group: Option<usize>,
-    /// What of it that is not renewed was last reported as applied.
-    held: Vec<(RouteName, Version)>,
+    /// What was last reported as applied, and when.
+    reported: Arc<[(RouteName, Version)]>,
+    reported_at: Instant,
     renew: Interval,
     lapse_after: Duration,
     /// When something was last sent.
@@ -161,11 +165,10 @@ impl<S: Session> Stream<S> {
             ServeCounters::add(&self.counters().xds_slow);
         }
         let held = self.session.held(offer);
-        if held != self.held {
-            self.report(&held, None);
-            self.held = held;
+        if !held.is_empty() {
+            self.report_applied(held.into());
         }
-        self.session.renew(offer)
+        self.session.renew(of_group(&self.offered, self.group))
     }
 
     fn counters(&self) -> &ServeCounters {
@@ -188,7 +191,7 @@ impl<S: Session> Stream<S> {
         match answer {
             Some(Answer::Accepted(versions)) => {
                 ServeCounters::add(&self.counters().xds_accepted);
-                self.report(&versions, None);
+                self.report_applied(versions);
             }
             Some(Answer::Refused(versions, reason)) => {
                 let gateway = self.gateway.as_ref().map_or("", |gateway| gateway.as_str());
@@ -198,6 +201,7 @@ impl<S: Session> Stream<S> {
                     "an Envoy refused weights; it goes on with those before"
                 );
                 self.counters().refuse(gateway, &reason);
+                self.reported = Arc::default();
                 self.report(&versions, Some(&reason));
             }
             Some(Answer::Stale) => ServeCounters::add(&self.counters().xds_stale),
@@ -206,20 +210,30 @@ impl<S: Session> Stream<S> {
         response
     }
 
-    /// Tells the engine what the gateway has applied, where the peer may speak for it. A full queue loses it: the next
-    /// renewal says it again.
-    fn report(&self, versions: &[(RouteName, Version)], error: Option<&str>) {
-        let Some(gateway) = &self.gateway else { return };
+    /// Tells the engine what the gateway has applied, once; again now and then, so that it is known to be alive, and
+    /// where the queue was full.
+    fn report_applied(&mut self, versions: Arc<[(RouteName, Version)]>) {
+        if self.reported == versions && self.reported_at.elapsed() < REPORT_AGAIN {
+            return;
+        }
+        let all = self.report(&versions, None);
+        self.reported = if all { versions } else { Arc::default() };
+        self.reported_at = Instant::now();
+    }
+
+    /// Says what became of these versions, where the peer may speak for the gateway; `false` where the queue was full.
+    fn report(&self, versions: &[(RouteName, Version)], error: Option<&str>) -> bool {
+        let Some(gateway) = &self.gateway else { return true };
         let may = access::authorize(
             &self.principal,
             Action::ReportApplied,
             Resource::Gateway(gateway.as_str()),
         );
         if may.is_err() {
-            return;
+            return true;
         }
         let time = self.shared.published().now;
-        for (route, version) in versions {
+        versions.iter().all(|(route, version)| {
             let applied = Applied {
                 gateway: gateway.clone(),
                 route: route.clone(),
@@ -227,8 +241,8 @@ impl<S: Session> Stream<S> {
                 time,
                 error: error.map(str::to_owned),
             };
-            let _ = self.shared.channels.applied.try_send(applied);
-        }
+            self.shared.channels.applied.try_send(applied).is_ok()
+        })
     }
 }
 

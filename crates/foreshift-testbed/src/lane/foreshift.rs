@@ -143,10 +143,11 @@ shutdown_deadline: 5s
 fn fallback_yaml(setup: Setup, scenario: &Scenario, targets: &[u16]) -> String {
     let scaled = |seconds| scaled(scenario, seconds);
     let risk = match setup {
-        // The other targets have room: to move traffic costs little, so a small chance is reason enough. Chosen on
-        // recorded stories that the model has not learned from: three false alarms in nine quiet target-hours.
+        // The other targets have room: to move traffic costs little, so a small chance is reason enough, and enough for
+        // all of it. `enter` was chosen on recorded stories that the model has not learned from: three false alarms in
+        // nine quiet target-hours.
         _ if setup.predicts() => format!(
-            "{{horizon: {}, enter: 0.04, exit: 0.02, full: 0.12}}",
+            "{{horizon: {}, enter: 0.04, exit: 0.02, full: 0.05}}",
             scaled(120.0)
         ),
         _ => "off".to_owned(),
@@ -174,6 +175,7 @@ routes:
       min_requests: 4
       recover_after: {}
     limits:
+      max_predictive_shift_bp: 9500
       max_step_bp_per_s: {}
       min_dwell: {}
       valid_for: {}

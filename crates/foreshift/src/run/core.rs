@@ -29,7 +29,7 @@ use super::logs::LogBook;
 use super::metrics::IngestMetrics;
 use super::telemetry::{News, Telemetry, dead_letters};
 use super::topics::Topics;
-use super::{Inbox, Outlets, model};
+use super::{Inbox, MAX_REPORTS, Outlets, model};
 use crate::storage::{Checkpoint, CheckpointStore, CommandLog, Storage};
 
 /// How long the loop waits for records before it looks at everything else. Bounds what a command waits when idle.
@@ -295,7 +295,11 @@ impl Core {
     }
 
     fn take_reports(&mut self) -> anyhow::Result<()> {
-        while let Ok(mut applied) = self.inbox.applied.try_recv() {
+        // No more than can wait, so that gateways that report without end do not keep commands and ticks waiting.
+        for _ in 0..MAX_REPORTS {
+            let Ok(mut applied) = self.inbox.applied.try_recv() else {
+                break;
+            };
             applied.time = self.now();
             self.feed(Input::Applied(applied))?;
         }

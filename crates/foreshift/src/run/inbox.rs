@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 /// Commands that wait. People are slow; a caller past this is told to come again.
 const MAX_COMMANDS: usize = 64;
 /// Reports that wait; one a gateway and route. What does not fit is dropped by the sender, and comes again.
-const MAX_REPORTS: usize = 4_096;
+pub(crate) const MAX_REPORTS: usize = 4_096;
 /// A file changes rarely, and only the newest matters.
 const MAX_FALLBACKS: usize = 4;
 

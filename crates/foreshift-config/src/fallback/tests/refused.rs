@@ -261,6 +261,12 @@ fn names_stand_once() {
 }
 
 #[test]
+fn two_routes_do_not_share_a_key_at_gateways() {
+    let dotted = "routes:\n  - {name: api, targets: [{name: v2.eu, role: primary}]}\n  - {name: api.v2, targets: [{name: eu, role: primary}]}\n";
+    refused(dotted, 3, "routes[api.v2].targets[eu].name", "`api.v2.eu`");
+}
+
+#[test]
 fn names_are_valid() {
     let long = "x".repeat(foreshift_domain::names::MAX_NAME_BYTES + 1);
     assert!(

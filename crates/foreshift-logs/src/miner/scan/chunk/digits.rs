@@ -10,6 +10,8 @@ const MIN_HEX: usize = 7;
 const MAX_WORD_DIGITS: usize = 2;
 /// Letters of such a word that goes on behind its digits; shorter ones are ids.
 const MIN_WORD_LETTERS: usize = 5;
+/// Longer beginnings are no names of kinds, but parts of keys and tokens.
+const MAX_PREFIX: usize = 32;
 /// `mesos-slave-07` is a host, `node-7` the seventh node.
 const MIN_HOST_HYPHENS: usize = 2;
 
@@ -157,6 +159,9 @@ fn name(chunk: &Chunk<'_>, text: &[u8]) -> Option<Value> {
     let hyphens = up_to(text, prefix).iter().filter(|byte| **byte == b'-');
     if hyphens.count() >= MIN_HOST_HYPHENS {
         return Value::new(Kind::Host, chunk.end);
+    }
+    if prefix > MAX_PREFIX {
+        return Value::new(Kind::Id, chunk.end);
     }
     let value = from(text, prefix);
     let value = value.strip_prefix(b"-").unwrap_or(value);

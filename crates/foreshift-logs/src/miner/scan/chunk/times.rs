@@ -39,6 +39,18 @@ pub(super) fn of_day(chunk: &Chunk<'_>) -> Option<Value> {
         let length = clock(from(chunk.line, chunk.start))?;
         return Value::new(Kind::Time, chunk.start + length);
     }
+    if is_log_day(text) {
+        // `18/Oct/2015:12:30:01 +0200`, as web servers write it.
+        let mut end = chunk.end + 1 + clock(from(chunk.line, chunk.end + 1))?;
+        let offset = from(chunk.line, end);
+        let zone = if at(offset, 0) == b' ' {
+            zone(from(offset, 1))
+        } else {
+            0
+        };
+        end += if zone > 1 { zone + 1 } else { 0 };
+        return Value::new(Kind::Timestamp, end);
+    }
     if !is_day(up_to(text, 10)) || !matches!(at(text, 10), b'T' | b't') {
         return None;
     }
@@ -72,6 +84,17 @@ pub(super) fn is_day(text: &[u8]) -> bool {
         _ => byte.is_ascii_digit(),
     };
     text.len() == 10 && text.iter().enumerate().all(fits)
+}
+
+/// Whether the text is `18/Oct/2015`.
+fn is_log_day(text: &[u8]) -> bool {
+    let month = text.get(3..6).unwrap_or_default();
+    text.len() == 11
+        && run(text, DIGIT) == 2
+        && at(text, 2) == b'/'
+        && at(text, 6) == b'/'
+        && is_in(&MONTHS, month)
+        && run(from(text, 7), DIGIT) == 4
 }
 
 /// `Jun 18 02:08:10`, `Sat Jun 18 02:08:10 2005`, from the name of the month or day on.
