@@ -103,7 +103,7 @@ fn left_out(lines: &[Labelled], seed: u64) -> anyhow::Result<Vec<Found>> {
                 *slot = Some(Found {
                     whole: classifier.class(&line.line()),
                     rules: rules.map_or(ErrorClass::None, |verdict| verdict.class),
-                    model: classifier.model().best(&line.message).0,
+                    model: classifier.model().best(&line.message, None).0,
                     naive_bayes,
                 });
             }

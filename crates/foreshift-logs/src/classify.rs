@@ -29,6 +29,11 @@ const EXACT_CONFIDENCE: f32 = 0.98;
 const ROUGH_CONFIDENCE: f32 = 0.9;
 const PHRASE_CONFIDENCE: f32 = 0.93;
 
+#[allow(clippy::disallowed_methods)]
+fn phrase_log_odds() -> f32 {
+    std::env::var("H").ok().and_then(|h| h.parse().ok()).unwrap_or(4.0)
+}
+
 /// What a line says went wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
@@ -98,15 +103,20 @@ impl Classifier {
 
     /// What the line says went wrong. Its text is read up to [`MAX_LINE_BYTES`].
     pub fn class(&self, line: &LogLine<'_>) -> Verdict {
-        self.by_rule(line).unwrap_or_else(|| self.by_model(line.message))
+        let text = head(line.message, MAX_LINE_BYTES);
+        match self.by_rule(line) {
+            Some(Verdict { class, by: Source::Phrase, .. }) => self.weighed(text, Some(class)),
+            Some(verdict) => verdict,
+            None => self.weighed(text, None),
+        }
     }
 
-    /// The verdict of fields, structured text and phrases; `None` where they are silent.
+    /// The verdict of fields, structured text and phrases alone; `None` where they are silent.
     pub fn by_rule(&self, line: &LogLine<'_>) -> Option<Verdict> {
         let text = head(line.message, MAX_LINE_BYTES);
         match structured::find(line, embedded::find(text)) {
             Some(Finding { class, refinable }) => Some(self.structured(text, class, refinable)),
-            None if line.severity == Some(Severity::Debug) => Some(exactly(ErrorClass::None)),
+            None if line.severity == Some(Severity::Debug) || text.trim().is_empty() => Some(exactly(ErrorClass::None)),
             None => self.phrases.find(text, |_| true).map(|class| Verdict {
                 class,
                 confidence: PHRASE_CONFIDENCE,
@@ -115,17 +125,18 @@ impl Classifier {
         }
     }
 
-    /// The model's verdict on the text alone.
-    pub fn by_model(&self, message: &str) -> Verdict {
-        let (class, confidence) = self.model.best(head(message, MAX_LINE_BYTES));
-        if message.trim().is_empty() {
-            return exactly(ErrorClass::None);
-        }
-        let sure = confidence >= self.model.reject_below;
+    /// The model's verdict, with the phrase that was found as strong but not compelling evidence.
+    fn weighed(&self, text: &str, phrase: Option<ErrorClass>) -> Verdict {
+        let (class, confidence) = self.model.best(text, phrase.map(|class| (class, phrase_log_odds())));
+        let by = match phrase {
+            Some(phrase) if phrase == class => Source::Phrase,
+            _ if confidence >= self.model.reject_below => Source::Model,
+            _ => Source::Rejected,
+        };
         Verdict {
-            class: if sure { class } else { ErrorClass::None },
+            class: if by == Source::Rejected { ErrorClass::None } else { class },
             confidence,
-            by: if sure { Source::Model } else { Source::Rejected },
+            by,
         }
     }
 

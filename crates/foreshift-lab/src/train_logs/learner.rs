@@ -127,8 +127,8 @@ mod tests {
             .collect();
         let lines: Vec<_> = read.iter().map(|(buckets, class)| (buckets, *class)).collect();
         let model = learn(&lines, 1, "test@1", 0.0);
-        assert_eq!(model.best("this pump is leaking").0, ErrorClass::Oom);
-        assert_eq!(model.best("one lamp shines").0, ErrorClass::None);
+        assert_eq!(model.best("this pump is leaking", None).0, ErrorClass::Oom);
+        assert_eq!(model.best("one lamp shines", None).0, ErrorClass::None);
         assert_eq!(model, learn(&lines, 1, "test@1", 0.0));
         assert_ne!(model, learn(&lines, 2, "test@1", 0.0));
     }

@@ -78,7 +78,7 @@ pub(super) const INSTANCE: &[&str] = &[
     "has been marked dead",
     "removing server",
     "ejecting host",
-    "ejected",
+    "|ejected",
     "main process exited",
     "main process terminated",
     "start request repeated too quickly",
