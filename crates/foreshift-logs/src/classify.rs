@@ -27,12 +27,9 @@ const SHIPPED: &[u8] = include_bytes!("../../../models/logs/1/model.bin");
 /// over whole systems left out.
 const EXACT_CONFIDENCE: f32 = 0.98;
 const ROUGH_CONFIDENCE: f32 = 0.9;
-const PHRASE_CONFIDENCE: f32 = 0.93;
-
-#[allow(clippy::disallowed_methods)]
-fn phrase_log_odds() -> f32 {
-    std::env::var("H").ok().and_then(|h| h.parse().ok()).unwrap_or(4.0)
-}
+const PHRASE_CONFIDENCE: f32 = 0.9;
+/// What a phrase adds to the log-odds of its class: strong, but a model that is sure of another class prevails.
+const PHRASE_LOG_ODDS: f32 = 3.0;
 
 /// What a line says went wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -105,7 +102,11 @@ impl Classifier {
     pub fn class(&self, line: &LogLine<'_>) -> Verdict {
         let text = head(line.message, MAX_LINE_BYTES);
         match self.by_rule(line) {
-            Some(Verdict { class, by: Source::Phrase, .. }) => self.weighed(text, Some(class)),
+            Some(Verdict {
+                class,
+                by: Source::Phrase,
+                ..
+            }) => self.weighed(text, Some(class)),
             Some(verdict) => verdict,
             None => self.weighed(text, None),
         }
@@ -114,9 +115,11 @@ impl Classifier {
     /// The verdict of fields, structured text and phrases alone; `None` where they are silent.
     pub fn by_rule(&self, line: &LogLine<'_>) -> Option<Verdict> {
         let text = head(line.message, MAX_LINE_BYTES);
-        match structured::find(line, embedded::find(text)) {
+        match structured::find(line, self.inside(text)) {
             Some(Finding { class, refinable }) => Some(self.structured(text, class, refinable)),
-            None if line.severity == Some(Severity::Debug) || text.trim().is_empty() => Some(exactly(ErrorClass::None)),
+            None if line.severity == Some(Severity::Debug) || text.trim().is_empty() => {
+                Some(exactly(ErrorClass::None))
+            }
             None => self.phrases.find(text, |_| true).map(|class| Verdict {
                 class,
                 confidence: PHRASE_CONFIDENCE,
@@ -125,16 +128,27 @@ impl Classifier {
         }
     }
 
+    /// Structured evidence inside the text, unless the text says that it is over: "succeeded after a 503".
+    fn inside(&self, text: &str) -> Option<Finding> {
+        embedded::find(text).filter(|_| !self.phrases.harmless(text))
+    }
+
     /// The model's verdict, with the phrase that was found as strong but not compelling evidence.
     fn weighed(&self, text: &str, phrase: Option<ErrorClass>) -> Verdict {
-        let (class, confidence) = self.model.best(text, phrase.map(|class| (class, phrase_log_odds())));
+        let (class, confidence) = self
+            .model
+            .best(text, phrase.map(|class| (class, PHRASE_LOG_ODDS)));
         let by = match phrase {
             Some(phrase) if phrase == class => Source::Phrase,
             _ if confidence >= self.model.reject_below => Source::Model,
             _ => Source::Rejected,
         };
         Verdict {
-            class: if by == Source::Rejected { ErrorClass::None } else { class },
+            class: if by == Source::Rejected {
+                ErrorClass::None
+            } else {
+                class
+            },
             confidence,
             by,
         }

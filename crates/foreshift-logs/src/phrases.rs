@@ -17,14 +17,16 @@ use foreshift_domain::log::ErrorClass;
 const RANKED: &[(ErrorClass, &[&str])] = &[
     // Lines that say that nothing is wrong, with the words of what was or might be.
     (ErrorClass::None, harmless::PHRASES),
+    (ErrorClass::RateLimit, limits::QUOTA_OF_A_MINUTE),
     // Billing looks like rate limiting, and is not over in a minute.
     (ErrorClass::QuotaBilling, limits::QUOTA),
     // What is wrong with the request stays the request's fault, whatever else the line says.
     (ErrorClass::BadRequest, answer::REQUEST_AT_FAULT),
     // A probe or a restart names what it saw: the instance is down, whatever that was.
-    (ErrorClass::InstanceDown, service::INSTANCE),
+    (ErrorClass::InstanceDown, service::PROBES),
     (ErrorClass::Oom, limits::MEMORY),
     (ErrorClass::DiskFd, limits::DISK),
+    (ErrorClass::InstanceDown, service::INSTANCE),
     (ErrorClass::PoolExhausted, limits::POOL),
     (ErrorClass::StoreRole, service::STORE),
     (ErrorClass::Config, service::CONFIG),
@@ -46,6 +48,7 @@ const RANKED: &[(ErrorClass, &[&str])] = &[
     // A proxy prints these beside the cause.
     (ErrorClass::Upstream5xx, answer::SERVER_AT_FAULT),
     (ErrorClass::BadRequest, answer::REQUEST_REFUSED),
+    (ErrorClass::None, harmless::WEAK),
 ];
 
 /// What ends a phrase that asks for the end of a word.
@@ -88,22 +91,33 @@ impl Phrases {
         Ok(Self { automaton, ranks })
     }
 
+    /// Whether a phrase says that nothing is wrong, whatever else the line says.
+    pub(crate) fn harmless(&self, text: &str) -> bool {
+        self.highest(text, |_| true)
+            .is_some_and(|rank| rank < harmless::PHRASES.len())
+    }
+
     /// The class of the phrase highest in the ranking among those in the text that `fits` accepts.
     pub(crate) fn find(&self, text: &str, fits: impl Fn(ErrorClass) -> bool) -> Option<ErrorClass> {
+        let rank = self.highest(text, fits)?;
+        self.ranks.get(rank).map(|rank| rank.class)
+    }
+
+    fn highest(&self, text: &str, fits: impl Fn(ErrorClass) -> bool) -> Option<usize> {
         let bytes = text.as_bytes();
         let within = |at: Option<&u8>| at.is_some_and(u8::is_ascii_alphanumeric);
         self.automaton
             .find_overlapping_iter(bytes)
-            .filter_map(|found| {
-                let rank = found.pattern().as_usize();
-                let asked = self.ranks.get(rank)?;
-                let begun = found.start().checked_sub(1).and_then(|at| bytes.get(at));
-                let inside =
-                    asked.begins_word && within(begun) || asked.ends_word && within(bytes.get(found.end()));
-                (!inside && fits(asked.class)).then_some((rank, asked.class))
+            .filter(|found| {
+                self.ranks.get(found.pattern().as_usize()).is_some_and(|asked| {
+                    let begun = found.start().checked_sub(1).and_then(|at| bytes.get(at));
+                    let inside = asked.begins_word && within(begun)
+                        || asked.ends_word && within(bytes.get(found.end()));
+                    !inside && fits(asked.class)
+                })
             })
-            .min_by_key(|(rank, _)| *rank)
-            .map(|(_, class)| class)
+            .map(|found| found.pattern().as_usize())
+            .min()
     }
 }
 
