@@ -20,8 +20,8 @@ use corpus::Labelled;
 use figures::Confusion;
 use release::{HeldOut, Report, Stage};
 
-/// Below this probability the model declines. Low: what it declines counts for nothing, and three lines in four that
-/// it is unsure of are right.
+/// Below this probability the model declines: of the lines below it, one in six would be right with `none`, and
+/// they are one in forty.
 const REJECT_BELOW: f32 = 0.25;
 
 /// Arguments of `foreshift-lab train-logs`.

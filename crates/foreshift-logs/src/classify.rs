@@ -12,7 +12,7 @@ use std::sync::Arc;
 use foreshift_domain::log::ErrorClass;
 
 use crate::line::{LogLine, Severity, head};
-use crate::phrases::Phrases;
+use crate::phrases::{Phrases, Said};
 use crate::structured::{self, Finding};
 use crate::template::MAX_LINE_BYTES;
 
@@ -101,30 +101,36 @@ impl Classifier {
     /// What the line says went wrong. Its text is read up to [`MAX_LINE_BYTES`].
     pub fn class(&self, line: &LogLine<'_>) -> Verdict {
         let text = head(line.message, MAX_LINE_BYTES);
-        match self.by_rule(line) {
-            Some(Verdict {
-                class,
-                by: Source::Phrase,
-                ..
-            }) => self.weighed(text, Some(class)),
-            Some(verdict) => verdict,
-            None => self.weighed(text, None),
-        }
+        self.by_fields(line, text).unwrap_or_else(|| {
+            let said = self.phrases.find(text, |_| true);
+            match said {
+                Some(Said {
+                    class,
+                    compelling: true,
+                }) => by_phrase(class),
+                said => self.weighed(text, said.map(|said| said.class)),
+            }
+        })
     }
 
     /// The verdict of fields, structured text and phrases alone; `None` where they are silent.
     pub fn by_rule(&self, line: &LogLine<'_>) -> Option<Verdict> {
         let text = head(line.message, MAX_LINE_BYTES);
+        let by_phrases = || {
+            self.phrases
+                .find(text, |_| true)
+                .map(|said| by_phrase(said.class))
+        };
+        self.by_fields(line, text).or_else(by_phrases)
+    }
+
+    fn by_fields(&self, line: &LogLine<'_>, text: &str) -> Option<Verdict> {
         match structured::find(line, self.inside(text)) {
             Some(Finding { class, refinable }) => Some(self.structured(text, class, refinable)),
             None if line.severity == Some(Severity::Debug) || text.trim().is_empty() => {
                 Some(exactly(ErrorClass::None))
             }
-            None => self.phrases.find(text, |_| true).map(|class| Verdict {
-                class,
-                confidence: PHRASE_CONFIDENCE,
-                by: Source::Phrase,
-            }),
+            None => None,
         }
     }
 
@@ -163,7 +169,7 @@ impl Classifier {
             .phrases
             .find(text, |phrase| structured::refines(class, phrase));
         Verdict {
-            class: finer.unwrap_or(class),
+            class: finer.map_or(class, |said| said.class),
             confidence: ROUGH_CONFIDENCE,
             by: Source::Structured,
         }
@@ -175,5 +181,13 @@ const fn exactly(class: ErrorClass) -> Verdict {
         class,
         confidence: EXACT_CONFIDENCE,
         by: Source::Structured,
+    }
+}
+
+const fn by_phrase(class: ErrorClass) -> Verdict {
+    Verdict {
+        class,
+        confidence: PHRASE_CONFIDENCE,
+        by: Source::Phrase,
     }
 }

@@ -4,8 +4,8 @@ use foreshift_domain::log::ErrorClass;
 use foreshift_logs::classify::{Buckets, CLASSES, Model};
 
 /// How often all lines are gone through.
-const EPOCHS: usize = 25;
-const RATE: f32 = 0.35;
+const EPOCHS: usize = 20;
+const RATE: f32 = 0.2;
 /// Pull of each touched weight towards zero, so that no rare word is certain.
 const DECAY: f32 = 2e-4;
 /// A bucket of fewer lines says nothing about other systems.
