@@ -5,13 +5,12 @@ use std::process::{Command, Output};
 
 use foreshift_domain::log::{ErrorClass, Meaning};
 
-fn classify(dir: &Path, input: &str) -> Output {
-    std::fs::write(dir.join("in.tsv"), input).expect("the input is written");
+fn classify(dir: &Path, input: &str) -> std::io::Result<Output> {
+    std::fs::write(dir.join("in.tsv"), input)?;
     Command::new(env!("CARGO_BIN_EXE_foreshift-lab"))
         .args(["classify", "--input", "in.tsv", "--output", "out.tsv"])
         .current_dir(dir)
         .output()
-        .expect("it runs")
 }
 
 #[test]
@@ -21,7 +20,7 @@ fn a_file_comes_back_with_class_confidence_and_template_behind_its_own_columns()
         1\tdial tcp 10.0.0.1:5432: connect: connection refused\t\ta\n\
         2\t\"GET / HTTP/1.1\" 503 UO 0 91\t503\tb\n\
         3\t\"say \"\"timed out\"\"\tthen\"\t\tc\n";
-    let ran = classify(dir.path(), input);
+    let ran = classify(dir.path(), input).expect("it runs");
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let text = std::fs::read_to_string(dir.path().join("out.tsv")).expect("the output is there");
     let lines: Vec<&str> = text.lines().collect();
@@ -46,7 +45,7 @@ fn a_file_comes_back_with_class_confidence_and_template_behind_its_own_columns()
 #[test]
 fn bad_input_is_refused_with_file_and_line_and_writes_nothing() {
     let dir = tempfile::tempdir().expect("a folder");
-    let ran = classify(dir.path(), "message\tstatus\nfine\t200\nbroken\tteapot\n");
+    let ran = classify(dir.path(), "message\tstatus\nfine\t200\nbroken\tteapot\n").expect("it runs");
     let said = String::from_utf8_lossy(&ran.stderr).into_owned();
     assert!(!ran.status.success());
     assert!(
