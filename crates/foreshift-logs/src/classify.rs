@@ -13,7 +13,7 @@ use foreshift_domain::log::ErrorClass;
 
 use crate::line::{LogLine, Severity, head};
 use crate::miner::MAX_LINE_BYTES;
-use crate::phrases::Phrases;
+use crate::phrases::{Phrases, Said};
 use crate::structured::{self, Finding};
 
 pub use features::{Buckets, of as buckets, words};
@@ -27,7 +27,9 @@ const SHIPPED: &[u8] = include_bytes!("../../../models/logs/1/model.bin");
 /// over whole systems left out.
 const EXACT_CONFIDENCE: f32 = 0.98;
 const ROUGH_CONFIDENCE: f32 = 0.9;
-const PHRASE_CONFIDENCE: f32 = 0.93;
+const PHRASE_CONFIDENCE: f32 = 0.9;
+/// What a phrase adds to the log-odds of its class: strong, but a model that is sure of another class prevails.
+const PHRASE_LOG_ODDS: f32 = 3.0;
 
 /// What a line says went wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,34 +100,63 @@ impl Classifier {
 
     /// What the line says went wrong. Its text is read up to [`MAX_LINE_BYTES`].
     pub fn class(&self, line: &LogLine<'_>) -> Verdict {
-        self.by_rule(line).unwrap_or_else(|| self.by_model(line.message))
+        let text = head(line.message, MAX_LINE_BYTES);
+        self.by_fields(line, text).unwrap_or_else(|| {
+            let said = self.phrases.find(text, |_| true);
+            match said {
+                Some(Said {
+                    class,
+                    compelling: true,
+                }) => by_phrase(class),
+                said => self.weighed(text, said.map(|said| said.class)),
+            }
+        })
     }
 
-    /// The verdict of fields, structured text and phrases; `None` where they are silent.
+    /// The verdict of fields, structured text and phrases alone; `None` where they are silent.
     pub fn by_rule(&self, line: &LogLine<'_>) -> Option<Verdict> {
         let text = head(line.message, MAX_LINE_BYTES);
-        match structured::find(line, embedded::find(text)) {
+        let by_phrases = || {
+            self.phrases
+                .find(text, |_| true)
+                .map(|said| by_phrase(said.class))
+        };
+        self.by_fields(line, text).or_else(by_phrases)
+    }
+
+    fn by_fields(&self, line: &LogLine<'_>, text: &str) -> Option<Verdict> {
+        match structured::find(line, self.inside(text)) {
             Some(Finding { class, refinable }) => Some(self.structured(text, class, refinable)),
-            None if line.severity == Some(Severity::Debug) => Some(exactly(ErrorClass::None)),
-            None => self.phrases.find(text, |_| true).map(|class| Verdict {
-                class,
-                confidence: PHRASE_CONFIDENCE,
-                by: Source::Phrase,
-            }),
+            None if line.severity == Some(Severity::Debug) || text.trim().is_empty() => {
+                Some(exactly(ErrorClass::None))
+            }
+            None => None,
         }
     }
 
-    /// The model's verdict on the text alone.
-    pub fn by_model(&self, message: &str) -> Verdict {
-        let (class, confidence) = self.model.best(head(message, MAX_LINE_BYTES));
-        if message.trim().is_empty() {
-            return exactly(ErrorClass::None);
-        }
-        let sure = confidence >= self.model.reject_below;
+    /// Structured evidence inside the text, unless the text says that it is over: "succeeded after a 503".
+    fn inside(&self, text: &str) -> Option<Finding> {
+        embedded::find(text).filter(|_| !self.phrases.harmless(text))
+    }
+
+    /// The model's verdict, with the phrase that was found as strong but not compelling evidence.
+    fn weighed(&self, text: &str, phrase: Option<ErrorClass>) -> Verdict {
+        let (class, confidence) = self
+            .model
+            .best(text, phrase.map(|class| (class, PHRASE_LOG_ODDS)));
+        let by = match phrase {
+            Some(phrase) if phrase == class => Source::Phrase,
+            _ if confidence >= self.model.reject_below => Source::Model,
+            _ => Source::Rejected,
+        };
         Verdict {
-            class: if sure { class } else { ErrorClass::None },
+            class: if by == Source::Rejected {
+                ErrorClass::None
+            } else {
+                class
+            },
             confidence,
-            by: if sure { Source::Model } else { Source::Rejected },
+            by,
         }
     }
 
@@ -138,7 +169,7 @@ impl Classifier {
             .phrases
             .find(text, |phrase| structured::refines(class, phrase));
         Verdict {
-            class: finer.unwrap_or(class),
+            class: finer.map_or(class, |said| said.class),
             confidence: ROUGH_CONFIDENCE,
             by: Source::Structured,
         }
@@ -150,5 +181,13 @@ const fn exactly(class: ErrorClass) -> Verdict {
         class,
         confidence: EXACT_CONFIDENCE,
         by: Source::Structured,
+    }
+}
+
+const fn by_phrase(class: ErrorClass) -> Verdict {
+    Verdict {
+        class,
+        confidence: PHRASE_CONFIDENCE,
+        by: Source::Phrase,
     }
 }

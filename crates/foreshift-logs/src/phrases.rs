@@ -17,14 +17,16 @@ use foreshift_domain::log::ErrorClass;
 const RANKED: &[(ErrorClass, &[&str])] = &[
     // Lines that say that nothing is wrong, with the words of what was or might be.
     (ErrorClass::None, harmless::PHRASES),
+    (ErrorClass::RateLimit, limits::QUOTA_OF_A_MINUTE),
     // Billing looks like rate limiting, and is not over in a minute.
     (ErrorClass::QuotaBilling, limits::QUOTA),
     // What is wrong with the request stays the request's fault, whatever else the line says.
     (ErrorClass::BadRequest, answer::REQUEST_AT_FAULT),
     // A probe or a restart names what it saw: the instance is down, whatever that was.
-    (ErrorClass::InstanceDown, service::INSTANCE),
+    (ErrorClass::InstanceDown, service::PROBES),
     (ErrorClass::Oom, limits::MEMORY),
     (ErrorClass::DiskFd, limits::DISK),
+    (ErrorClass::InstanceDown, service::INSTANCE),
     (ErrorClass::PoolExhausted, limits::POOL),
     (ErrorClass::StoreRole, service::STORE),
     (ErrorClass::Config, service::CONFIG),
@@ -46,7 +48,11 @@ const RANKED: &[(ErrorClass, &[&str])] = &[
     // A proxy prints these beside the cause.
     (ErrorClass::Upstream5xx, answer::SERVER_AT_FAULT),
     (ErrorClass::BadRequest, answer::REQUEST_REFUSED),
+    (ErrorClass::None, harmless::WEAK),
 ];
+
+/// Groups from the top of the ranking whose phrases mean one thing only; those below are evidence among other.
+const COMPELLING_GROUPS: usize = 7;
 
 /// What ends a phrase that asks for the end of a word.
 const EDGE: char = '|';
@@ -58,18 +64,30 @@ pub(crate) struct Phrases {
     ranks: Vec<Rank>,
 }
 
+/// What a phrase says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) class: ErrorClass,
+    /// Whether nothing else in the line can change it.
+    pub(crate) compelling: bool,
+}
+
 /// What the phrase of a rank says and asks for.
 #[derive(Clone, Copy, Debug)]
 struct Rank {
-    class: ErrorClass,
+    said: Said,
     begins_word: bool,
     ends_word: bool,
 }
 
-fn all() -> impl Iterator<Item = (ErrorClass, &'static str)> {
-    RANKED
-        .iter()
-        .flat_map(|(class, phrases)| phrases.iter().map(|phrase| (*class, *phrase)))
+fn all() -> impl Iterator<Item = (Said, &'static str)> {
+    RANKED.iter().enumerate().flat_map(|(group, (class, phrases))| {
+        let said = Said {
+            class: *class,
+            compelling: group < COMPELLING_GROUPS,
+        };
+        phrases.iter().map(move |phrase| (said, *phrase))
+    })
 }
 
 impl Phrases {
@@ -79,8 +97,8 @@ impl Phrases {
             .match_kind(MatchKind::Standard)
             .build(all().map(|(_, phrase)| phrase.trim_matches(EDGE)))?;
         let ranks = all()
-            .map(|(class, phrase)| Rank {
-                class,
+            .map(|(said, phrase)| Rank {
+                said,
                 begins_word: phrase.starts_with(EDGE),
                 ends_word: phrase.ends_with(EDGE),
             })
@@ -88,22 +106,33 @@ impl Phrases {
         Ok(Self { automaton, ranks })
     }
 
-    /// The class of the phrase highest in the ranking among those in the text that `fits` accepts.
-    pub(crate) fn find(&self, text: &str, fits: impl Fn(ErrorClass) -> bool) -> Option<ErrorClass> {
+    /// Whether a phrase says that nothing is wrong, whatever else the line says.
+    pub(crate) fn harmless(&self, text: &str) -> bool {
+        self.highest(text, |_| true)
+            .is_some_and(|rank| rank < harmless::PHRASES.len())
+    }
+
+    /// What the phrase highest in the ranking says, among those in the text whose class `fits` accepts.
+    pub(crate) fn find(&self, text: &str, fits: impl Fn(ErrorClass) -> bool) -> Option<Said> {
+        let rank = self.highest(text, fits)?;
+        self.ranks.get(rank).map(|rank| rank.said)
+    }
+
+    fn highest(&self, text: &str, fits: impl Fn(ErrorClass) -> bool) -> Option<usize> {
         let bytes = text.as_bytes();
         let within = |at: Option<&u8>| at.is_some_and(u8::is_ascii_alphanumeric);
         self.automaton
             .find_overlapping_iter(bytes)
-            .filter_map(|found| {
-                let rank = found.pattern().as_usize();
-                let asked = self.ranks.get(rank)?;
-                let begun = found.start().checked_sub(1).and_then(|at| bytes.get(at));
-                let inside =
-                    asked.begins_word && within(begun) || asked.ends_word && within(bytes.get(found.end()));
-                (!inside && fits(asked.class)).then_some((rank, asked.class))
+            .filter(|found| {
+                self.ranks.get(found.pattern().as_usize()).is_some_and(|asked| {
+                    let begun = found.start().checked_sub(1).and_then(|at| bytes.get(at));
+                    let inside = asked.begins_word && within(begun)
+                        || asked.ends_word && within(bytes.get(found.end()));
+                    !inside && fits(asked.said.class)
+                })
             })
-            .min_by_key(|(rank, _)| *rank)
-            .map(|(_, class)| class)
+            .map(|found| found.pattern().as_usize())
+            .min()
     }
 }
 
@@ -136,7 +165,7 @@ mod tests {
     fn every_class_has_a_phrase() {
         for class in ErrorClass::ALL {
             assert!(
-                all().any(|(theirs, _)| theirs == class),
+                all().any(|(theirs, _)| theirs.class == class),
                 "no phrase for {class:?}"
             );
         }
@@ -145,7 +174,7 @@ mod tests {
     #[test]
     fn whole_words_are_not_found_inside_others() {
         let phrases = Phrases::compile().expect("the ranking compiles");
-        let any = |text: &str| phrases.find(text, |_| true);
+        let any = |text: &str| phrases.find(text, |_| true).map(|said| said.class);
         assert_eq!(any("signal: OOM killer"), Some(ErrorClass::Oom));
         assert_eq!(any("zoom killed the meeting"), None);
     }
@@ -154,8 +183,10 @@ mod tests {
     fn the_highest_in_the_ranking_decides_wherever_it_stands() {
         let phrases = Phrases::compile().expect("the ranking compiles");
         let text = "connection refused: Readiness probe failed";
-        assert_eq!(phrases.find(text, |_| true), Some(ErrorClass::InstanceDown));
-        let fits = |class| class != ErrorClass::InstanceDown;
-        assert_eq!(phrases.find(text, fits), Some(ErrorClass::ConnFail));
+        let found = |fits: fn(ErrorClass) -> bool| phrases.find(text, fits).expect("it holds phrases");
+        let probe = found(|_| true);
+        assert_eq!((probe.class, probe.compelling), (ErrorClass::InstanceDown, true));
+        let refused = found(|class| class != ErrorClass::InstanceDown);
+        assert_eq!((refused.class, refused.compelling), (ErrorClass::ConnFail, false));
     }
 }

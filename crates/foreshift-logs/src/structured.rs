@@ -12,6 +12,13 @@ pub(crate) struct Finding {
     pub(crate) refinable: bool,
 }
 
+impl Finding {
+    /// Whether it only blames the request, as providers do for many reasons: a status says more.
+    pub(crate) fn blames_request(self) -> bool {
+        self.refinable && self.class == ErrorClass::BadRequest
+    }
+}
+
 pub(crate) const fn exact(class: ErrorClass) -> Option<Finding> {
     Some(Finding {
         class,
@@ -36,7 +43,7 @@ pub(crate) fn find(line: &LogLine<'_>, inside: Option<Finding>) -> Option<Findin
         .find_map(provider_error)
         .or_else(|| line.response_flags.and_then(response_flags))
         .or_else(|| line.grpc_status.and_then(grpc_status))
-        .or(inside)
+        .or(inside.filter(|inside| line.http_status.is_none() || !inside.blames_request()))
         .or_else(|| line.http_status.and_then(http_status))
 }
 
@@ -60,6 +67,7 @@ const EXACT: [(ErrorClass, &[&str]); 11] = [
         ErrorClass::QuotaBilling,
         &[
             "insufficient_quota",
+            "InsufficientQuota",
             "billing_hard_limit_reached",
             "billing_not_active",
             "billing_error",
@@ -72,7 +80,6 @@ const EXACT: [(ErrorClass, &[&str]); 11] = [
             "budget_exceeded",
             "ExceededBudget",
             "BILLING_DISABLED",
-            "LimitExceededException",
             "account_deactivated",
         ],
     ),
@@ -84,13 +91,13 @@ const EXACT: [(ErrorClass, &[&str]); 11] = [
             "userRateLimitExceeded",
             "RATE_LIMIT_EXCEEDED",
             "RequestLimitExceeded",
+            "ThrottlingQuotaExceededException",
             "ProvisionedThroughputExceededException",
             "tokens_usage_based",
             "SlowDown",
             "RequestThrottled",
             "ThrottledException",
             "RequestThrottledException",
-            "EnhanceYourCalm",
         ],
     ),
     (
@@ -101,7 +108,6 @@ const EXACT: [(ErrorClass, &[&str]); 11] = [
             "OverloadedError",
             "server_overloaded",
             "ModelNotReadyException",
-            "MidStreamFallbackError",
             "CallNotPermittedException",
             "BrokenCircuitException",
             "CircuitBreakerOpenException",
@@ -303,7 +309,10 @@ pub(crate) fn refines(found: ErrorClass, phrase: ErrorClass) -> bool {
     use ErrorClass as Class;
     match found {
         Class::BadRequest => matches!(phrase, Class::QuotaBilling | Class::Auth),
-        Class::RateLimit => matches!(phrase, Class::QuotaBilling | Class::Overload),
+        Class::RateLimit => matches!(
+            phrase,
+            Class::QuotaBilling | Class::Overload | Class::Oom | Class::PoolExhausted | Class::BadRequest
+        ),
         Class::Auth => matches!(phrase, Class::QuotaBilling | Class::RateLimit),
         _ => !matches!(
             phrase,

@@ -78,13 +78,17 @@ const GRPC_CODES: [(&str, &str, u16); 15] = [
 pub(crate) fn find(text: &str) -> Option<Finding> {
     let words = split(text);
     let provider = || words.iter().filter_map(|word| provider_word(word.text));
+    let status = || access::status(text).or_else(|| http(&words).and_then(structured::http_status));
+    let rough = |finding: Finding| match finding.blames_request() {
+        true => status().unwrap_or(finding),
+        false => finding,
+    };
     provider()
         .find(|finding| !finding.refinable)
         .or_else(|| access::ended(text))
         .or_else(|| grpc(&words))
-        .or_else(|| provider().next())
-        .or_else(|| access::status(text))
-        .or_else(|| http(&words).and_then(structured::http_status))
+        .or_else(|| provider().next().map(rough))
+        .or_else(status)
 }
 
 /// A run of letters, digits and underscores, and the bytes around it that are no blanks or quotes.
@@ -187,18 +191,26 @@ fn before<'a>(words: &[Word<'a>], at: usize, places: usize) -> &'a str {
         .map_or("", |word| word.text)
 }
 
-/// The first HTTP status of 400 and above.
+/// The HTTP status in a frame of its own, else the first of 400 and above that the words around it call one.
 fn http(words: &[Word<'_>]) -> Option<u16> {
+    let number = |word: &Word<'_>| -> Option<u16> { (word.text.len() == 3).then(|| word.text.parse().ok())? };
+    let framed = words
+        .iter()
+        .filter(|word| word.before == b'|' && word.after == b'|')
+        .find_map(number);
+    framed.or_else(|| said(words, number))
+}
+
+fn said(words: &[Word<'_>], number: impl Fn(&Word<'_>) -> Option<u16>) -> Option<u16> {
     words.iter().enumerate().find_map(|(at, word)| {
-        let status: u16 = (word.text.len() == 3).then(|| word.text.parse().ok())??;
+        let status = number(word)?;
         let next = words
             .get(at + 1)
             .map_or("", |word| word.text)
             .to_ascii_lowercase();
         let spelt = REASONS.contains(&(status, next.as_str()));
-        let framed = word.before == b'|' && word.after == b'|';
         let said = !COUNTED.contains(&next.as_str()) && said_before(words, at);
-        ((400..600).contains(&status) && (spelt || framed || said)).then_some(status)
+        ((400..600).contains(&status) && (spelt || said)).then_some(status)
     })
 }
 

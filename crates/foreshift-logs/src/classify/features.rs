@@ -11,7 +11,7 @@ const MAX_WORDS: usize = 120;
 /// Lengths of the parts of words.
 const PART_LENGTHS: [usize; 2] = [4, 5];
 /// A part of a word says less than a word, and there are more of them.
-const PART_VALUE: f32 = 0.35;
+const PART_VALUE: f32 = 0.2;
 const WORD_VALUE: f32 = 1.0;
 const PAIR_VALUE: f32 = 0.8;
 

@@ -112,9 +112,14 @@ impl Model {
         self.rows.len()
     }
 
-    /// The likeliest class of a text and its probability.
-    pub fn best(&self, text: &str) -> (ErrorClass, f32) {
-        let sums = self.sums(&features::of(text));
+    /// The likeliest class of a text and its probability; a hint raises the log-odds of its class.
+    pub fn best(&self, text: &str, hint: Option<(ErrorClass, f32)>) -> (ErrorClass, f32) {
+        let mut sums = self.sums(&features::of(text));
+        if let Some((class, log_odds)) = hint
+            && let Some(sum) = sums.get_mut(class as usize)
+        {
+            *sum += log_odds;
+        }
         let most = sums.iter().copied().fold(f32::MIN, f32::max);
         let total: f64 = sums.iter().map(|sum| libm::exp(f64::from(sum - most))).sum();
         let best = ErrorClass::ALL
@@ -172,10 +177,10 @@ mod tests {
     #[test]
     fn words_with_weight_decide_and_unknown_words_leave_all_classes_alike() {
         let model = knows("refused", ErrorClass::ConnFail);
-        let (class, confidence) = model.best("refused");
+        let (class, confidence) = model.best("refused", None);
         assert_eq!(class, ErrorClass::ConnFail);
         assert!(confidence > 0.5);
-        let (_, confidence) = model.best("xyzzy");
+        let (_, confidence) = model.best("xyzzy", None);
         assert!((confidence - 1.0 / CLASSES as f32).abs() < 1e-3);
     }
 

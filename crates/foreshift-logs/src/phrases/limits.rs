@@ -73,6 +73,8 @@ pub(super) const QUOTA: &[&str] = &[
 ];
 
 pub(super) const MEMORY: &[&str] = &[
+    "hasinsufficientmemory",
+    "|memorypressure|",
     "outofmemoryerror: metaspace",
     "insufficient memory",
     "under memory pressure",
@@ -91,7 +93,6 @@ pub(super) const MEMORY: &[&str] = &[
     "can't allocate memory",
     "could not allocate memory",
     "failed to allocate memory",
-    "failed to allocate",
     "unable to allocate",
     "memory allocation of",
     "memory allocation failed",
@@ -121,7 +122,6 @@ pub(super) const MEMORY: &[&str] = &[
     "memory limit (total) exceeded",
     "not enough memory",
     "evicted due to memory",
-    "memorypressure",
     "low on resource: memory",
     "memory high watermark",
     "vm_memory_high_watermark",
@@ -140,6 +140,8 @@ pub(super) const MEMORY: &[&str] = &[
 ];
 
 pub(super) const DISK: &[&str] = &[
+    "hasdiskpressure",
+    "|diskpressure|",
     "inotify watch",
     "inotify_add_watch",
     "inotify_init",
@@ -174,7 +176,6 @@ pub(super) const DISK: &[&str] = &[
     "free disk space",
     "out of disk",
     "outofdisk",
-    "diskpressure",
     "disk pressure",
     "ephemeral-storage",
     "ephemeral storage",
@@ -206,6 +207,8 @@ pub(super) const DISK: &[&str] = &[
 ];
 
 pub(super) const POOL: &[&str] = &[
+    "too many open connections",
+    "connection limit",
     "worker_connections are not enough",
     "wait queue full",
     "thread pool is exhausted",
@@ -370,7 +373,6 @@ pub(super) const LOAD: &[&str] = &[
     "concurrency limit",
     "max concurrency",
     "maximum concurrency",
-    "try again later",
     "too many requests in progress",
     "too many requests already in progress",
     "listen overflow",
@@ -384,30 +386,29 @@ pub(super) const LOAD: &[&str] = &[
 ];
 
 pub(super) const RATE: &[&str] = &[
+    "ratelimiterror",
+    "ratelimitexceeded",
+    "ratelimitreached",
+    "ratelimited",
+    "throttled|",
+    "please slow down",
     "rate limit",
     "rate_limit",
     "rate-limit",
-    "ratelimit",
     "rate exceeded",
     "rate quota",
     "too many requests",
     "toomanyrequests",
     "too_many_requests",
     "throttling",
-    "throttled",
     "throttle|",
     "request limit exceeded",
     "requestlimitexceeded",
     "resource_exhausted",
     "resourceexhausted",
     "resource has been exhausted",
-    "requests per minute",
-    "requests per second",
     "requests per day",
-    "tokens per minute",
     "tokens per day",
-    "slowdown|",
-    "slow down",
     "reduce your request rate",
     "limit_req",
     "limiting requests",
@@ -416,8 +417,6 @@ pub(super) const RATE: &[&str] = &[
     "request rate is large",
     "request rate too large",
     "toomanyrequest",
-    "enhance_your_calm",
-    "enhance your calm",
     "exceeded rate",
     "toomanyrequestsexception",
     "pull rate limit",
@@ -427,4 +426,17 @@ pub(super) const RATE: &[&str] = &[
     "calls per",
     "local_rate_limited",
     "client-side throttling",
+];
+
+/// A quota of a minute is a rate.
+pub(super) const QUOTA_OF_A_MINUTE: &[&str] = &[
+    "per minute per",
+    "per-minute",
+    "per minute exceeded",
+    "requests per minute",
+    "tokens per minute",
+    "tokens per min|",
+    "requests per min|",
+    "per second per",
+    "requests per second",
 ];

@@ -1,6 +1,10 @@
 //! Connections: names, handshakes, what was never made, what got no answer, what broke.
 
 pub(super) const NAMES: &[&str] = &[
+    "dns lookup failed",
+    "host lookup failed",
+    "name lookup failed",
+    "no resolvable",
     "no such domain",
     "dns name does not exist",
     "dnsexception",
@@ -27,7 +31,6 @@ pub(super) const NAMES: &[&str] = &[
     "resolving host",
     "failed to lookup address",
     "failed to look up address",
-    "lookup failed",
     "failed to lookup",
     "host not found",
     "unknown host",
@@ -71,6 +74,10 @@ pub(super) const HANDSHAKE_IN_TIME: &[&str] = &[
 ];
 
 pub(super) const HANDSHAKES: &[&str] = &[
+    "ssl connection",
+    "remote certificate is invalid",
+    "ssleoferror",
+    "eof occurred in violation of protocol",
     "no required client certificate",
     "client certificate required",
     "tls: failed",
@@ -152,7 +159,6 @@ pub(super) const HANDSHAKES: &[&str] = &[
     "http request to an https server",
     "client sent an http request",
     "first record does not look like",
-    "secure connection",
     "secure channel",
     "|eproto|",
 ];
@@ -215,6 +221,8 @@ pub(super) const REFUSED: &[&str] = &[
 ];
 
 pub(super) const NO_ANSWER: &[&str] = &[
+    "failed to receive ack",
+    "ping timeout",
     "due to statement timeout",
     "due to lock timeout",
     "due to idle-in-transaction",
@@ -302,6 +310,8 @@ pub(super) const NO_ANSWER: &[&str] = &[
 ];
 
 pub(super) const BROKEN: &[&str] = &[
+    "network closed",
+    "connection broken: malformed",
     "connection reset",
     "connectionreset",
     "connection_reset",
