@@ -106,6 +106,8 @@ const HEAVY: &[(&str, &[&str])] = &[
         ],
     ),
     ("polars", &["foreshift-lab"]),
+    ("linfa", &["foreshift-lab"]),
+    ("linfa-bayes", &["foreshift-lab"]),
     ("linfa-ftrl", &["foreshift-lab"]),
     ("smartcore", &["foreshift-lab"]),
 ];
@@ -234,7 +236,7 @@ fn the_online_binary_links_no_offline_library() {
         .filter(|p| seen.contains(&p.id))
         .map(|p| p.name.as_str())
         .collect();
-    for offline in ["polars", "linfa", "linfa-ftrl", "smartcore"] {
+    for offline in ["polars", "linfa", "linfa-bayes", "linfa-ftrl", "smartcore"] {
         assert!(!names.contains(offline), "the online binary links {offline}");
     }
     assert!(

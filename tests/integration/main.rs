@@ -24,4 +24,5 @@ mod litellm;
 mod outages;
 mod receive;
 mod replays;
+mod secrets;
 mod session;

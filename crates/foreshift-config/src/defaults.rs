@@ -13,8 +13,9 @@ use crate::fallback::file::{
     TriggersFile,
 };
 use crate::process::{
-    Clock, CollectConfig, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics,
-    Properties, SignalKind, StartAt, StorageConfig, TimeConfig, TopicConfig, TopicFormat, XdsConfig,
+    Clock, CollectConfig, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, LogsConfig,
+    OutputTopics, Properties, SignalKind, StartAt, StorageConfig, TimeConfig, TopicConfig, TopicFormat,
+    XdsConfig,
 };
 use crate::text::Span;
 
@@ -234,6 +235,22 @@ impl Default for ListenConfig {
             tls: None,
         }
     }
+}
+
+impl Default for LogsConfig {
+    fn default() -> Self {
+        Self {
+            classes: std::collections::BTreeMap::new(),
+            masks: Vec::new(),
+            samples: None,
+            max_templates: 16_384,
+        }
+    }
+}
+
+/// A day: long enough to look at last night.
+pub(crate) const fn sample_ttl() -> Duration {
+    secs(24 * HOUR).0
 }
 
 impl Default for StorageConfig {

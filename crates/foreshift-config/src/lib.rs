@@ -32,9 +32,9 @@ pub use error::{ConfigError, ConfigErrors, MAX_ERRORS_SHOWN, Place};
 pub use fallback::{fallback_schema, load_fallback, parse_fallback, refuse_for_live};
 pub use origin::{From as OriginFrom, HIDDEN, Origin};
 pub use process::{
-    Clock, CollectConfig, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics,
-    ProcessConfig, Properties, SignalKind, StartAt, StorageConfig, TimeConfig, Tls, TopicConfig, TopicFormat,
-    XdsConfig, XdsGroup, load_process, parse_process, process_schema,
+    Clock, CollectConfig, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, LogsConfig,
+    OutputTopics, ProcessConfig, Properties, SamplesConfig, SignalKind, StartAt, StorageConfig, TimeConfig,
+    Tls, TopicConfig, TopicFormat, XdsConfig, XdsGroup, load_process, parse_process, process_schema,
 };
 pub use text::MAX_DURATION_DAYS;
 

@@ -10,9 +10,9 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 pub use self::config::{
-    Clock, CollectConfig, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, OutputTopics,
-    ProcessConfig, Properties, SignalKind, StartAt, StorageConfig, TimeConfig, Tls, TopicConfig, TopicFormat,
-    XdsConfig, XdsGroup,
+    Clock, CollectConfig, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, LogsConfig,
+    OutputTopics, ProcessConfig, Properties, SamplesConfig, SignalKind, StartAt, StorageConfig, TimeConfig,
+    Tls, TopicConfig, TopicFormat, XdsConfig, XdsGroup,
 };
 
 use crate::error::ConfigErrors;

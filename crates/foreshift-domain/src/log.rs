@@ -141,6 +141,11 @@ impl ErrorClass {
         }
     }
 
+    /// Where the project explains what it means and what to look at.
+    pub fn runbook(self) -> String {
+        format!("docs/runbooks/{}.md", self.as_str())
+    }
+
     /// The class of that name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.as_str() == text)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::fallback::Mode;
+use crate::log::ErrorClass;
 use crate::names::{GatewayName, RouteName, TargetName};
 use crate::prediction::{Explanation, Prediction};
 use crate::signal::{Health, OutcomeCounts};
@@ -35,6 +36,60 @@ pub struct Published {
     pub counters: BTreeMap<String, u64>,
     /// Sequence number of the newest decision.
     pub decisions: u64,
+    /// What log lines said of late, by target. Not part of the status that is sent to readers.
+    #[serde(skip)]
+    pub logs: Arc<BTreeMap<TargetName, Arc<LogSummary>>>,
+}
+
+/// What log lines said about a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSummary {
+    /// Since when lines of late are counted, by the clock of the lines; `None` before the first.
+    pub since: Option<Timestamp>,
+    /// Lines by class, most first.
+    pub classes: Vec<ClassLines>,
+    /// The templates with most lines, most first; lines of others are in the classes only.
+    pub templates: Vec<TemplateLines>,
+}
+
+/// Lines of a class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassLines {
+    /// The class.
+    pub class: ErrorClass,
+    /// How many of late.
+    pub lines: u64,
+    /// How many since the process started.
+    pub total: u64,
+    /// Where it is explained.
+    pub runbook: String,
+}
+
+/// Lines of a template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateLines {
+    /// Its id, 16 hexadecimal digits.
+    pub id: String,
+    /// What its lines say went wrong.
+    pub class: ErrorClass,
+    /// How many.
+    pub lines: u64,
+    /// Its text with masks; `None` while it is private, which it is until it was seen often and elsewhere too.
+    pub text: Option<String>,
+    /// Whole lines, where the configuration asks for them.
+    pub samples: Vec<String>,
+}
+
+impl ClassLines {
+    /// Lines of a class, and where it is explained.
+    pub fn new(class: ErrorClass, lines: u64, total: u64) -> Self {
+        Self {
+            class,
+            lines,
+            total,
+            runbook: class.runbook(),
+        }
+    }
 }
 
 /// The state of a target.

@@ -40,6 +40,8 @@ impl Engine {
             applied: self.shared.applied.clone(),
             counters: self.shared.counters.by_name(),
             decisions: self.shared.decisions,
+            // Texts of templates never reach the engine: whoever publishes adds them.
+            logs: Arc::default(),
         }
     }
 

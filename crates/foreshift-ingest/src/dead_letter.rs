@@ -2,7 +2,8 @@
 //!
 //! The value is the payload, cut to [`MAX_PAYLOAD_BYTES`]; the headers `foreshift.topic`, `foreshift.partition`,
 //! `foreshift.offset` and `foreshift.reason` say the rest. Of formats that hold log text the value is empty: such
-//! text goes no further than the decoder. What was decoded and then refused for its time has no payload either: it
+//! text goes no further than the decoder. It is empty too where the payload looks as if it held a secret, an address or
+//! a sentence, since a log record may have come to the wrong topic: the record itself lies where the headers say. What was decoded and then refused for its time has no payload either: it
 //! lies where the headers say. Nothing here ever waits: what does not fit into the queue is counted and dropped.
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Decoders: one total function for each format, from bytes to items. None of them keeps state, and none fails for
-//! one bad part: what is wrong is in [`Parts::bad`], and the good around it in [`Parts::good`]. Fields that are not
+//! Decoders: one total function for each format, from bytes to items. None of them keeps state but the log reader, which
+//! learns templates, and none fails for one bad part: what is wrong is in [`Parts::bad`], and the good around it in [`Parts::good`]. Fields that are not
 //! known are ignored.
 
 pub mod als;
@@ -12,11 +12,12 @@ pub mod outcome;
 #[cfg(test)]
 mod tests;
 
-use foreshift_logs::{LogStep, PhraseTableInvalid};
+use foreshift_logs::{ReaderInvalid, ReaderSettings};
 use serde::{Deserialize, Serialize};
 
 use crate::decoded::Decoded;
 use crate::intern::SignalNames;
+use crate::logs::Logs;
 
 /// A larger record is refused before it is decoded: Kafka's own default limit is 1 MiB, collectors go to a few.
 pub const MAX_RECORD_BYTES: usize = 8 << 20;
@@ -79,20 +80,38 @@ impl Format {
 /// Decodes records of all formats. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Decoder {
-    logs: LogStep,
+    logs: Logs,
     envoy: envoy::EnvoyKeys,
 }
 
 impl Decoder {
-    /// A decoder with these keys of Envoy's access log.
+    /// A decoder with these keys of Envoy's access log, and a log reader of its own.
     ///
     /// # Errors
-    /// When the table of phrases cannot be compiled, which a test excludes.
-    pub fn new(envoy: envoy::EnvoyKeys) -> Result<Self, PhraseTableInvalid> {
-        Ok(Self {
-            logs: LogStep::new()?,
-            envoy,
-        })
+    /// When the tables of the log reader cannot be used, which a test excludes.
+    pub fn new(envoy: envoy::EnvoyKeys) -> Result<Self, ReaderInvalid> {
+        Ok(Self::sharing(envoy, Logs::new(ReaderSettings::default())?))
+    }
+
+    /// A decoder with these keys of Envoy's access log, that reads logs with this reader.
+    pub const fn sharing(envoy: envoy::EnvoyKeys, logs: Logs) -> Self {
+        Self { logs, envoy }
+    }
+
+    /// What a dead letter may hold of a record that could not be decoded. On a topic of logs nothing; elsewhere all of it,
+    /// unless it holds something that looks like a secret, an address or a sentence: a log record may have come to
+    /// the wrong topic.
+    pub(crate) fn letter(&self, format: Format, payload: &[u8]) -> Vec<u8> {
+        let is_prose = |bytes: &[u8]| {
+            let mut triples = bytes.windows(3);
+            triples.any(
+                |triple| matches!(triple, [a, b' ', b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic()),
+            )
+        };
+        let may_be_kept = !format.holds_text()
+            && !is_prose(payload)
+            && self.logs.lock().is_clean(&String::from_utf8_lossy(payload));
+        if may_be_kept { payload.to_vec() } else { Vec::new() }
     }
 
     /// Decodes one record of a topic.
@@ -237,7 +256,7 @@ pub struct BadRecord {
     pub why: DecodeError,
     /// How many of its parts could not be decoded, at least 1.
     pub parts: usize,
-    /// Its bytes for the dead-letter topic, cut; empty for logs, whose text goes no further.
+    /// Its bytes for the dead-letter topic, cut; empty for logs, and for what may hold a secret or text of people.
     pub payload: Vec<u8>,
 }
 

@@ -17,6 +17,7 @@ pub mod forward;
 pub mod intake;
 mod intern;
 pub mod journal;
+pub mod logs;
 pub mod mapping;
 mod producer;
 pub mod receive;
@@ -27,6 +28,7 @@ pub mod time_text;
 
 pub use decoded::{Decoded, Event};
 pub use intake::{Intake, IntakeCounters};
+pub use logs::Logs;
 pub use mapping::Mapping;
 pub use producer::DeliveryCounters;
 pub use sequencer::{ClockMode, Sequenced, Sequencer};

@@ -1,7 +1,11 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
+mod classify;
+mod parse;
 mod replay;
 mod train;
+mod train_logs;
+mod tsv;
 
 use std::process::ExitCode;
 
@@ -17,17 +21,30 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Give each line of a log file its template.
+    Parse(parse::Args),
+    /// Check that the miner's memory stays flat over a long stream of made-up lines.
+    #[command(hide = true)]
+    ParseMemory(parse::memory::Args),
     /// Run a signal CSV or a journal through the engine; write predictions, weights and decisions.
     Replay(replay::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
     Train(train::Args),
+    /// Say what each log line of a file says went wrong.
+    Classify(classify::Args),
+    /// Learn the model of log classes from labelled lines, and write it as a version of models/logs.
+    TrainLogs(train_logs::Args),
 }
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let done = match command {
+        Command::Parse(args) => parse::run(&args),
+        Command::ParseMemory(args) => parse::memory::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Classify(args) => classify::run(&args),
+        Command::TrainLogs(args) => train_logs::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

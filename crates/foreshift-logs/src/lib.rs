@@ -1,17 +1,32 @@
 //! Log lines to templates and error classes.
 //!
-//! [`LogStep::read`] looks at the structured fields of a line first (provider error codes, Envoy response
-//! flags, gRPC and HTTP status), then at a table of phrases, and gives back a template id and an
-//! [`ErrorClass`](foreshift_domain::log::ErrorClass). It deliberately does not know where lines come from,
-//! which target they are about, or what happens to the result; and it keeps no text: what it returns are
-//! two numbers.
+//! [`LogReader::read`] finds the fields of a line ([`record`]), takes out secrets and prompts ([`redact`]), gives what
+//! is left a template ([`miner`]) and each template a class ([`classify`]), and returns two numbers: the id of the
+//! template and the [`ErrorClass`](foreshift_domain::log::ErrorClass). Texts of templates stay here until they were seen
+//! often enough to be nobody's own ([`ledger`]). It deliberately does not know where lines come from, which target they
+//! are about, or what happens to the result.
 
+mod classes;
+pub mod classify;
+pub mod ledger;
 pub mod line;
-pub mod phrases;
-mod step;
+pub mod miner;
+mod phrases;
+mod reader;
+pub mod record;
+pub mod redact;
+mod samples;
+#[cfg(test)]
+#[path = "../../../tests/support/secrets.rs"]
+#[expect(unreachable_pub, reason = "the integration tests have it in a library")]
+mod secrets;
 mod structured;
-mod template;
+pub mod tally;
 
+pub use classes::Overrides;
 pub use line::{LogLine, Severity};
-pub use step::{LogStep, PhraseTableInvalid, Reading};
-pub use template::{MAX_LINE_BYTES, template_id};
+pub use miner::{MAX_LINE_BYTES, Mined, Miner};
+pub use reader::{
+    Arrival, LogReader, ReaderCounters, ReaderInvalid, ReaderSettings, ReaderSnapshot, Reading,
+};
+pub use samples::SampleSettings;

@@ -19,6 +19,11 @@ pub struct LogLine<'a> {
     pub provider_code: Option<&'a str>,
 }
 
+/// The text up to a bound in bytes, cut between characters.
+pub(crate) fn head(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
+}
+
 /// How bad the writer of a line thought it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {

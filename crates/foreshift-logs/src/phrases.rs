@@ -1,321 +1,192 @@
-//! The table of phrases, as real systems print them. The more specific stand first: when a line holds several,
-//! the one highest in the table decides ("probe failed ... connection refused" is an instance that is down).
+//! Phrases as real systems print them: texts of errnos, names of exceptions, SQLSTATE messages, Kubernetes reasons.
+//!
+//! The more specific stand first: when a line holds several, the one highest in the ranking decides ("probe failed ...
+//! connection refused" is an instance that is down). Phrases are matched in any case, anywhere in the line; a `|` at
+//! an end asks for the end of a word there.
 
-use ErrorClass::{
-    Auth, BadRequest, Config, ConnFail, ConnReset, DiskFd, Dns, InstanceDown, None as Harmless, NotFound,
-    Oom, Overload, PoolExhausted, QuotaBilling, RateLimit, StoreRole, Timeout, Tls, Upstream5xx,
-};
+mod answer;
+mod harmless;
+mod limits;
+mod network;
+mod service;
+
+use aho_corasick::{AhoCorasick, BuildError, MatchKind};
 use foreshift_domain::log::ErrorClass;
 
-/// (phrase, class), matched in any case, anywhere in the line.
-pub const PHRASES: &[(&str, ErrorClass)] = &[
-    // Lines that say that nothing is wrong, with the words of what was.
-    ("0 errors", Harmless),
-    ("no errors", Harmless),
-    ("connection restored", Harmless),
-    ("successfully reconnected", Harmless),
+/// The ranking.
+const RANKED: &[(ErrorClass, &[&str])] = &[
+    // Lines that say that nothing is wrong, with the words of what was or might be.
+    (ErrorClass::None, harmless::PHRASES),
+    (ErrorClass::RateLimit, limits::QUOTA_OF_A_MINUTE),
     // Billing looks like rate limiting, and is not over in a minute.
-    ("insufficient_quota", QuotaBilling),
-    ("exceeded your current quota", QuotaBilling),
-    ("credit balance is too low", QuotaBilling),
-    ("billing hard limit", QuotaBilling),
-    ("check your plan and billing", QuotaBilling),
-    ("billing details", QuotaBilling),
-    ("budget has been exceeded", QuotaBilling),
-    ("exceededbudget", QuotaBilling),
-    ("quota exceeded for quota metric", QuotaBilling),
-    ("payment required", QuotaBilling),
-    ("account is not active", QuotaBilling),
+    (ErrorClass::QuotaBilling, limits::QUOTA),
     // What is wrong with the request stays the request's fault, whatever else the line says.
-    ("context_length_exceeded", BadRequest),
-    ("maximum context length", BadRequest),
-    ("prompt is too long", BadRequest),
-    ("content_filter", BadRequest),
-    ("content management policy", BadRequest),
-    ("request entity too large", BadRequest),
-    ("client intended to send too large body", BadRequest),
-    // Memory.
-    ("oomkilled", Oom),
-    ("out of memory", Oom),
-    ("outofmemoryerror", Oom),
-    ("oom-kill", Oom),
-    ("cannot allocate memory", Oom),
-    ("memory cgroup out of memory", Oom),
-    ("oom command not allowed", Oom),
-    ("gc overhead limit exceeded", Oom),
-    ("javascript heap out of memory", Oom),
-    // Disk and descriptors.
-    ("no space left on device", DiskFd),
-    ("disk quota exceeded", DiskFd),
-    ("too many open files", DiskFd),
-    ("disk full", DiskFd),
-    ("read-only file system", DiskFd),
-    ("flood stage disk watermark", DiskFd),
-    ("input/output error", DiskFd),
-    ("log directory failure", DiskFd),
-    // Pools.
-    ("too many clients already", PoolExhausted),
-    ("remaining connection slots are reserved", PoolExhausted),
-    (
-        "connection is not available, request timed out after",
-        PoolExhausted,
-    ),
-    ("queuepool limit of size", PoolExhausted),
-    ("connection pool exhausted", PoolExhausted),
-    ("connection pool is full", PoolExhausted),
-    ("pool timeout", PoolExhausted),
-    ("timeout waiting for connection from pool", PoolExhausted),
-    ("timeout waiting for idle object", PoolExhausted),
-    ("rejectedexecutionexception", PoolExhausted),
-    ("too many connections", PoolExhausted),
-    ("max number of clients reached", PoolExhausted),
-    ("worker_connections are not enough", PoolExhausted),
-    ("server reached pm.max_children", PoolExhausted),
-    ("maxrequestworkers", PoolExhausted),
-    // Stores that lost a leader or a quorum.
-    ("notleaderorfollower", StoreRole),
-    ("not_leader_or_follower", StoreRole),
-    ("notleaderforpartition", StoreRole),
-    ("leader not available", StoreRole),
-    ("not enough replicas", StoreRole),
-    ("notenoughreplicas", StoreRole),
-    ("coordinator not available", StoreRole),
-    ("you can't write against a read only replica", StoreRole),
-    ("clusterdown", StoreRole),
-    ("masterdown link with master is down", StoreRole),
-    ("no primary found in replica set", StoreRole),
-    ("not master and slaveok=false", StoreRole),
-    ("notprimaryoronlysecondary", StoreRole),
-    ("the database system is in recovery mode", StoreRole),
-    ("the database system is starting up", StoreRole),
-    ("cannot execute insert in a read-only transaction", StoreRole),
-    ("lost leadership", StoreRole),
-    ("no leader", StoreRole),
-    ("replication lag", StoreRole),
-    ("isr shrink", StoreRole),
-    ("shrinking isr", StoreRole),
-    // Instances.
-    ("crashloopbackoff", InstanceDown),
-    ("back-off restarting failed container", InstanceDown),
-    ("liveness probe failed", InstanceDown),
-    ("readiness probe failed", InstanceDown),
-    ("startup probe failed", InstanceDown),
-    ("segmentation fault", InstanceDown),
-    ("core dumped", InstanceDown),
-    ("exited on signal", InstanceDown),
-    ("panic: runtime error", InstanceDown),
-    ("panicked at", InstanceDown),
-    ("received sigterm", InstanceDown),
-    ("node is not ready", InstanceDown),
-    ("evicted", InstanceDown),
-    ("health check failed", InstanceDown),
-    ("is down, reason", InstanceDown),
-    (
-        "terminating connection due to administrator command",
-        InstanceDown,
-    ),
-    ("the database system is shutting down", InstanceDown),
-    // Names.
-    ("no such host", Dns),
-    ("name or service not known", Dns),
-    ("temporary failure in name resolution", Dns),
-    ("could not resolve host", Dns),
-    ("could not be resolved", Dns),
-    ("host not found in upstream", Dns),
-    ("getaddrinfo", Dns),
-    ("nxdomain", Dns),
-    ("servfail", Dns),
-    ("unknownhostexception", Dns),
-    ("dns resolution failure", Dns),
-    ("dns_resolution_failure", Dns),
-    ("name resolution failed", Dns),
-    // Handshakes.
-    ("certificate has expired", Tls),
-    ("certificate verify failed", Tls),
-    ("x509:", Tls),
-    ("tls handshake", Tls),
-    ("ssl handshake", Tls),
-    ("sslhandshakeexception", Tls),
-    ("ssl_do_handshake() failed", Tls),
-    ("handshake failure", Tls),
-    ("tls_error", Tls),
-    ("tls error", Tls),
-    ("pkix path building failed", Tls),
-    ("wrong version number", Tls),
-    // Load.
-    ("overloaded_error", Overload),
-    ("is currently overloaded", Overload),
-    ("model is overloaded", Overload),
-    ("server is overloaded", Overload),
-    ("no healthy upstream", Overload),
-    ("no live upstreams", Overload),
-    ("has no server available", Overload),
-    ("no deployments available", Overload),
-    ("circuit breaker is open", Overload),
-    ("circuit breaker open", Overload),
-    ("circuitbreaker", Overload),
-    ("upstream_max_stream_duration", Timeout),
-    ("reset reason: overflow", Overload),
-    ("service unavailable", Overload),
-    ("server is busy", Overload),
-    ("load shedding", Overload),
-    ("at capacity", Overload),
-    ("backpressure", Overload),
-    ("es_rejected_execution", Overload),
-    ("circuit_breaking_exception", Overload),
-    // Rates.
-    ("rate limit", RateLimit),
-    ("rate_limit", RateLimit),
-    ("ratelimit", RateLimit),
-    ("too many requests", RateLimit),
-    ("throttlingexception", RateLimit),
-    ("throttled", RateLimit),
-    ("request limit exceeded", RateLimit),
-    ("resource_exhausted", RateLimit),
-    // Connections that could not be made.
-    (
-        "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
-        ConnReset,
-    ),
-    (
-        "upstream connect error or disconnect/reset before headers. reset reason: remote reset",
-        ConnReset,
-    ),
-    (
-        "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
-        Timeout,
-    ),
-    ("connection refused", ConnFail),
-    ("econnrefused", ConnFail),
-    ("no route to host", ConnFail),
-    ("network is unreachable", ConnFail),
-    ("host is unreachable", ConnFail),
-    ("ehostunreach", ConnFail),
-    ("failed to connect", ConnFail),
-    ("could not connect", ConnFail),
-    ("cannot connect", ConnFail),
-    ("unable to connect", ConnFail),
-    ("connect failed", ConnFail),
-    ("connection failure", ConnFail),
-    ("error while attempting to connect", ConnFail),
-    ("upstream connect error", ConnFail),
-    ("dial tcp", ConnFail),
-    ("connectexception", ConnFail),
-    // No answer in time.
-    ("connection timed out", Timeout),
-    ("timed out", Timeout),
-    ("deadline exceeded", Timeout),
-    ("deadline_exceeded", Timeout),
-    ("upstream request timeout", Timeout),
-    ("gateway timeout", Timeout),
-    ("gateway time-out", Timeout),
-    ("read timeout", Timeout),
-    ("connect timeout", Timeout),
-    ("request timeout", Timeout),
-    ("i/o timeout", Timeout),
-    ("timeout awaiting", Timeout),
-    ("timeout exceeded", Timeout),
-    ("timeoutexception", Timeout),
-    ("timeouterror", Timeout),
-    ("etimedout", Timeout),
-    ("lock wait timeout", Timeout),
-    ("canceling statement due to statement timeout", Timeout),
-    // Connections that broke.
-    ("connection reset", ConnReset),
-    ("econnreset", ConnReset),
-    ("broken pipe", ConnReset),
-    ("epipe", ConnReset),
-    ("connection aborted", ConnReset),
-    ("prematurely closed connection", ConnReset),
-    ("closed prematurely", ConnReset),
-    ("server closed the connection unexpectedly", ConnReset),
-    ("connection was closed", ConnReset),
-    ("connection closed", ConnReset),
-    ("connection terminated", ConnReset),
-    ("connection lost", ConnReset),
-    ("lost connection", ConnReset),
-    ("goaway", ConnReset),
-    ("remote reset", ConnReset),
-    ("stream reset", ConnReset),
-    ("socket hang up", ConnReset),
-    ("unexpected eof", ConnReset),
-    ("unexpected end of stream", ConnReset),
-    ("incomplete chunked read", ConnReset),
-    // Credentials.
-    ("invalid api key", Auth),
-    ("incorrect api key", Auth),
-    ("invalid_api_key", Auth),
-    ("invalid x-api-key", Auth),
-    ("password authentication failed", Auth),
-    ("authentication failed", Auth),
-    ("authentication failure", Auth),
-    ("access denied", Auth),
-    ("permission denied", Auth),
-    ("unauthorized", Auth),
-    ("noauth authentication required", Auth),
-    ("wrongpass", Auth),
-    // Configuration.
-    ("invalid configuration", Config),
-    ("configuration error", Config),
-    ("config rejected", Config),
-    ("rejected: error adding/updating", Config),
-    ("configuration file test failed", Config),
-    ("unknown directive", Config),
-    ("[emerg]", Config),
-    ("failed to load config", Config),
-    ("missing required environment variable", Config),
-    // What is not there.
-    ("no route matched", NotFound),
-    ("route not found", NotFound),
-    ("deploymentnotfound", NotFound),
-    ("model_not_found", NotFound),
-    ("does not exist", NotFound),
-    ("no such file or directory", NotFound),
-    ("404 not found", NotFound),
-    // The rest of 5xx, last: a proxy prints it beside the cause.
-    ("internal server error", Upstream5xx),
-    ("bad gateway", Upstream5xx),
-    (
-        "the server had an error while processing your request",
-        Upstream5xx,
-    ),
-    ("upstream sent invalid header", Upstream5xx),
-    ("unhandled exception", Upstream5xx),
-    // The request.
-    ("invalid_request_error", BadRequest),
-    ("bad request", BadRequest),
-    ("malformed request", BadRequest),
-    ("unprocessable entity", BadRequest),
-    ("validation error", BadRequest),
+    (ErrorClass::BadRequest, answer::REQUEST_AT_FAULT),
+    // A probe or a restart names what it saw: the instance is down, whatever that was.
+    (ErrorClass::InstanceDown, service::PROBES),
+    (ErrorClass::Oom, limits::MEMORY),
+    (ErrorClass::DiskFd, limits::DISK),
+    (ErrorClass::InstanceDown, service::INSTANCE),
+    (ErrorClass::PoolExhausted, limits::POOL),
+    (ErrorClass::StoreRole, service::STORE),
+    (ErrorClass::Config, service::CONFIG),
+    (ErrorClass::Dns, network::NAMES),
+    (ErrorClass::Timeout, network::HANDSHAKE_IN_TIME),
+    (ErrorClass::Tls, network::HANDSHAKES),
+    (ErrorClass::Overload, limits::LOAD),
+    (ErrorClass::RateLimit, limits::RATE),
+    // What a proxy prints for every failure comes with its reason.
+    (ErrorClass::ConnReset, network::PROXY_RESET),
+    (ErrorClass::ConnFail, network::REFUSED),
+    (ErrorClass::Timeout, network::NO_ANSWER),
+    (ErrorClass::ConnReset, network::BROKEN),
+    (ErrorClass::Auth, answer::CREDENTIALS),
+    (ErrorClass::NotFound, answer::MISSING),
+    (ErrorClass::ConnFail, network::NOT_MADE),
+    (ErrorClass::ConnReset, network::ENDED),
+    (ErrorClass::InstanceDown, service::ENDED),
+    // A proxy prints these beside the cause.
+    (ErrorClass::Upstream5xx, answer::SERVER_AT_FAULT),
+    (ErrorClass::BadRequest, answer::REQUEST_REFUSED),
+    (ErrorClass::None, harmless::WEAK),
 ];
+
+/// Groups from the top of the ranking whose phrases mean one thing only; those below are evidence among other.
+const COMPELLING_GROUPS: usize = 7;
+
+/// What ends a phrase that asks for the end of a word.
+const EDGE: char = '|';
+
+/// The phrases, compiled. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Phrases {
+    automaton: AhoCorasick,
+    ranks: Vec<Rank>,
+}
+
+/// What a phrase says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) class: ErrorClass,
+    /// Whether nothing else in the line can change it.
+    pub(crate) compelling: bool,
+}
+
+/// What the phrase of a rank says and asks for.
+#[derive(Clone, Copy, Debug)]
+struct Rank {
+    said: Said,
+    begins_word: bool,
+    ends_word: bool,
+}
+
+fn all() -> impl Iterator<Item = (Said, &'static str)> {
+    RANKED.iter().enumerate().flat_map(|(group, (class, phrases))| {
+        let said = Said {
+            class: *class,
+            compelling: group < COMPELLING_GROUPS,
+        };
+        phrases.iter().map(move |phrase| (said, *phrase))
+    })
+}
+
+impl Phrases {
+    pub(crate) fn compile() -> Result<Self, BuildError> {
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .build(all().map(|(_, phrase)| phrase.trim_matches(EDGE)))?;
+        let ranks = all()
+            .map(|(said, phrase)| Rank {
+                said,
+                begins_word: phrase.starts_with(EDGE),
+                ends_word: phrase.ends_with(EDGE),
+            })
+            .collect();
+        Ok(Self { automaton, ranks })
+    }
+
+    /// Whether a phrase says that nothing is wrong, whatever else the line says.
+    pub(crate) fn harmless(&self, text: &str) -> bool {
+        self.highest(text, |_| true)
+            .is_some_and(|rank| rank < harmless::PHRASES.len())
+    }
+
+    /// What the phrase highest in the ranking says, among those in the text whose class `fits` accepts.
+    pub(crate) fn find(&self, text: &str, fits: impl Fn(ErrorClass) -> bool) -> Option<Said> {
+        let rank = self.highest(text, fits)?;
+        self.ranks.get(rank).map(|rank| rank.said)
+    }
+
+    fn highest(&self, text: &str, fits: impl Fn(ErrorClass) -> bool) -> Option<usize> {
+        let bytes = text.as_bytes();
+        let within = |at: Option<&u8>| at.is_some_and(u8::is_ascii_alphanumeric);
+        self.automaton
+            .find_overlapping_iter(bytes)
+            .filter(|found| {
+                self.ranks.get(found.pattern().as_usize()).is_some_and(|asked| {
+                    let begun = found.start().checked_sub(1).and_then(|at| bytes.get(at));
+                    let inside = asked.begins_word && within(begun)
+                        || asked.ends_word && within(bytes.get(found.end()));
+                    !inside && fits(asked.said.class)
+                })
+            })
+            .map(|found| found.pattern().as_usize())
+            .min()
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn no_phrase_stands_twice() {
-        for (at, (phrase, _)) in PHRASES.iter().enumerate() {
-            let again = PHRASES.iter().skip(at + 1).any(|(other, _)| other == phrase);
-            assert!(!again, "{phrase:?} stands twice");
+        let mut seen = BTreeSet::new();
+        for (_, phrase) in all() {
+            assert!(seen.insert(phrase), "{phrase:?} stands twice");
         }
     }
 
     #[test]
-    fn phrases_are_lower_case_and_not_too_short_to_mean_something() {
-        for (phrase, _) in PHRASES {
-            assert_eq!(*phrase, phrase.to_ascii_lowercase());
-            assert!(phrase.len() >= 5, "{phrase:?} is too short");
+    fn phrases_are_lower_case_and_short_ones_are_whole_words() {
+        for (_, phrase) in all() {
+            assert_eq!(phrase, phrase.to_ascii_lowercase());
+            let bare = phrase.trim_matches(EDGE);
+            assert!(
+                bare.len() >= 5 || phrase.len() == bare.len() + 2,
+                "{phrase:?} is too short"
+            );
         }
     }
 
     #[test]
-    fn every_class_but_one_of_status_has_a_phrase() {
+    fn every_class_has_a_phrase() {
         for class in ErrorClass::ALL {
             assert!(
-                PHRASES.iter().any(|(_, theirs)| *theirs == class),
+                all().any(|(theirs, _)| theirs.class == class),
                 "no phrase for {class:?}"
             );
         }
+    }
+
+    #[test]
+    fn whole_words_are_not_found_inside_others() {
+        let phrases = Phrases::compile().expect("the ranking compiles");
+        let any = |text: &str| phrases.find(text, |_| true).map(|said| said.class);
+        assert_eq!(any("signal: OOM killer"), Some(ErrorClass::Oom));
+        assert_eq!(any("zoom killed the meeting"), None);
+    }
+
+    #[test]
+    fn the_highest_in_the_ranking_decides_wherever_it_stands() {
+        let phrases = Phrases::compile().expect("the ranking compiles");
+        let text = "connection refused: Readiness probe failed";
+        let found = |fits: fn(ErrorClass) -> bool| phrases.find(text, fits).expect("it holds phrases");
+        let probe = found(|_| true);
+        assert_eq!((probe.class, probe.compelling), (ErrorClass::InstanceDown, true));
+        let refused = found(|class| class != ErrorClass::InstanceDown);
+        assert_eq!((refused.class, refused.compelling), (ErrorClass::ConnFail, false));
     }
 }

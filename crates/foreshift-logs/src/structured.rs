@@ -12,22 +12,30 @@ pub(crate) struct Finding {
     pub(crate) refinable: bool,
 }
 
-const fn exact(class: ErrorClass) -> Option<Finding> {
+impl Finding {
+    /// Whether it only blames the request, as providers do for many reasons: a status says more.
+    pub(crate) fn blames_request(self) -> bool {
+        self.refinable && self.class == ErrorClass::BadRequest
+    }
+}
+
+pub(crate) const fn exact(class: ErrorClass) -> Option<Finding> {
     Some(Finding {
         class,
         refinable: false,
     })
 }
 
-const fn rough(class: ErrorClass) -> Option<Finding> {
+pub(crate) const fn rough(class: ErrorClass) -> Option<Finding> {
     Some(Finding {
         class,
         refinable: true,
     })
 }
 
-/// Looks at the fields from the most to the least exact: the provider's own code, Envoy's flags, gRPC, HTTP.
-pub(crate) fn find(line: &LogLine<'_>) -> Option<Finding> {
+/// Looks at the fields from the most to the least exact: the provider's own code, Envoy's flags, gRPC, and last
+/// HTTP, behind what the text itself gives away: a 200 may carry all the others.
+pub(crate) fn find(line: &LogLine<'_>, inside: Option<Finding>) -> Option<Finding> {
     let words = [line.provider_code, line.provider_error];
     words
         .into_iter()
@@ -35,98 +43,217 @@ pub(crate) fn find(line: &LogLine<'_>) -> Option<Finding> {
         .find_map(provider_error)
         .or_else(|| line.response_flags.and_then(response_flags))
         .or_else(|| line.grpc_status.and_then(grpc_status))
+        .or(inside.filter(|inside| line.http_status.is_none() || !inside.blames_request()))
         .or_else(|| line.http_status.and_then(http_status))
 }
 
 /// Error types and codes of OpenAI, Anthropic, Gemini (google.rpc.Code), Bedrock, Azure, and of databases.
-fn provider_error(word: &str) -> Option<Finding> {
+pub(crate) fn provider_error(word: &str) -> Option<Finding> {
     // Exceptions arrive with their namespace: `openai.RateLimitError`, `com.amazonaws#ThrottlingException`.
     let word = word.rsplit(['.', '#', ':']).next().unwrap_or(word).trim();
-    let known = PROVIDER_ERRORS
-        .iter()
-        .find(|(name, _, _)| name.eq_ignore_ascii_case(word));
-    known.map(|(_, class, refinable)| Finding {
-        class: *class,
-        refinable: *refinable,
-    })
+    let of = |table: &'static [(ErrorClass, &[&str])]| {
+        let known = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(word));
+        table
+            .iter()
+            .find(|(_, names)| known(names))
+            .map(|(class, _)| *class)
+    };
+    of(&EXACT).and_then(exact).or_else(|| of(&ROUGH).and_then(rough))
 }
 
-/// (word, class, whether the text may refine it).
-const PROVIDER_ERRORS: [(&str, ErrorClass, bool); 64] = [
-    ("insufficient_quota", ErrorClass::QuotaBilling, false),
-    ("billing_hard_limit_reached", ErrorClass::QuotaBilling, false),
-    ("billing_not_active", ErrorClass::QuotaBilling, false),
-    ("billing_error", ErrorClass::QuotaBilling, false),
-    ("quota_exceeded", ErrorClass::QuotaBilling, false),
-    ("QuotaExceeded", ErrorClass::QuotaBilling, false),
-    ("ServiceQuotaExceededException", ErrorClass::QuotaBilling, false),
-    ("access_terminated", ErrorClass::QuotaBilling, false),
-    ("rate_limit_exceeded", ErrorClass::RateLimit, false),
-    // Anthropic and OpenAI use these for several causes; OpenAI's 429 carries exhausted credit in the text.
-    ("rate_limit_error", ErrorClass::RateLimit, true),
-    ("RateLimitError", ErrorClass::RateLimit, true),
-    ("RateLimitReached", ErrorClass::RateLimit, true),
-    ("TooManyRequests", ErrorClass::RateLimit, true),
-    ("too_many_requests", ErrorClass::RateLimit, true),
-    ("TooManyRequestsException", ErrorClass::RateLimit, true),
-    ("RESOURCE_EXHAUSTED", ErrorClass::RateLimit, true),
-    ("ThrottlingException", ErrorClass::RateLimit, true),
-    ("Throttling", ErrorClass::RateLimit, true),
-    ("RequestLimitExceeded", ErrorClass::RateLimit, false),
+/// Words with one meaning.
+const EXACT: [(ErrorClass, &[&str]); 11] = [
     (
-        "ProvisionedThroughputExceededException",
-        ErrorClass::RateLimit,
-        false,
+        ErrorClass::QuotaBilling,
+        &[
+            "insufficient_quota",
+            "InsufficientQuota",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "billing_error",
+            "quota_exceeded",
+            "QuotaExceeded",
+            "QuotaExceededException",
+            "ServiceQuotaExceededException",
+            "access_terminated",
+            "BudgetExceededError",
+            "budget_exceeded",
+            "ExceededBudget",
+            "BILLING_DISABLED",
+            "account_deactivated",
+        ],
     ),
-    ("tokens_usage_based", ErrorClass::RateLimit, false),
-    ("overloaded_error", ErrorClass::Overload, false),
-    ("engine_overloaded", ErrorClass::Overload, false),
-    ("OverloadedError", ErrorClass::Overload, false),
-    ("server_overloaded", ErrorClass::Overload, false),
-    ("UNAVAILABLE", ErrorClass::Overload, true),
-    ("service_unavailable", ErrorClass::Overload, true),
-    ("ServiceUnavailable", ErrorClass::Overload, true),
-    ("ServiceUnavailableException", ErrorClass::Overload, true),
-    ("ServiceUnavailableError", ErrorClass::Overload, true),
-    ("ModelNotReadyException", ErrorClass::Overload, false),
-    ("DEADLINE_EXCEEDED", ErrorClass::Timeout, false),
-    ("timeout_error", ErrorClass::Timeout, false),
-    ("APITimeoutError", ErrorClass::Timeout, false),
-    ("ModelTimeoutException", ErrorClass::Timeout, false),
-    ("TimeoutError", ErrorClass::Timeout, false),
-    ("ETIMEDOUT", ErrorClass::Timeout, false),
-    ("ECONNREFUSED", ErrorClass::ConnFail, false),
-    ("EHOSTUNREACH", ErrorClass::ConnFail, false),
-    ("ENETUNREACH", ErrorClass::ConnFail, false),
-    ("APIConnectionError", ErrorClass::ConnFail, true),
-    ("ECONNRESET", ErrorClass::ConnReset, false),
-    ("EPIPE", ErrorClass::ConnReset, false),
-    ("ENOTFOUND", ErrorClass::Dns, false),
-    ("EAI_AGAIN", ErrorClass::Dns, false),
-    ("api_error", ErrorClass::Upstream5xx, true),
-    ("server_error", ErrorClass::Upstream5xx, true),
-    ("InternalServerError", ErrorClass::Upstream5xx, true),
-    ("InternalServerException", ErrorClass::Upstream5xx, true),
-    ("ModelErrorException", ErrorClass::Upstream5xx, false),
-    ("INTERNAL", ErrorClass::Upstream5xx, true),
-    ("invalid_api_key", ErrorClass::Auth, false),
-    ("authentication_error", ErrorClass::Auth, false),
-    ("permission_error", ErrorClass::Auth, false),
-    ("AccessDeniedException", ErrorClass::Auth, false),
-    ("UNAUTHENTICATED", ErrorClass::Auth, false),
-    ("PERMISSION_DENIED", ErrorClass::Auth, false),
-    ("context_length_exceeded", ErrorClass::BadRequest, false),
-    ("content_filter", ErrorClass::BadRequest, false),
-    // Anthropic's exhausted credit is a 400 of this type; only the text tells.
-    ("invalid_request_error", ErrorClass::BadRequest, true),
-    ("INVALID_ARGUMENT", ErrorClass::BadRequest, true),
-    ("ValidationException", ErrorClass::BadRequest, true),
-    ("model_not_found", ErrorClass::NotFound, false),
-    ("DeploymentNotFound", ErrorClass::NotFound, false),
+    (
+        ErrorClass::RateLimit,
+        &[
+            "rate_limit_exceeded",
+            "rateLimitExceeded",
+            "userRateLimitExceeded",
+            "RATE_LIMIT_EXCEEDED",
+            "RequestLimitExceeded",
+            "ThrottlingQuotaExceededException",
+            "ProvisionedThroughputExceededException",
+            "tokens_usage_based",
+            "SlowDown",
+            "RequestThrottled",
+            "ThrottledException",
+            "RequestThrottledException",
+        ],
+    ),
+    (
+        ErrorClass::Overload,
+        &[
+            "overloaded_error",
+            "engine_overloaded",
+            "OverloadedError",
+            "server_overloaded",
+            "ModelNotReadyException",
+            "CallNotPermittedException",
+            "BrokenCircuitException",
+            "CircuitBreakerOpenException",
+            "circuit_breaking_exception",
+            "es_rejected_execution_exception",
+        ],
+    ),
+    (
+        ErrorClass::Timeout,
+        &[
+            "timeout_error",
+            "APITimeoutError",
+            "ModelTimeoutException",
+            "ETIMEDOUT",
+        ],
+    ),
+    (
+        ErrorClass::ConnFail,
+        &["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"],
+    ),
+    (ErrorClass::ConnReset, &["ECONNRESET", "EPIPE"]),
+    (ErrorClass::Dns, &["ENOTFOUND", "EAI_AGAIN"]),
+    (ErrorClass::Upstream5xx, &["ModelErrorException"]),
+    (
+        ErrorClass::Auth,
+        &[
+            "invalid_api_key",
+            "API_KEY_INVALID",
+            "authentication_error",
+            "AuthenticationError",
+            "permission_error",
+            "AccessDeniedException",
+            "UNAUTHENTICATED",
+            "PERMISSION_DENIED",
+            "UnrecognizedClientException",
+            "InvalidSignatureException",
+            "SignatureDoesNotMatch",
+            "InvalidAccessKeyId",
+            "InvalidClientTokenId",
+            "ExpiredTokenException",
+            "ExpiredToken",
+            "MissingAuthenticationToken",
+            "invalid_grant",
+            "PermissionDeniedError",
+        ],
+    ),
+    (
+        ErrorClass::BadRequest,
+        &[
+            "context_length_exceeded",
+            "ContextWindowExceededError",
+            "content_filter",
+            "ContentPolicyViolationError",
+            "content_policy_violation",
+            "ResponsibleAIPolicyViolation",
+            "request_too_large",
+            "string_above_max_length",
+            "UnsupportedParamsError",
+            "UnprocessableEntityError",
+            "RequestValidationError",
+            "invalid_function_parameters",
+        ],
+    ),
+    (
+        ErrorClass::NotFound,
+        &[
+            "model_not_found",
+            "DeploymentNotFound",
+            "not_found_error",
+            "NotFoundError",
+            "ResourceNotFoundException",
+            "NoSuchKey",
+            "NoSuchBucket",
+        ],
+    ),
+];
+
+/// Words that stand for several causes, or for whatever a library wraps: the text may name a more exact one.
+/// OpenAI's 429 carries exhausted credit in the text, Anthropic's exhausted credit is a 400.
+const ROUGH: [(ErrorClass, &[&str]); 6] = [
+    (
+        ErrorClass::RateLimit,
+        &[
+            "rate_limit_error",
+            "RateLimitError",
+            "RateLimitReached",
+            "TooManyRequests",
+            "too_many_requests",
+            "TooManyRequestsException",
+            "TooManyRequestsError",
+            "RESOURCE_EXHAUSTED",
+            "ResourceExhausted",
+            "ThrottlingException",
+            "ThrottlingError",
+            "Throttling",
+        ],
+    ),
+    (
+        ErrorClass::Overload,
+        &[
+            "UNAVAILABLE",
+            "service_unavailable",
+            "ServiceUnavailable",
+            "ServiceUnavailableException",
+            "ServiceUnavailableError",
+        ],
+    ),
+    (
+        ErrorClass::Timeout,
+        &[
+            "DEADLINE_EXCEEDED",
+            "DeadlineExceeded",
+            "TimeoutError",
+            "RequestTimeout",
+            "RequestTimeoutException",
+            "GatewayTimeout",
+        ],
+    ),
+    (ErrorClass::ConnFail, &["APIConnectionError"]),
+    (
+        ErrorClass::Upstream5xx,
+        &[
+            "api_error",
+            "server_error",
+            "InternalServerError",
+            "InternalServerException",
+            "InternalFailure",
+            "InternalError",
+            "INTERNAL",
+            "internal_server_error",
+        ],
+    ),
+    (
+        ErrorClass::BadRequest,
+        &[
+            "invalid_request_error",
+            "INVALID_ARGUMENT",
+            "ValidationException",
+            "BadRequestError",
+            "InvalidRequestError",
+        ],
+    ),
 ];
 
 /// Envoy's response flags; the first that says something. Flags of clients and of injected faults say nothing.
-fn response_flags(flags: &str) -> Option<Finding> {
+pub(crate) fn response_flags(flags: &str) -> Option<Finding> {
     flags.split([',', ' ']).find_map(|flag| match flag {
         "UF" => rough(ErrorClass::ConnFail),
         "UC" | "UR" | "LR" | "UPE" => exact(ErrorClass::ConnReset),
@@ -143,7 +270,7 @@ fn response_flags(flags: &str) -> Option<Finding> {
     })
 }
 
-fn grpc_status(status: u16) -> Option<Finding> {
+pub(crate) fn grpc_status(status: u16) -> Option<Finding> {
     match status {
         3 | 9 | 11 => exact(ErrorClass::BadRequest),
         4 => exact(ErrorClass::Timeout),
@@ -157,7 +284,7 @@ fn grpc_status(status: u16) -> Option<Finding> {
 }
 
 /// A good answer is a finding too: words in a line about it (a path, a counter of earlier failures) say nothing.
-fn http_status(status: u16) -> Option<Finding> {
+pub(crate) fn http_status(status: u16) -> Option<Finding> {
     match status {
         0 => rough(ErrorClass::ConnFail),
         100..=399 => exact(ErrorClass::None),
@@ -177,12 +304,22 @@ fn http_status(status: u16) -> Option<Finding> {
 }
 
 /// Whether a phrase's class may replace a rough finding. A status that blames the request is only ever
-/// corrected to exhausted credit: a prompt quoted in an error body may contain any words.
+/// corrected to exhausted credit or a refused key: a prompt quoted in an error body may contain any words.
 pub(crate) fn refines(found: ErrorClass, phrase: ErrorClass) -> bool {
+    use ErrorClass as Class;
     match found {
-        ErrorClass::BadRequest | ErrorClass::RateLimit | ErrorClass::Auth => {
-            phrase == ErrorClass::QuotaBilling
-        }
-        _ => !matches!(phrase, ErrorClass::None | ErrorClass::Upstream5xx),
+        Class::BadRequest => matches!(phrase, Class::QuotaBilling | Class::Auth),
+        Class::RateLimit => matches!(
+            phrase,
+            Class::QuotaBilling | Class::Overload | Class::Oom | Class::PoolExhausted | Class::BadRequest
+        ),
+        Class::Auth => matches!(phrase, Class::QuotaBilling | Class::RateLimit),
+        _ => !matches!(
+            phrase,
+            Class::None | Class::Upstream5xx | Class::BadRequest | Class::NotFound
+        ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ mod error;
 mod field;
 pub mod json;
 pub mod log;
+mod log_summary;
 mod prediction;
 pub mod rfc3339;
 mod signal;

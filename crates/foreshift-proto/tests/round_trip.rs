@@ -322,6 +322,7 @@ fn published() -> impl Strategy<Value = Published> {
                 now: head.1,
                 watermark: head.2,
                 decisions: head.3,
+                logs: Arc::default(),
                 routes: routes
                     .into_iter()
                     .map(|weights| (weights.route.clone(), Arc::new(weights)))

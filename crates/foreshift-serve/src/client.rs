@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use foreshift_domain::command::{Action, CommandDone, CommandRefused};
 use foreshift_domain::prediction::{Explanation, Prediction};
-use foreshift_domain::published::Published;
+use foreshift_domain::published::{LogSummary, Published};
 use foreshift_domain::weights::{RouteWeights, Version};
 use foreshift_domain::{Applied, RouteName, TargetName, Timestamp};
 use foreshift_proto::command::OperatorCall;
@@ -30,6 +30,17 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 
 /// Without an answer to that for this long, the connection is given up.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The newest prediction of a target, and what is known beside it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explained {
+    /// The prediction.
+    pub prediction: Prediction,
+    /// Why, for each horizon; empty where no explanation was made.
+    pub explanations: Vec<Explanation>,
+    /// What log lines said of late; `None` when none came.
+    pub logs: Option<LogSummary>,
+}
 
 /// Whom to call, and as whom.
 #[derive(Clone, Default)]
@@ -282,14 +293,11 @@ impl Client {
         Ok(answer.into_inner().accepted)
     }
 
-    /// The newest prediction of a target, and why; the explanation is empty where none was made.
+    /// The newest prediction of a target, and why.
     ///
     /// # Errors
     /// When there is none, the call fails, or its answer is wrong.
-    pub async fn prediction(
-        &self,
-        target: &TargetName,
-    ) -> Result<(Prediction, Vec<Explanation>), ClientError> {
+    pub async fn prediction(&self, target: &TargetName) -> Result<Explained, ClientError> {
         let asked = v1::GetPredictionRequest {
             target: target.as_str().to_owned(),
             prediction_id: String::new(),
@@ -306,7 +314,11 @@ impl Client {
             .into_iter()
             .map(Explanation::try_from)
             .collect::<Result<_, _>>()?;
-        Ok((prediction.try_into()?, explanations))
+        Ok(Explained {
+            prediction: prediction.try_into()?,
+            explanations,
+            logs: answer.logs.map(LogSummary::try_from).transpose()?,
+        })
     }
 
     /// Gives a command.

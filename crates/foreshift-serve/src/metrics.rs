@@ -224,6 +224,17 @@ fn targets(text: &mut Text, published: &Published) {
             }
         }
     }
+    text.family(
+        "target_log_lines_by_class_total",
+        Counter,
+        "Log lines by what they say went wrong.",
+    );
+    for (target, summary) in published.logs.iter() {
+        for lines in &summary.classes {
+            let labels = [("target", target.as_str()), ("class", lines.class.as_str())];
+            text.sample(&labels, lines.total as f64);
+        }
+    }
     text.family("target_requests_total", Counter, "Requests by how they ended.");
     for (target, state) in &published.targets {
         for kind in OutcomeKind::ALL

@@ -69,6 +69,10 @@ impl v1::prediction_service_server::PredictionService for Predictions {
         Ok(Response::new(v1::GetPredictionResponse {
             prediction: Some(prediction.into()),
             explanations: state.explanations.iter().map(Into::into).collect(),
+            logs: published
+                .logs
+                .get(&prediction.id.target)
+                .map(|summary| summary.as_ref().into()),
         }))
     }
 

@@ -3,6 +3,7 @@
 mod core;
 mod decisions;
 mod inbox;
+mod logs;
 mod metrics;
 mod model;
 mod outlets;
@@ -95,7 +96,9 @@ pub(crate) async fn start(config: &ProcessConfig, fallback: Arc<Fallback>) -> an
     let (outlets, readers) = Outlets::new(&storage, &fallback)?;
     let (stop, stopping) = watch::channel(false);
     let (ready, is_ready) = watch::channel(false);
-    let (receivers, received) = receivers(config)?;
+    let logs = logs::reader(&config.logs, &storage.log_state())?;
+    let decoder = Decoder::sharing(EnvoyKeys::default(), logs.clone());
+    let (receivers, received) = receivers(config, &decoder);
     let metrics = IngestMetrics::new(receivers.as_ref().map(Receivers::counters));
     let servers = serving::start(
         config,
@@ -109,6 +112,8 @@ pub(crate) async fn start(config: &ProcessConfig, fallback: Arc<Fallback>) -> an
     .await?;
 
     let plumbing = Plumbing {
+        logs: logs::LogBook::new(logs, storage.log_state(), metrics.logs.clone()),
+        decoder,
         storage,
         inbox,
         outlets,
@@ -136,13 +141,12 @@ pub(crate) async fn start(config: &ProcessConfig, fallback: Arc<Fallback>) -> an
 }
 
 /// Receivers, where the configuration has an address for them, and the source that they fill.
-fn receivers(config: &ProcessConfig) -> anyhow::Result<(Option<Receivers>, Option<PushSource>)> {
+fn receivers(config: &ProcessConfig, decoder: &Decoder) -> (Option<Receivers>, Option<PushSource>) {
     if config.receive.is_none() {
-        return Ok((None, None));
+        return (None, None);
     }
     let (sender, source) = push::channel(MAX_BUFFERED_UNITS);
-    let decoder = Decoder::new(EnvoyKeys::default())?;
-    Ok((Some(Receivers::new(sender, decoder)), Some(source)))
+    (Some(Receivers::new(sender, decoder.clone())), Some(source))
 }
 
 impl Running {

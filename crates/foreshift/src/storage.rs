@@ -6,12 +6,14 @@
 //! snapshot-<n>.bin    state of engine and sequencer, source offsets, journal position; the two newest are kept
 //! commands.log        commands acknowledged since; one JSON a line, each fsynced before it is acknowledged
 //! journal/            Parquet segments
+//! logs.bin            templates of log lines that may be seen, and counts
 //! decisions/          decisions as JSON lines, one file an epoch
 //! ```
 
 mod checkpoint;
 mod command_log;
 mod files;
+mod log_state;
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use checkpoint::{Checkpoint, CheckpointStore};
 pub(crate) use command_log::CommandLog;
 pub(crate) use files::write_durably;
+pub(crate) use log_state::LogState;
 
 /// The storage directory, locked by this process.
 pub(crate) struct Storage {
@@ -114,6 +117,11 @@ impl Storage {
     /// The log of acknowledged commands.
     pub(crate) fn command_log(&self) -> Result<CommandLog, StorageError> {
         CommandLog::open(&self.root.join("commands.log"))
+    }
+
+    /// What log lines have taught.
+    pub(crate) fn log_state(&self) -> LogState {
+        LogState::new(&self.root)
     }
 
     /// Where journal segments go.

@@ -69,6 +69,10 @@ pub(super) fn process(config: &ProcessConfig, report: &mut Report<'_>) {
         "is too short: it is renewed three times in its life, and a renewal that comes late would let weights flap",
         "write 1s or more, such as 30s",
     );
+    if let Some(samples) = &config.logs.samples {
+        let at = root.key("logs").key("samples");
+        positive(samples.ttl, &at.key("ttl"), report);
+    }
     let storage = root.key("storage");
     positive(
         config.storage.snapshot_interval,

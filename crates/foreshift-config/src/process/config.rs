@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use foreshift_domain::Duration;
+use foreshift_domain::log::ErrorClass;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,9 @@ pub struct ProcessConfig {
     /// Where HAProxy asks for weights with its `agent-check`. Whoever reaches this address reads the weights.
     #[serde(default)]
     pub haproxy: Option<Listener>,
+    /// How log lines are read.
+    #[serde(default)]
+    pub logs: LogsConfig,
     /// What is kept on disk.
     #[serde(default)]
     pub storage: StorageConfig,
@@ -361,6 +365,41 @@ pub struct Tls {
     /// The authority of client certificates. With it, clients may show one that `peers_file` names.
     #[serde(default)]
     pub client_ca_file: Option<PathBuf>,
+}
+
+/// How log lines are read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogsConfig {
+    /// The class of templates that are taken for another one: by their id, as `foreshift explain` shows it, or by their text.
+    #[schemars(schema_with = "classes")]
+    pub classes: BTreeMap<String, ErrorClass>,
+    /// A word that begins with one of these is masked behind it: `tenant-` makes `tenant-acme` `tenant-<masked>`. Reading gets slower with each.
+    #[schemars(length(max = 16))]
+    pub masks: Vec<String>,
+    /// Whole lines of each template, scrubbed, for `foreshift explain` to show; none by default. They are held in memory only.
+    pub samples: Option<SamplesConfig>,
+    /// Templates held; when there are more, one that was not seen for long is forgotten.
+    #[schemars(range(min = 100, max = 1_000_000))]
+    pub max_templates: u32,
+}
+
+/// Whole lines of templates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SamplesConfig {
+    /// Lines of each template.
+    #[schemars(range(min = 1, max = 10))]
+    pub per_template: u8,
+    /// How long a line is held.
+    #[serde(default = "crate::defaults::sample_ttl", with = "duration")]
+    #[schemars(with = "Span")]
+    pub ttl: Duration,
+}
+
+fn classes(_: &mut SchemaGenerator) -> Schema {
+    let names = ErrorClass::ALL.map(ErrorClass::as_str).to_vec();
+    json_schema!({ "type": "object", "additionalProperties": { "type": "string", "enum": names } })
 }
 
 /// What is kept on disk.

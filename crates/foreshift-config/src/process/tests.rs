@@ -1,6 +1,7 @@
 //! What `foreshift.yaml` and the environment mean and what they may not say.
 
 use foreshift_domain::Duration;
+use foreshift_domain::log::ErrorClass;
 
 use super::*;
 use crate::error::ConfigError;
@@ -422,6 +423,38 @@ fn spans_of_nothing_are_refused() {
     );
     assert!(with_env(&format!("{SMALL}xds: {{ttl: 1s}}\n"), &[]).is_ok());
     assert!(with_env(&format!("{SMALL}time: {{lateness: 0s}}\n"), &[]).is_ok());
+}
+
+#[test]
+fn classes_of_templates_are_given_by_id_or_text_and_samples_only_when_asked_for() {
+    let logs = load(&format!(
+        "{SMALL}logs:\n  classes: {{'0123456789abcdef': overload, 'no answer from <ip>': none}}\n  samples: {{per_template: 2}}\n"
+    ));
+    let logs = logs.value.logs;
+    assert_eq!(logs.classes["no answer from <ip>"], ErrorClass::None);
+    assert_eq!(logs.classes["0123456789abcdef"], ErrorClass::Overload);
+    let samples = logs.samples.expect("asked for");
+    assert_eq!((samples.per_template, samples.ttl), (2, Duration::DAY));
+    assert_eq!(load(SMALL).value.logs, LogsConfig::default());
+    assert_eq!(LogsConfig::default().samples, None);
+    refused(
+        &format!("{SMALL}logs: {{classes: {{x: purple}}}}\n"),
+        &[],
+        "logs.classes.x",
+        "purple",
+    );
+    refused(
+        &format!("{SMALL}logs: {{samples: {{per_template: 99}}}}\n"),
+        &[],
+        "logs.samples.per_template",
+        "",
+    );
+    refused(
+        &format!("{SMALL}logs: {{samples: {{per_template: 1, ttl: 0s}}}}\n"),
+        &[],
+        "logs.samples.ttl",
+        "longer",
+    );
 }
 
 #[test]

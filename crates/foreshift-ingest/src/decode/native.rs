@@ -1,16 +1,20 @@
 //! Native signals and log lines, as protobuf and JSON. `foreshift-proto` checks every field.
 
+use std::hash::{Hash, Hasher};
+
 use foreshift_domain::fallback::OutcomeSource;
 use foreshift_domain::log::LogEvent;
 use foreshift_domain::signal::Signal;
-use foreshift_logs::{LogLine, LogStep, Severity};
+use foreshift_logs::{Arrival, LogLine, LogReader, Severity};
 use foreshift_proto::json::{JsonLogLine, JsonSignal};
 use foreshift_proto::{Malformed, SignalView, WireError, v1};
 use prost::Message;
+use rustc_hash::FxHasher;
 
 use super::{DecodeError, MAX_PARTS, Parts, each_json};
 use crate::decoded::Decoded;
 use crate::intern::SignalNames;
+use crate::logs::Logs;
 
 /// `foreshift.v1.SignalBatch`.
 pub(super) fn signals_proto(bytes: &[u8], names: &mut SignalNames) -> Parts {
@@ -52,7 +56,7 @@ pub fn signals_json(bytes: &[u8]) -> Parts {
 }
 
 /// `foreshift.v1.LogBatch`.
-pub fn logs_proto(bytes: &[u8], logs: &LogStep) -> Parts {
+pub fn logs_proto(bytes: &[u8], logs: &Logs) -> Parts {
     let batch = match v1::LogBatch::decode(bytes) {
         Ok(batch) => batch,
         Err(error) => return Parts::refused(proto_error("foreshift.v1.LogBatch", &error)),
@@ -60,20 +64,20 @@ pub fn logs_proto(bytes: &[u8], logs: &LogStep) -> Parts {
     if batch.records.len() > MAX_PARTS {
         return Parts::refused(DecodeError::TooMany { most: MAX_PARTS });
     }
-    let mut parts = Parts::default();
+    let (mut parts, mut logs) = (Parts::default(), logs.lock());
     for record in batch.records {
         let line = foreshift_proto::LogLine::try_from(record);
-        parts.add(line.map(|line| log_seen(&line, logs)).map_err(wire_error));
+        parts.add(line.map(|line| log_seen(&line, &mut logs)).map_err(wire_error));
     }
     parts
 }
 
 /// Native JSON log lines.
-pub fn logs_json(bytes: &[u8], logs: &LogStep) -> Parts {
-    let mut parts = Parts::default();
+pub fn logs_json(bytes: &[u8], logs: &Logs) -> Parts {
+    let (mut parts, mut logs) = (Parts::default(), logs.lock());
     each_json::<JsonLogLine>("native json", bytes, |line| {
         let line = line.and_then(|line| foreshift_proto::LogLine::try_from(line).map_err(wire_error));
-        parts.add(line.map(|line| log_seen(&line, logs)));
+        parts.add(line.map(|line| log_seen(&line, &mut logs)));
     });
     parts
 }
@@ -101,7 +105,7 @@ const fn signal_seen(signal: Signal) -> Decoded {
     }
 }
 
-fn log_seen(line: &foreshift_proto::LogLine, logs: &LogStep) -> Decoded {
+fn log_seen(line: &foreshift_proto::LogLine, logs: &mut LogReader) -> Decoded {
     use foreshift_proto::Severity as Wire;
     let attribute = |key: &str| line.attributes.get(key).map(String::as_str);
     let severity = line.severity.map(|severity| match severity {
@@ -111,17 +115,25 @@ fn log_seen(line: &foreshift_proto::LogLine, logs: &LogStep) -> Decoded {
         Wire::Error => Severity::Error,
         Wire::Fatal => Severity::Fatal,
     });
-    let reading = logs.read(&LogLine {
-        message: &line.body,
-        severity,
-        http_status: line.http_status,
-        grpc_status: line.grpc_status.map(u16::from),
-        response_flags: attribute("response_flags"),
-        provider_error: line
-            .provider_error_type
-            .as_deref()
-            .or_else(|| attribute("error.type")),
-        provider_code: line.provider_error_code.as_deref(),
+    let instance = ["service.instance.id", "host.name", "host", "instance", "pod"]
+        .iter()
+        .find_map(|key| attribute(key));
+    let reading = logs.read(&Arrival {
+        line: LogLine {
+            message: &line.body,
+            severity,
+            http_status: line.http_status,
+            grpc_status: line.grpc_status.map(u16::from),
+            response_flags: attribute("response_flags"),
+            provider_error: line
+                .provider_error_type
+                .as_deref()
+                .or_else(|| attribute("error.type")),
+            provider_code: line.provider_error_code.as_deref(),
+        },
+        error: attribute("error").or_else(|| attribute("exception.message")),
+        time: line.time,
+        source: source_of([line.target.as_str(), instance.unwrap_or_default()]),
     });
     let event = LogEvent {
         time: line.time,
@@ -134,4 +146,11 @@ fn log_seen(line: &foreshift_proto::LogLine, logs: &LogStep) -> Decoded {
         event,
         aliases: Vec::new(),
     }
+}
+
+/// Tells the writers of lines apart.
+pub(super) fn source_of<'a>(names: impl IntoIterator<Item = &'a str>) -> u64 {
+    let mut hash = FxHasher::default();
+    names.into_iter().for_each(|name| name.hash(&mut hash));
+    hash.finish()
 }

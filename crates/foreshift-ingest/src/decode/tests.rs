@@ -238,3 +238,21 @@ proptest::proptest! {
         proptest::prop_assert!(parts.good.len() <= 100);
     }
 }
+
+#[test]
+fn a_dead_letter_holds_no_text_of_people_and_no_secret() {
+    let decoder = decoder();
+    let kept = |format, payload: &str| decoder.letter(format, payload.as_bytes()) == payload.as_bytes();
+    let odd = r#"{"time":1,"target":"good-a","gauge":{"name":"g","value":NaN}}"#;
+    assert!(kept(Format::NativeJson, odd));
+    assert!(!kept(Format::NativeLogJson, odd), "a topic of logs");
+    assert!(!kept(
+        Format::NativeJson,
+        r#"{"time":1,"body":"joe asked for more"}"#
+    ));
+    assert!(!kept(Format::NativeProto, "\u{8}\u{1}password=hunter2"));
+    assert!(!kept(
+        Format::OtlpMetricsJson,
+        r#"{"server.address":"203.0.113.9"}"#
+    ));
+}

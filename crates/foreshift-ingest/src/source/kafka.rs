@@ -201,17 +201,12 @@ impl KafkaSource {
         let Some(payload) = message.payload() else { return };
         let parts = self.decoder.decode_sharing(topic.format, name, payload, names);
         if let Some(why) = parts.bad.first() {
-            let kept = payload.get(..MAX_PAYLOAD_BYTES).unwrap_or(payload);
-            let payload = if topic.format.holds_text() {
-                Vec::new()
-            } else {
-                kept.to_vec()
-            };
+            let payload = payload.get(..MAX_PAYLOAD_BYTES).unwrap_or(payload);
             run.refused.push(BadRecord {
                 offset,
                 why: why.clone(),
                 parts: parts.bad.len(),
-                payload,
+                payload: self.decoder.letter(topic.format, payload),
             });
         }
         let added = parts.good.len();

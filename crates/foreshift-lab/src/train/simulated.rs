@@ -7,7 +7,7 @@ use foreshift_domain::log::LogEvent;
 use foreshift_ingest::Decoded;
 use foreshift_ingest::sequencer::PartitionKey;
 use foreshift_ingest::source::{Batch, Item, Positions, Run, Source, SourceError};
-use foreshift_logs::{LogLine, LogStep, Severity};
+use foreshift_logs::{Arrival, LogLine, LogReader, ReaderSettings, Severity};
 use foreshift_sim::{Emission, Policy, Recording};
 
 use crate::replay::driver::Recording as Watched;
@@ -16,7 +16,7 @@ use crate::replay::progress::Progress;
 /// The run of a recording.
 pub(super) struct Simulated<'a> {
     run: foreshift_sim::Run<'a>,
-    logs: LogStep,
+    logs: LogReader,
     partition: PartitionKey,
     next: i64,
 }
@@ -25,7 +25,7 @@ impl<'a> Simulated<'a> {
     pub(super) fn new(recording: &'a Recording) -> anyhow::Result<Self> {
         Ok(Self {
             run: recording.run(Policy::Stay),
-            logs: LogStep::new()?,
+            logs: LogReader::new(ReaderSettings::default())?,
             partition: PartitionKey {
                 topic: "simulated".into(),
                 partition: 0,
@@ -34,7 +34,7 @@ impl<'a> Simulated<'a> {
         })
     }
 
-    fn decode(&self, emission: Emission) -> Decoded {
+    fn decode(&mut self, emission: Emission) -> Decoded {
         match emission {
             Emission::Signal(signal) => Decoded::Signal {
                 signal,
@@ -42,11 +42,16 @@ impl<'a> Simulated<'a> {
                 source: OutcomeSource::Native,
             },
             Emission::Log(line) => {
-                let read = self.logs.read(&LogLine {
-                    message: &line.message,
-                    severity: severity(line.severity),
-                    http_status: line.status,
-                    ..LogLine::default()
+                let read = self.logs.read(&Arrival {
+                    line: LogLine {
+                        message: &line.message,
+                        severity: severity(line.severity),
+                        http_status: line.status,
+                        ..LogLine::default()
+                    },
+                    error: None,
+                    time: line.time,
+                    source: 0,
                 });
                 let (time, target) = (line.time, line.target);
                 let event = LogEvent {

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use foreshift_domain::decision::Reason;
 use foreshift_domain::fallback::{EdsCluster, Mode, Role};
+use foreshift_domain::log::ErrorClass;
 use foreshift_domain::prediction::{Contribution, Explanation, ModelVersion, Prediction, PredictionId, Risk};
-use foreshift_domain::published::{Published, TargetState};
+use foreshift_domain::published::{ClassLines, LogSummary, Published, TargetState, TemplateLines};
 use foreshift_domain::signal::{Health, OutcomeCounts, OutcomeKind};
 use foreshift_domain::weights::{RouteWeights, TargetWeight, Version};
 use foreshift_domain::{Applied, TargetName, Timestamp};
@@ -255,6 +256,21 @@ pub(crate) fn world() -> Published {
         targets: BTreeMap::from([target("eu", 90), target("us", 90)]),
         counters: BTreeMap::from([("signals".to_owned(), 84)]),
         decisions: 2,
+        logs: Arc::new(BTreeMap::from([("eu".into(), Arc::new(log_summary()))])),
         ..Published::default()
+    }
+}
+
+fn log_summary() -> LogSummary {
+    LogSummary {
+        since: Some(Timestamp::from_secs(40)),
+        classes: vec![ClassLines::new(ErrorClass::Timeout, 7, 9)],
+        templates: vec![TemplateLines {
+            id: "00000000000000ab".to_owned(),
+            class: ErrorClass::Timeout,
+            lines: 7,
+            text: None,
+            samples: Vec::new(),
+        }],
     }
 }

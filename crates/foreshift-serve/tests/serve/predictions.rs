@@ -4,7 +4,7 @@ use std::sync::Arc;
 use foreshift_domain::published::Published;
 use foreshift_proto::v1;
 use foreshift_proto::v1::prediction_service_client::PredictionServiceClient;
-use foreshift_serve::client::ClientError;
+use foreshift_serve::client::{ClientError, Explained};
 use tokio::time::timeout;
 use tonic::Code;
 use tonic::transport::Channel;
@@ -29,7 +29,11 @@ fn many() -> Published {
 #[tokio::test]
 async fn a_prediction_comes_with_its_contributions() {
     let running = start(open(), world()).await;
-    let (prediction, explanations) = running
+    let Explained {
+        prediction,
+        explanations,
+        logs,
+    } = running
         .client(None)
         .await
         .prediction(&"eu".into())
@@ -39,6 +43,8 @@ async fn a_prediction_comes_with_its_contributions() {
     let state = published.targets.get("eu").expect("known");
     assert_eq!(Some(prediction), state.prediction.clone());
     assert_eq!(explanations, state.explanations);
+    assert_eq!(logs.as_ref(), published.logs.get("eu").map(AsRef::as_ref));
+    assert!(logs.is_some_and(|logs| !logs.templates.is_empty()));
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use foreshift_domain::Duration;
 use foreshift_domain::decision::Decision;
 use foreshift_domain::prediction::Explanation;
+use foreshift_serve::client::Explained;
 use serde_json::json;
 
 use super::connect::{ConnectArgs, runtime};
@@ -61,7 +62,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn explain_target(args: &Args, target: &str) -> anyhow::Result<()> {
     let ask = async { anyhow::Ok(args.connect.connect().await?.prediction(&target.into()).await?) };
-    let (prediction, explanations) = runtime()?.block_on(ask)?;
+    let Explained {
+        prediction,
+        explanations,
+        logs,
+    } = runtime()?.block_on(ask)?;
     let meant = |one: &&Explanation| args.horizon.is_none_or(|horizon| one.horizon == horizon);
     let shown: Vec<&Explanation> = explanations.iter().filter(meant).collect();
     if let Some(horizon) = args
@@ -74,10 +79,12 @@ fn explain_target(args: &Args, target: &str) -> anyhow::Result<()> {
             known.join(", ")
         );
     }
-    let answer = json!({ "prediction": prediction, "explanations": shown });
+    let answer = json!({ "prediction": prediction, "explanations": shown, "logs": logs });
     let flags = args.connect.flags();
     args.output.print(&answer, |paint| {
-        render::explanation(&prediction, &shown, args.all, &flags, paint)
+        let logs = logs.as_ref().map(|logs| render::logs(logs, paint));
+        let why = render::explanation(&prediction, &shown, args.all, &flags, paint);
+        [logs.unwrap_or_default(), why].join("\n")
     })
 }
 

@@ -3,6 +3,7 @@
 mod decision;
 mod explanation;
 mod findings;
+mod logs;
 mod paint;
 mod plan;
 mod receipt;
@@ -16,6 +17,7 @@ mod words;
 pub(crate) use decision::decision;
 pub(crate) use explanation::explanation;
 pub(crate) use findings::{Finding, Level, findings};
+pub(crate) use logs::logs;
 pub(crate) use paint::{Ink, Paint};
 pub(crate) use plan::{PlanView, plan};
 pub(crate) use receipt::{Receipt, undo};

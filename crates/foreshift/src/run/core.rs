@@ -15,6 +15,7 @@ use foreshift_domain::fallback::Fallback;
 use foreshift_domain::{Duration, Input, ModelHealth, ModelUpdate, Timestamp};
 use foreshift_engine::{Engine, Snapshot};
 use foreshift_ingest::dead_letter::DeadLetters;
+use foreshift_ingest::decode::Decoder;
 use foreshift_ingest::intake::IntakeState;
 use foreshift_ingest::journal::{Recorder, Retention, discard_after};
 use foreshift_ingest::sequencer::{Outbox, Settings};
@@ -24,6 +25,7 @@ use foreshift_ingest::{ClockMode, Intake};
 use foreshift_serve::CommandRequest;
 use tokio::sync::watch;
 
+use super::logs::LogBook;
 use super::metrics::IngestMetrics;
 use super::telemetry::{News, Telemetry, dead_letters};
 use super::topics::Topics;
@@ -45,6 +47,9 @@ pub(crate) struct Plumbing {
     pub(crate) inbox: Inbox,
     pub(crate) outlets: Outlets,
     pub(crate) metrics: IngestMetrics,
+    pub(crate) logs: LogBook,
+    /// What reads Kafka decodes with this.
+    pub(crate) decoder: Decoder,
     /// What receivers put in, where there are any.
     pub(crate) received: Option<PushSource>,
     /// Turns true once state is restored. Kafka has no part in it: without it, weights are still served.
@@ -65,6 +70,7 @@ pub(crate) struct Core {
     outlets: Outlets,
     outbox: Outbox,
     metrics: IngestMetrics,
+    logs: LogBook,
     clock: Clock,
     snapshot_every: Wait,
     snapshot_at: Instant,
@@ -86,6 +92,8 @@ impl Core {
             inbox,
             mut outlets,
             metrics,
+            logs,
+            decoder,
             received,
             ready,
             stopping,
@@ -102,7 +110,7 @@ impl Core {
             None => fresh(config, epoch, &fallback)?,
         };
         let mut core = Self {
-            telemetry: Telemetry::new(config, received, intake.positions())?,
+            telemetry: Telemetry::new(config, received, intake.positions(), decoder)?,
             engine,
             intake,
             dead_letters: dead_letters(config)?,
@@ -113,6 +121,7 @@ impl Core {
             outlets,
             outbox: Outbox::default(),
             metrics,
+            logs,
             clock: config.time.clock,
             snapshot_every: Wait::from_secs_f64(config.storage.snapshot_interval.as_secs_f64().max(0.1)),
             snapshot_at: Instant::now(),
@@ -195,6 +204,8 @@ impl Core {
         self.judge_speed(began.elapsed(), self.engine.counters().ticks - ticks)?;
         self.move_clock()?;
         self.outlets.drain(&mut self.engine)?;
+        let now = self.now();
+        self.outlets.show(self.logs.summaries(now));
         self.outlets.publish_if_due(&self.engine);
         self.metrics.set(
             self.intake.counters(),
@@ -235,6 +246,9 @@ impl Core {
                     .and_then(|origin| self.intake.sequencer().key(origin.partition));
                 let origin = sequenced.origin.and_then(|origin| Some((key?, origin.offset)));
                 recorder.record(&sequenced.input, origin)?;
+            }
+            if let Input::Log(event) = &sequenced.input {
+                self.logs.count(event);
             }
             self.engine.handle(&sequenced.input);
             self.outlets.drain(&mut self.engine)?;
@@ -349,6 +363,9 @@ impl Core {
             journal_row,
         };
         self.checkpoints.write(&checkpoint)?;
+        if let Err(error) = self.logs.save() {
+            tracing::warn!(%error, "templates of log lines are not kept");
+        }
         self.command_log.clear()?;
         self.outlets.flush()?;
         self.snapshot_at = Instant::now();

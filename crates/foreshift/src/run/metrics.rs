@@ -9,12 +9,16 @@ use foreshift_ingest::receive::{ReceiveCounters, ReceiverCounters};
 use foreshift_ingest::source::push::Receiver;
 use foreshift_serve::{Metric, MetricKind};
 
+use super::logs::LogMetrics;
+
 /// The newest counters of the engine's thread, shared with scrapes.
 #[derive(Clone, Default)]
 pub(crate) struct IngestMetrics {
     newest: Arc<Mutex<Newest>>,
     /// Of the receivers, where there are any: they count by themselves.
     received: Option<ReceiveCounters>,
+    /// Of the log reader.
+    pub(crate) logs: LogMetrics,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -32,6 +36,7 @@ impl IngestMetrics {
         Self {
             newest: Arc::default(),
             received,
+            logs: LogMetrics::default(),
         }
     }
 
@@ -156,7 +161,8 @@ impl IngestMetrics {
             value: f64::from(u8::from(connected)),
         });
         let received = self.received.iter().flat_map(received);
-        counters.chain(connected).chain(received).collect()
+        let logs = self.logs.export();
+        counters.chain(connected).chain(received).chain(logs).collect()
     }
 }
 

@@ -1,12 +1,13 @@
 //! What leaves the engine's thread: published state, the feed of weights, decisions on disk, alerts in the log.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foreshift_domain::TargetName;
 use foreshift_domain::command::CommandResult;
 use foreshift_domain::fallback::{EdsCluster, Fallback};
-use foreshift_domain::published::Published;
+use foreshift_domain::published::{LogSummary, Published};
 use foreshift_domain::weights::RouteWeights;
 use foreshift_engine::{Engine, Output};
 use foreshift_ingest::DeliveryCounters;
@@ -32,6 +33,7 @@ pub(crate) struct Outlets {
     decisions: Option<DecisionLog>,
     topics: Option<Topics>,
     waiting: HashMap<String, oneshot::Sender<CommandResult>>,
+    logs: Arc<BTreeMap<TargetName, Arc<LogSummary>>>,
     newest: Option<Instant>,
     dirty: bool,
 }
@@ -55,6 +57,7 @@ impl Outlets {
             decisions: Some(DecisionLog::open(&storage.decisions_dir())?),
             topics: None,
             waiting: HashMap::new(),
+            logs: Arc::default(),
             newest: None,
             dirty: true,
         };
@@ -143,7 +146,11 @@ impl Outlets {
 
     /// Publishes the state now.
     pub(crate) fn publish(&mut self, engine: &Engine) {
-        self.published.send_replace(Arc::new(engine.publish()));
+        let published = Published {
+            logs: Arc::clone(&self.logs),
+            ..engine.publish()
+        };
+        self.published.send_replace(Arc::new(published));
         self.newest = Some(Instant::now());
         self.dirty = false;
     }
@@ -151,6 +158,11 @@ impl Outlets {
     /// Time passes: what is published shows the clock.
     pub(crate) fn touch(&mut self) {
         self.dirty = true;
+    }
+
+    /// What log lines said, to be published with the rest.
+    pub(crate) fn show(&mut self, logs: Arc<BTreeMap<TargetName, Arc<LogSummary>>>) {
+        self.logs = logs;
     }
 
     /// Writes out what is buffered.

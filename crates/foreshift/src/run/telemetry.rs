@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use foreshift_config::ProcessConfig;
 use foreshift_ingest::decode::Decoder;
-use foreshift_ingest::decode::envoy::EnvoyKeys;
 use foreshift_ingest::sequencer::PartitionKey;
 use foreshift_ingest::source::feed::MAX_WAITING;
 use foreshift_ingest::source::push::{PushSender, PushSource, is_received};
@@ -49,8 +48,8 @@ impl Telemetry {
         config: &ProcessConfig,
         received: Option<PushSource>,
         positions: &Positions,
+        decoder: Decoder,
     ) -> anyhow::Result<Self> {
-        let decoder = Decoder::new(EnvoyKeys::default())?;
         let entrance = received.as_ref().map(PushSource::sender);
         let received = match received {
             Some(mut source) => {

@@ -5,6 +5,7 @@ use foreshift_domain::fallback::OutcomeSource;
 use foreshift_domain::signal::{Health, Observation, Signal};
 use foreshift_ingest::Decoded;
 use foreshift_ingest::decode::Parts;
+use foreshift_ingest::decode::envoy::EnvoyKeys;
 use foreshift_ingest::source::mock::MockKafka;
 use foreshift_ingest::source::push::{self, Receiver};
 
@@ -17,6 +18,10 @@ fn process(text: &str) -> ProcessConfig {
     foreshift_config::parse_process(text, "f", std::path::Path::new(""), std::iter::empty())
         .unwrap()
         .value
+}
+
+fn decoder() -> Decoder {
+    Decoder::new(EnvoyKeys::default()).unwrap()
 }
 
 fn health() -> Parts {
@@ -51,7 +56,7 @@ fn what_is_sent_and_what_kafka_holds_come_in_side_by_side() {
         kafka.brokers().split(',').next().unwrap()
     );
     let (sender, source) = push::channel(100);
-    let mut telemetry = Telemetry::new(&process(&text), Some(source), &Positions::new()).unwrap();
+    let mut telemetry = Telemetry::new(&process(&text), Some(source), &Positions::new(), decoder()).unwrap();
     sender.put_or_drop(Receiver::AccessLogs, health());
 
     let until = Instant::now() + PATIENCE;
@@ -71,7 +76,7 @@ fn what_is_sent_and_what_kafka_holds_come_in_side_by_side() {
 fn without_kafka_nothing_is_said_of_it_and_nothing_is_written_to_it() {
     let process = process("receive: {address: '127.0.0.1:7403'}\n");
     let (sender, source) = push::channel(100);
-    let mut telemetry = Telemetry::new(&process, Some(source), &Positions::new()).unwrap();
+    let mut telemetry = Telemetry::new(&process, Some(source), &Positions::new(), decoder()).unwrap();
     assert_eq!(telemetry.kafka_is_up(), None);
     assert!(dead_letters(&process).unwrap().is_none());
     assert!(super::super::topics::Topics::connect(&process).unwrap().is_none());
@@ -91,7 +96,7 @@ fn without_kafka_nothing_is_said_of_it_and_nothing_is_written_to_it() {
 fn what_was_taken_before_a_stop_is_handled_and_what_comes_after_is_told_to_come_again() {
     let process = process("receive: {address: '127.0.0.1:7403'}\n");
     let (sender, source) = push::channel(10_000);
-    let telemetry = Telemetry::new(&process, Some(source), &Positions::new()).unwrap();
+    let telemetry = Telemetry::new(&process, Some(source), &Positions::new(), decoder()).unwrap();
     // The thread has polled in between, and says that the buffer was empty.
     for _ in 0..3 {
         assert_eq!(sender.put_or_drop(Receiver::Otlp, health()), 0);
