@@ -50,7 +50,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let lines = ids.len();
     let rate = lines as f64 / busy.unwrap_or(seconds).max(f64::MIN_POSITIVE);
     let templates = miner.templates().count();
-    println!("{lines} lines in {seconds:.3} s ({rate:.0} a second of processor time), {templates} templates");
+    let of = if busy.is_some() { " of processor time" } else { "" };
+    println!("{lines} lines in {seconds:.3} s ({rate:.0} a second{of}), {templates} templates");
     Ok(())
 }
 

@@ -36,9 +36,15 @@ pub(super) fn compare(template: &[Column], line: &[Column]) -> Option<Difference
             (Part::Word, Part::Word) => difference.words |= 1 << index,
             (Part::Punct, Part::Punct) if left.print == right.print => {}
             (Part::Punct, _) | (_, Part::Punct) => return None,
-            (Part::Word, Part::Mask) | (Part::Mask, Part::Word) | (Part::Word, Part::Any) => {
-                difference.mixed += 1;
-                difference.starts_mixed |= index == 0;
+            (Part::Word, Part::Mask | Part::Any) | (Part::Mask, Part::Word) => {
+                let word = if left.part == Part::Word { left } else { right };
+                // `error=timeout` is not `error=110`.
+                if (word.form == Form::Switch || word.context == Context::Telling) && index < COLUMNS {
+                    difference.words |= 1 << index;
+                } else {
+                    difference.mixed += 1;
+                    difference.starts_mixed |= index == 0;
+                }
             }
             _ => {}
         }
@@ -50,7 +56,6 @@ pub(super) fn compare(template: &[Column], line: &[Column]) -> Option<Difference
 pub(super) fn fits(difference: &Difference) -> bool {
     let enough = match difference.mixed {
         0 => true,
-        1 => difference.equal >= 1,
         mixed => difference.equal >= 2 * mixed,
     };
     difference.words == 0 && enough && (!difference.starts_mixed || difference.equal >= 3)

@@ -2,7 +2,7 @@
 //! like `LOCAL(0)` and another like `10.0.0.1`.
 
 use super::kind::Kind;
-use super::pattern::{Column, Part, Pattern};
+use super::pattern::{Column, Context, Part, Pattern};
 use super::scan::{SEED, fold};
 
 /// Columns without a blank between them.
@@ -80,23 +80,44 @@ fn same(left: &[Column], right: &[Column]) -> bool {
     left.len() == right.len() && left.iter().zip(right).all(|(left, right)| left.covers(right))
 }
 
+/// How many columns two tokens start with that are the same.
+fn shared(left: &Token<'_>, right: &Token<'_>) -> usize {
+    let pairs = left.columns.iter().zip(right.columns);
+    pairs
+        .take_while(|(left, right)| left.part == right.part && left.print == right.print)
+        .count()
+}
+
+/// How many columns the key takes that both have, with its `=`; 0 without.
+fn key_length(left: &Token<'_>, right: &Token<'_>) -> usize {
+    let shared = left.columns.get(..shared(left, right)).unwrap_or_default();
+    let assignment = shared.iter().rposition(Column::is_assignment);
+    assignment.map_or(0, |at| at + 1)
+}
+
 /// Whether two tokens that differ are values of one thing: one is a bare value and the other holds one, or both
 /// start alike.
 fn are_one_value(left: &Token<'_>, right: &Token<'_>) -> bool {
+    let shared = shared(left, right);
+    let next = [left, right].map(|token| token.core().get(shared));
+    if next
+        .iter()
+        .flatten()
+        .any(|column| column.context == Context::Telling)
+    {
+        return false;
+    }
     let values = [left, right]
         .into_iter()
         .filter(|token| token.has_value())
         .count();
     let bare = left.is_value() || right.is_value();
-    let pairs = left.columns.iter().zip(right.columns);
-    let shared = pairs.take_while(|(left, right)| left.part == right.part && left.print == right.print);
-    let starts_alike = shared.clone().any(|(column, _)| column.part == Part::Word);
-    let length = shared.clone().count();
-    let go_on = left.core().len() > length && right.core().len() > length;
-    let is_assigned = go_on && shared.clone().any(|(column, _)| column.is_assignment());
+    let shared = left.columns.get(..shared).unwrap_or_default();
+    let starts_alike = shared.iter().any(|column| column.part == Part::Word);
+    let go_on = next.iter().all(Option::is_some);
     let alike = match values {
         2 => bare || starts_alike,
-        1 => is_assigned,
+        1 => go_on && key_length(left, right) > 0,
         _ => false,
     };
     alike && same(left.ends(), right.ends())
@@ -133,7 +154,11 @@ pub(super) fn join(template: &Pattern, line: &Pattern) -> Pattern {
             (left.start, left.columns.len())
         } else {
             let space = left.columns.first().is_some_and(|column| column.space);
-            joined.push(Part::Any, space, Kind::Any.name());
+            let key = key_length(&left, &right);
+            for (column, text) in texts.iter().skip(left.start).take(key) {
+                joined.push(column.part, column.space, text);
+            }
+            joined.push(Part::Any, space && key == 0, Kind::Any.name());
             (left.start + left.core().len(), left.ends().len())
         };
         for (column, text) in texts.iter().skip(from).take(count) {
