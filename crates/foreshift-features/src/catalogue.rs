@@ -136,6 +136,7 @@ const HOURS: &[f64] = &[
 const DAYS: &[f64] = &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
 const WEIGHT: &[f64] = &[0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0];
 const STATE: &[f64] = &[0.0, 1.0, 2.0];
+const KIND: &[f64] = &[0.0, 1.0, 2.0, 3.0];
 
 catalogue! {
     FailureRatioFast "failure_ratio_fast" "share" (0.0, 1.0) SHARE
