@@ -1,5 +1,6 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
+mod log_lead;
 mod replay;
 mod train;
 
@@ -19,6 +20,8 @@ struct Cli {
 enum Command {
     /// Run a signal CSV or a journal through the engine; write predictions, weights and decisions.
     Replay(replay::Args),
+    /// Measure how much earlier logs let simulated faults be predicted than metrics alone.
+    LogLead(log_lead::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
     Train(train::Args),
 }
@@ -26,6 +29,7 @@ enum Command {
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let done = match command {
+        Command::LogLead(args) => log_lead::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),
     };
