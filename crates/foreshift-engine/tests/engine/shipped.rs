@@ -1,6 +1,6 @@
 //! The models as they are shipped, in the engine of today.
 
-use foreshift_domain::log::{ErrorClass, LogEvent};
+use foreshift_domain::log::ErrorClass;
 use foreshift_domain::signal::OutcomeKind;
 use foreshift_domain::{Digest, Input};
 use foreshift_engine::{Engine, Output};
@@ -30,13 +30,14 @@ fn chequered() -> Vec<Input> {
             }
             if (second / 40 + at as u32).is_multiple_of(3) {
                 let line = (second as usize * 5 + at) % ErrorClass::ALL.len();
-                inputs.push(Input::Log(LogEvent {
-                    time: crate::world::at(start + 0.5),
-                    target: target.into(),
-                    template: (line as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15),
-                    class: ErrorClass::ALL[line],
-                    count: 1 + second % 3,
-                }));
+                let template = (line as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                inputs.push(log(
+                    start + 0.5,
+                    target,
+                    template,
+                    ErrorClass::ALL[line],
+                    1 + second % 3,
+                ));
             }
         }
         inputs.push(watermark(start + 1.0));
