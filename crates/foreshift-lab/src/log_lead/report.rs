@@ -57,7 +57,7 @@ impl Case {
 type Belongs = fn(&Case) -> bool;
 
 /// Which faults a row is about.
-const GROUPS: [(&str, Belongs); 4] = [
+const GROUPS: [(&str, Belongs); 5] = [
     ("announced in logs (a disk, a replica, a certificate)", |case| {
         case.kind == FaultKind::AnnouncedErrors
     }),
@@ -67,6 +67,7 @@ const GROUPS: [(&str, Belongs); 4] = [
     ("signs, but fewer log lines", |case| {
         case.signs_second.is_some() && !case.logs_early
     }),
+    ("signs of any kind", |case| case.signs_second.is_some()),
     ("no sign at all: alarms are chance", |case| {
         case.signs_second.is_none()
     }),
