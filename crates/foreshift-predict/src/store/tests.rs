@@ -8,11 +8,13 @@ fn model() -> Model {
             name: "a".into(),
             edges: vec![0.0, 0.1, 0.3],
             heads: crate::ALL_HEADS,
+            missing_tells: true,
         },
         InputSpec {
             name: "b".into(),
             edges: vec![],
             heads: crate::ALL_HEADS,
+            missing_tells: true,
         },
     ];
     let horizons = [Duration::from_secs(30), Duration::from_secs(120)];
@@ -140,6 +142,7 @@ fn a_model_of_absurd_size_is_refused_before_it_is_built() {
             name: i.to_string(),
             edges: (0..4_000).map(f64::from).collect(),
             heads: crate::ALL_HEADS,
+            missing_tells: true,
         })
         .collect();
     let absurd = Model::fresh("absurd", Digest::default(), inputs, &[Duration::HOUR]);
@@ -196,6 +199,7 @@ fn features_that_came_after_the_model_are_not_read() {
         name: "new".into(),
         edges: vec![1.0],
         heads: crate::ALL_HEADS,
+        missing_tells: true,
     });
     assert_eq!(
         model.check_against(&features, Digest::of(b"s"), &horizons),
