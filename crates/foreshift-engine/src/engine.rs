@@ -22,7 +22,7 @@ use crate::labels::Learner;
 use crate::output::{Alert, Output};
 use crate::routes::Route;
 use crate::target::Target;
-use crate::tick::fresh_model;
+use crate::tick::{check_model, fresh_model};
 
 /// The most gateways remembered for each route; a further one takes the place of the one unheard for longest.
 const MAX_GATEWAYS: usize = 1_000;
@@ -172,8 +172,7 @@ impl Engine {
     /// Puts a fresh model in the place of one that does not fit.
     pub(crate) fn check_model(&mut self) {
         let fallback = Arc::clone(&self.shared.fallback);
-        let schema = foreshift_features::schema_digest();
-        if let Err(reason) = self.shared.model.check_against(schema, &fallback.timing.horizons) {
+        if let Err(reason) = check_model(&self.shared.model, &fallback) {
             let name = self.shared.model.version().name;
             self.shared.model = fresh_model(&fallback);
             self.alert(Alert::ModelRefused {
@@ -184,10 +183,8 @@ impl Engine {
     }
 
     fn on_model(&mut self, update: &ModelUpdate) {
-        let schema = foreshift_features::schema_digest();
-        let horizons = &self.shared.fallback.timing.horizons;
         let checked = Model::from_json(&update.model_json)
-            .and_then(|model| model.check_against(schema, horizons).map(|()| model));
+            .and_then(|model| check_model(&model, &self.shared.fallback).map(|()| model));
         match checked {
             Ok(model) => self.shared.model = model,
             Err(reason) => self.alert(Alert::ModelRefused {

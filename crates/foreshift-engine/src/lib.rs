@@ -39,5 +39,4 @@ pub use engine::Engine;
 pub use output::{Alert, IncidentChange, MAX_HORIZONS, Output, PredictionTick, TargetPrediction};
 pub use snapshot::{Snapshot, SnapshotError};
 
-/// A fresh model for this fallback configuration, with the features of this build.
-pub use tick::fresh_model;
+pub use tick::{check_model, fresh_model};

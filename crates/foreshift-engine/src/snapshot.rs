@@ -10,7 +10,7 @@ use crate::engine::{Engine, Routes, Shared, Targets};
 
 /// Version of the format. Grows with every change of the state's shape; older ones are refused, and the
 /// journal or Kafka is read again from where the operator says.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// All state of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +63,8 @@ impl Engine {
     }
 
     /// An engine with the state of a snapshot, in a new epoch. Its weights are published again under that
-    /// epoch. The first clock input ends all that has expired meanwhile.
+    /// epoch. The first clock input ends all that has expired meanwhile. A model of older features goes on with those;
+    /// one whose features this build does not have is refused by an [`Alert`](crate::Alert), as in [`Engine::new`].
     ///
     /// # Errors
     /// When the snapshot is of another format or damaged.
@@ -89,6 +90,7 @@ impl Engine {
             routes,
             outputs: VecDeque::new(),
         };
+        engine.check_model();
         engine.republish();
         Ok(engine)
     }

@@ -4,9 +4,9 @@ use foreshift_domain::decision::Cause;
 use foreshift_domain::fallback::Fallback;
 use foreshift_domain::signal::Health;
 use foreshift_domain::{RouteName, TargetName, Timestamp};
-use foreshift_features::{FEATURES, FeatureSpec, Surroundings};
+use foreshift_features::{FEATURES, FIRST_EDITION, FeatureSpec, Surroundings};
 use foreshift_policy::FleetTarget;
-use foreshift_predict::{InputSpec, Model};
+use foreshift_predict::{InputSpec, Model, ModelError};
 
 use crate::engine::Engine;
 use crate::groups::GroupIndex;
@@ -20,23 +20,35 @@ pub(crate) type FeatureRow = [f64; FEATURES.len()];
 
 /// A fresh model for this configuration: it knows the hazard prior and nothing else, and learns from there.
 pub fn fresh_model(fallback: &Fallback) -> Model {
-    let heads = fallback.timing.horizons.len();
+    let horizons = &fallback.timing.horizons;
+    let schema = foreshift_features::schema_digest(FEATURES.len());
+    Model::fresh("fresh@1", schema, inputs(horizons.len()), horizons)
+}
+
+/// Whether the model reads features of this build, and looks ahead as far as the configuration says. It may be older
+/// than the newest features.
+///
+/// # Errors
+/// When it reads others or looks elsewhere; the message names both.
+pub fn check_model(model: &Model, fallback: &Fallback) -> Result<(), ModelError> {
+    let horizons = &fallback.timing.horizons;
+    let schema = foreshift_features::schema_digest(model.inputs().len());
+    model.check_against(&inputs(horizons.len()), schema, horizons)
+}
+
+fn inputs(heads: usize) -> Vec<InputSpec> {
     let readers = |spec: &FeatureSpec| {
         (0..heads)
             .filter(|head| spec.is_for(*head, heads))
             .fold(0, |bits, head| bits | 1 << head)
     };
-    let inputs = FEATURES.iter().map(|spec| InputSpec {
+    let inputs = FEATURES.iter().enumerate().map(|(at, spec)| InputSpec {
         name: spec.name.to_owned(),
         edges: spec.edges.to_vec(),
         heads: readers(spec),
+        missing_tells: at < FIRST_EDITION,
     });
-    Model::fresh(
-        "fresh@1",
-        foreshift_features::schema_digest(),
-        inputs.collect(),
-        &fallback.timing.horizons,
-    )
+    inputs.collect()
 }
 
 impl Engine {

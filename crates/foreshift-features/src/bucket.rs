@@ -1,6 +1,6 @@
 //! One bucket of event time while it is open. Everything in it merges commutatively and associatively.
 
-use foreshift_domain::log::{LogEvent, Meaning};
+use foreshift_domain::log::LogEvent;
 use foreshift_domain::signal::{
     EventKind, Gauge, Health, MAX_LATENCY_BINS, Observation, Outcome, OutcomeCounts, OutcomeKind,
     OutcomeWindow, Signal,
@@ -10,14 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::health::HealthChanges;
 use crate::histogram::{LatencyHistogram, log2_q8};
+use crate::lines::Lines;
 
 /// The most gauges followed for one target: those whose names come first. Gateways report fewer than ten;
 /// more comes from a value in a name. Choosing by name keeps the choice the same in every order of arrival.
 pub const MAX_BUCKET_GAUGES: usize = 16;
-
-/// The most log templates told apart in one bucket, those with the smallest ids. It bounds what
-/// a runaway template costs; a bucket with this many new templates is as alarming as one with more.
-pub const MAX_BUCKET_TEMPLATES: usize = 32;
 
 /// An open bucket.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,21 +34,12 @@ pub(crate) struct Bucket {
     pub(crate) health: HealthChanges,
     pub(crate) gauges: Vec<Level>,
     pub(crate) gauges_left_out: bool,
-    pub(crate) logs: LogCounts,
-    /// Ids of log templates, ascending, without 0.
-    pub(crate) templates: Vec<u64>,
+    /// Apart, since most targets of most installations have none.
+    pub(crate) lines: Option<Box<Lines>>,
     /// The newest deploy, change of configuration or scaling.
     pub(crate) changed: Option<Timestamp>,
     /// The newest word on maintenance, and whether it began; at ties it did.
     pub(crate) maintenance: Option<(Timestamp, bool)>,
-}
-
-/// Log lines by what they mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct LogCounts {
-    pub(crate) failure: u64,
-    pub(crate) early: u64,
-    pub(crate) other: u64,
 }
 
 /// The newest value of a gauge.
@@ -89,8 +77,7 @@ impl Bucket {
             health: HealthChanges::default(),
             gauges: Vec::new(),
             gauges_left_out: false,
-            logs: LogCounts::default(),
-            templates: Vec::new(),
+            lines: None,
             changed: None,
             maintenance: None,
         }
@@ -116,20 +103,7 @@ impl Bucket {
     }
 
     pub(crate) fn log(&mut self, event: &LogEvent) {
-        let lines = u64::from(event.count.max(1));
-        let counted = match event.class.meaning() {
-            Meaning::Failure => &mut self.logs.failure,
-            Meaning::EarlySign => &mut self.logs.early,
-            Meaning::Never => &mut self.logs.other,
-        };
-        *counted = counted.saturating_add(lines);
-        if event.template != 0
-            && let Err(place) = self.templates.binary_search(&event.template)
-            && place < MAX_BUCKET_TEMPLATES
-        {
-            self.templates.insert(place, event.template);
-            self.templates.truncate(MAX_BUCKET_TEMPLATES);
-        }
+        self.lines.get_or_insert_default().add(event);
         self.seen(event.time);
     }
 
@@ -271,7 +245,6 @@ fn middle(below: Duration, upper: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use foreshift_domain::log::ErrorClass;
 
     fn bucket() -> Bucket {
         Bucket::new(Timestamp::from_secs(0), Timestamp::from_secs(1))
@@ -319,25 +292,6 @@ mod tests {
         assert_eq!(up, down);
         assert!(up.gauges.len() == MAX_BUCKET_GAUGES && up.gauges_left_out);
         assert!(up.gauges.iter().any(|level| level.name.as_str() == "g00"));
-    }
-
-    #[test]
-    fn more_templates_than_the_bound_keeps_the_smallest_ids() {
-        let (mut up, mut down) = (bucket(), bucket());
-        let event = |template| LogEvent {
-            time: Timestamp::default(),
-            target: "t".into(),
-            template,
-            class: ErrorClass::Oom,
-            count: 2,
-        };
-        for template in 0..500 {
-            up.log(&event(template));
-            down.log(&event(499 - template));
-        }
-        assert_eq!(up, down);
-        assert_eq!(up.templates.len(), MAX_BUCKET_TEMPLATES);
-        assert_eq!(up.logs.early, 1_000);
     }
 
     #[test]

@@ -54,10 +54,15 @@ impl FeatureSpec {
     }
 }
 
-/// SHA-256 over names, units and edges in their order. A model that was trained under another digest does not fit.
-pub fn schema_digest() -> Digest {
+/// The features of the first edition. A missing value of theirs tells something; one of those appended since adds
+/// nothing, so that they change no prediction where nobody reports what they are computed from.
+pub const FIRST_EDITION: usize = 68;
+
+/// SHA-256 over names, units and edges of the first `features`, in their order. A model that was trained under
+/// another digest of as many does not fit. Features are only ever appended, so that older models go on.
+pub fn schema_digest(features: usize) -> Digest {
     let mut bytes = Vec::new();
-    for spec in FEATURES {
+    for spec in FEATURES.iter().take(features) {
         for text in [spec.name, spec.unit] {
             bytes.extend_from_slice(text.as_bytes());
             bytes.push(0);
@@ -135,6 +140,8 @@ const HOURS: &[f64] = &[
 const DAYS: &[f64] = &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
 const WEIGHT: &[f64] = &[0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0];
 const STATE: &[f64] = &[0.0, 1.0, 2.0];
+const DISTANCE: &[f64] = &[0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0];
+const DISPERSION: &[f64] = &[-3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0];
 const KIND: &[f64] = &[0.0, 1.0, 2.0, 3.0];
 
 catalogue! {
@@ -274,6 +281,34 @@ catalogue! {
         "Time since we last changed its weight: our own doing explains what follows.";
     PlannedWork "planned_work" "0 none, 1 recent change, 2 maintenance" (0.0, 2.0) STATE
         "A deploy, scaling or change of configuration within the third window, or maintenance under way: changes cause most incidents.";
+    LogConnectivityRate "log_connectivity_rate" "log2(1 + lines per 1,000 requests or per third window)" (0.0, 24.0) RATE
+        "Log lines of connections refused, broken, timed out or not resolved, in the third window: what the target calls fails before the target does.";
+    LogConnectivityTrend "log_connectivity_trend" "octaves" (-12.0, 12.0) SHIFT
+        "Those for each request, third window against the longest.";
+    LogSaturationRate "log_saturation_rate" "log2(1 + lines per 1,000 requests or per third window)" (0.0, 24.0) RATE
+        "Log lines of pools, memory, disks and workers that are used up, in the third window: slow leaks write a line now and then for minutes.";
+    LogSaturationTrend "log_saturation_trend" "octaves" (-12.0, 12.0) SHIFT
+        "Those for each request, third window against the longest: a few more than never is much.";
+    LogLimitsRate "log_limits_rate" "log2(1 + lines per 1,000 requests or per third window)" (0.0, 24.0) RATE
+        "Log lines of rate and quota, in the third window: a provider warns before it refuses everything.";
+    LogLimitsTrend "log_limits_trend" "octaves" (-12.0, 12.0) SHIFT
+        "Those for each request, third window against the longest: some clients run into limits all day.";
+    LogConfigurationRate "log_configuration_rate" "log2(1 + lines per 1,000 requests or per third window)" (0.0, 24.0) RATE
+        "Log lines of configuration and certificates, in the third window: they fail at the next reload or handshake, not at once.";
+    LogConfigurationTrend "log_configuration_trend" "octaves" (-12.0, 12.0) SHIFT
+        "Those for each request, third window against the longest.";
+    LogInstancesRate "log_instances_rate" "log2(1 + lines per 1,000 requests or per third window)" (0.0, 24.0) RATE
+        "Log lines of instances that stop and of stores that lose replicas or their leader, in the third window: the rest carries the load until the next one goes.";
+    LogInstancesTrend "log_instances_trend" "octaves" (-12.0, 12.0) SHIFT
+        "Those for each request, third window against the longest.";
+    LogVolumeShift "log_volume_shift" "octaves" (-12.0, 12.0) SHIFT
+        "All log lines for each request, third window against the longest: below 0 a target falls silent while traffic goes on, above it has much to say.";
+    LogNewShare "log_new_share" "share" (0.0, 1.0) SHARE
+        "New kinds of log line among the lines of the third window, drawn to the long-run share when few were seen: talkative targets write new ones every day.";
+    LogMixShift "log_mix_shift" "Hellinger distance" (0.0, 1.0) DISTANCE
+        "How far the mix of log templates of the third window is from the one before it, whatever the lines say: a target whose errors no rule knows writes otherwise, too, when it fails.";
+    LogBurst "log_burst" "octaves of variance over mean" (-3.0, 20.0) DISPERSION
+        "How unevenly log lines fall into the buckets of the second window: 0 is by chance, retries and crash loops write in bursts.";
 }
 
 #[cfg(test)]
@@ -329,13 +364,23 @@ mod tests {
         }
     }
 
-    /// Whoever changes names, units or edges makes every trained model useless: change this on purpose.
+    /// Whoever changes names, units or edges makes every trained model useless. Append instead, and add a line here.
     #[test]
-    fn the_schema_digest_is_stable() {
-        assert_eq!(
-            schema_digest().to_string(),
-            "f6c804242744a2e251298a8eff8769c13b50bbdc88dc927f34017dcd8e262810"
-        );
+    fn the_schema_digests_are_stable() {
+        let digests = [
+            (
+                68,
+                "f6c804242744a2e251298a8eff8769c13b50bbdc88dc927f34017dcd8e262810",
+            ),
+            (
+                82,
+                "df627f96ea07029745457ada4a40a8c5348af4b6e7a168fcf3c68a2841ae6785",
+            ),
+        ];
+        assert_eq!(digests[digests.len() - 1].0, FEATURES.len());
+        for (features, digest) in digests {
+            assert_eq!(schema_digest(features).to_string(), digest);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use foreshift_domain::{Duration, Timestamp};
 use crate::HALF_LIVES;
 use crate::catalogue::{Column, FEATURES};
 use crate::group::PeerView;
+use crate::lines::LOG_GROUPS;
 use crate::target::TargetFeatures;
 use crate::windows::{FAST, LONG, MID, SLOW, Sum, View};
 
@@ -193,25 +194,64 @@ fn logs(timing: &Timing, view: &View<'_>, row: &mut Row<'_>) {
     if !view.has_logs() {
         return;
     }
-    let window_s = timing.windows[MID].as_secs_f64();
-    let per_request = |sum| {
-        let lines = view.rate(MID, sum) * window_s;
+    // Per so many requests; where there are fewer in the window, or none are known, per window.
+    let rate = |window: usize, per: f64, sum| {
+        let window_s = timing.windows.get(window).map_or(0.0, |span| span.as_secs_f64());
+        let lines = view.rate(window, sum) * window_s;
         if view.has_requests() {
-            let requests = view.rate(MID, Sum::Requests) * window_s;
-            log2_1p(100.0 * lines / requests.max(100.0))
+            let requests = view.rate(window, Sum::Requests) * window_s;
+            log2_1p(per * lines / requests.max(per))
         } else {
             log2_1p(lines)
         }
     };
-    row.set(Column::LogFailureRate, per_request(Sum::LogFailure));
-    row.set(Column::LogEarlyRate, per_request(Sum::LogEarly));
+    row.set(Column::LogFailureRate, rate(MID, 100.0, Sum::LogFailure));
+    row.set(Column::LogEarlyRate, rate(MID, 100.0, Sum::LogEarly));
     row.set(
         Column::LogFailureTrend,
         view.rate_trend(MID, LONG, Sum::LogFailure),
     );
     row.set(Column::LogEarlyTrend, view.rate_trend(MID, LONG, Sum::LogEarly));
     row.set(Column::LogNewTemplates, log2_1p(view.sum(MID, Sum::LogNew)));
+    for (level, trend, sum) in LOG_GROUP_COLUMNS {
+        row.set(level, rate(SLOW, 1_000.0, sum));
+        row.set(trend, view.trend_per_request(SLOW, sum));
+    }
+    row.set(
+        Column::LogVolumeShift,
+        view.trend_per_request(SLOW, Sum::LogLines),
+    );
+    row.set(Column::LogNewShare, view.share(SLOW, Sum::LogNew, Sum::LogLines));
+    row.set(Column::LogMixShift, view.log_mix_distance());
+    // `max` would turn the NaN of too few lines into a number.
+    let dispersion = view.log_dispersion(timing, MID);
+    row.set(Column::LogBurst, libm::log2(dispersion.clamp(0.125, f64::MAX)));
 }
+
+/// Rate, trend and sum of each group of classes.
+const LOG_GROUP_COLUMNS: [(Column, Column, Sum); LOG_GROUPS] = [
+    (
+        Column::LogConnectivityRate,
+        Column::LogConnectivityTrend,
+        Sum::LogConnectivity,
+    ),
+    (
+        Column::LogSaturationRate,
+        Column::LogSaturationTrend,
+        Sum::LogSaturation,
+    ),
+    (Column::LogLimitsRate, Column::LogLimitsTrend, Sum::LogLimits),
+    (
+        Column::LogConfigurationRate,
+        Column::LogConfigurationTrend,
+        Sum::LogConfiguration,
+    ),
+    (
+        Column::LogInstancesRate,
+        Column::LogInstancesTrend,
+        Sum::LogInstances,
+    ),
+];
 
 fn clock(tick: Timestamp, row: &mut Row<'_>) {
     let micros = tick.as_micros();

@@ -5,9 +5,11 @@ use foreshift_domain::signal::OutcomeKind;
 use foreshift_domain::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::bucket::{Bucket, LogCounts};
+use crate::bucket::Bucket;
 use crate::decay::kept;
 use crate::histogram::DecayedHistogram;
+use crate::lines::{LOG_GROUPS, Lines};
+use crate::mix::TemplateMix;
 
 /// Positions of the four windows in `timing.windows`.
 pub(crate) const FAST: usize = 0;
@@ -46,9 +48,18 @@ pub(crate) enum Sum {
     LatencyLog2,
     TtfbSamples,
     TtfbLog2,
+    LogLines,
+    /// Squares of the lines of each bucket.
+    LogLinesSquared,
+    // In the order of `LogGroup`.
+    LogConnectivity,
+    LogSaturation,
+    LogLimits,
+    LogConfiguration,
+    LogInstances,
 }
 
-const SUMS: usize = 13;
+const SUMS: usize = 20;
 
 /// The closed part of a target's telemetry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,7 +71,8 @@ pub(crate) struct Windows {
     latency_long: DecayedHistogram,
     level: LatencyLevel,
     known_templates: TemplateMemory,
-    logs_seen: bool,
+    /// `None` until the first log line.
+    mix: Option<Box<TemplateMix>>,
 }
 
 /// Mean and spread of log latency, bucket by bucket, over the long window.
@@ -92,7 +104,7 @@ impl Default for Windows {
                 now: [0; 8],
                 before: [0; 8],
             },
-            logs_seen: false,
+            mix: None,
         }
     }
 }
@@ -102,7 +114,10 @@ impl Windows {
     pub(crate) fn fold(&mut self, timing: &Timing, bucket: &Bucket) {
         let elapsed = self.elapsed(bucket.end);
         let kept = timing.windows.map(|window| kept(elapsed, window));
-        let new_templates = self.known_templates.learn(timing, bucket);
+        let new_templates = match &bucket.lines {
+            Some(lines) => self.known_templates.learn(timing, bucket.start, lines),
+            None => 0.0,
+        };
         let added = sums_of(bucket, new_templates);
         for (window, kept) in self.sums.iter_mut().zip(kept) {
             for (sum, added) in window.iter_mut().zip(added) {
@@ -116,7 +131,11 @@ impl Windows {
             self.level
                 .learn(mean_log2(&added, Sum::LatencyLog2, Sum::LatencySamples));
         }
-        self.logs_seen |= bucket.logs != LogCounts::default();
+        let lines = bucket.lines.as_deref();
+        if lines.is_some() || self.mix.is_some() {
+            let mix = self.mix.get_or_insert_default();
+            mix.fold(kept[SLOW], kept[LONG], lines.map(|lines| &lines.mix));
+        }
         self.at = bucket.end;
     }
 
@@ -226,7 +245,35 @@ impl View<'_> {
 
     /// Whether any log line was ever folded.
     pub(crate) fn has_logs(&self) -> bool {
-        self.windows.logs_seen
+        self.windows.mix.is_some()
+    }
+
+    /// log2 of what came for each request in `window` against the longest window; without requests, of its rate.
+    pub(crate) fn trend_per_request(&self, window: usize, sum: Sum) -> f64 {
+        let requests = match self.has_requests() {
+            true => self.rate_trend(window, LONG, Sum::Requests),
+            false => 0.0,
+        };
+        self.rate_trend(window, LONG, sum) - requests
+    }
+
+    /// Variance over mean of the log lines of a bucket, in `window`; NaN when there were too few to tell.
+    pub(crate) fn log_dispersion(&self, timing: &Timing, window: usize) -> f64 {
+        const FEW_LINES: f64 = 2.0;
+        let lines = self.sum(window, Sum::LogLines);
+        if lines < FEW_LINES {
+            return f64::NAN;
+        }
+        // Buckets without a line are not folded, and count.
+        let buckets = self.spans_s.get(window).copied().unwrap_or_default() / timing.bucket.as_secs_f64();
+        self.sum(window, Sum::LogLinesSquared) / lines - lines / buckets.max(1.0)
+    }
+
+    /// How far the mix of templates of the third window is from the one before it, 0 to 1; NaN when unknown.
+    pub(crate) fn log_mix_distance(&self) -> f64 {
+        let [kept_slow, kept_long] = [self.kept[SLOW], self.kept[LONG]];
+        let mix = self.windows.mix.as_deref();
+        mix.map_or(f64::NAN, |mix| mix.distance(kept_slow, kept_long))
     }
 
     /// Whether any request is known in the long window.
@@ -254,22 +301,22 @@ impl LatencyLevel {
 }
 
 impl TemplateMemory {
-    /// How many templates of the bucket were not known before it.
-    fn learn(&mut self, timing: &Timing, bucket: &Bucket) -> f64 {
-        if bucket.templates.is_empty() {
+    /// How many templates of a bucket that begins at `start` were not known before it.
+    fn learn(&mut self, timing: &Timing, start: Timestamp, lines: &Lines) -> f64 {
+        if lines.templates.is_empty() {
             return 0.0;
         }
-        let age = bucket.start.since(self.began);
+        let age = start.since(self.began);
         if self.began == Timestamp::MIN {
-            self.began = bucket.start;
+            self.began = start;
         } else if age >= timing.windows[LONG] {
             let skipped = age >= timing.windows[LONG] * 2;
             self.before = if skipped { [0; 8] } else { self.now };
             self.now = [0; 8];
-            self.began = bucket.start;
+            self.began = start;
         }
         let mut new = 0.0;
-        for template in &bucket.templates {
+        for template in &lines.templates {
             let known = self.known(*template);
             new += if known { 0.0 } else { 1.0 };
             for (word, bit) in places(*template) {
@@ -309,6 +356,12 @@ fn sums_of(bucket: &Bucket, new_templates: f64) -> [f64; SUMS] {
     use OutcomeKind as K;
     let counts = &bucket.counts;
     let of = |kinds: &[K]| kinds.iter().map(|kind| counts.of(*kind) as f64).sum::<f64>();
+    let lines = |of: fn(&Lines) -> u64| bucket.lines.as_deref().map_or(0, of) as f64;
+    let groups = bucket
+        .lines
+        .as_deref()
+        .map_or([0; LOG_GROUPS], |lines| lines.groups);
+    let [connectivity, saturation, limits, configuration, instances] = groups.map(|lines| lines as f64);
     // In the order of `Sum`.
     [
         counts.evidence() as f64,
@@ -317,12 +370,19 @@ fn sums_of(bucket: &Bucket, new_templates: f64) -> [f64; SUMS] {
         of(&[K::RateLimited, K::Overload]),
         of(&[K::Truncated, K::ClientAbort]),
         counts.total() as f64,
-        bucket.logs.failure as f64,
-        bucket.logs.early as f64,
+        lines(|lines| lines.failure),
+        lines(|lines| lines.early),
         new_templates,
         bucket.latency.samples() as f64,
         bucket.latency.log2_sum() as f64 / 256.0,
         bucket.ttfb_samples as f64,
         bucket.ttfb_log2_sum as f64 / 256.0,
+        lines(|lines| lines.all),
+        lines(|lines| lines.all) * lines(|lines| lines.all),
+        connectivity,
+        saturation,
+        limits,
+        configuration,
+        instances,
     ]
 }

@@ -2,6 +2,8 @@
 
 #[path = "features/bounds.rs"]
 mod bounds;
+#[path = "features/log_lines.rs"]
+mod log_lines;
 #[path = "features/order.rs"]
 mod order;
 #[path = "features/reactive.rs"]

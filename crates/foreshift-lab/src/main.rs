@@ -1,6 +1,7 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
 mod classify;
+mod log_lead;
 mod parse;
 mod replay;
 mod train;
@@ -28,6 +29,8 @@ enum Command {
     ParseMemory(parse::memory::Args),
     /// Run a signal CSV or a journal through the engine; write predictions, weights and decisions.
     Replay(replay::Args),
+    /// Measure how much earlier logs let simulated faults be predicted than metrics alone.
+    LogLead(log_lead::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
     Train(train::Args),
     /// Say what each log line of a file says went wrong.
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Parse(args) => parse::run(&args),
         Command::ParseMemory(args) => parse::memory::run(&args),
+        Command::LogLead(args) => log_lead::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Classify(args) => classify::run(&args),

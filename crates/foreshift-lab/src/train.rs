@@ -7,23 +7,18 @@
 mod evaluation;
 mod recorded;
 mod release;
-mod simulated;
+pub(crate) mod simulated;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args as ClapArgs;
-use foreshift_domain::Duration;
-use foreshift_domain::fallback::{Fallback, Mode};
-use foreshift_engine::Engine;
 use foreshift_predict::{Model, Params};
 use foreshift_sim::FleetSpec;
 
-use crate::replay::driver::{Given, Replay};
 use evaluation::{Evaluation, Figures, Watcher};
 use release::{Held, Release};
-use simulated::Simulated;
+use simulated::Fleet;
 
 /// Arguments of `foreshift-lab train`.
 #[derive(ClapArgs)]
@@ -127,23 +122,18 @@ fn one_fleet(
     model: Option<Model>,
     learns: bool,
 ) -> anyhow::Result<(Model, Evaluation)> {
-    let recording = FleetSpec {
+    let spec = FleetSpec {
         seed,
         hours: args.hours,
         targets: args.targets,
-    }
-    .recording();
-    let fallback = Arc::new(observing(&recording.fallback_yaml(), learns)?);
-    let model = model.unwrap_or_else(|| unacted_model(&fallback));
-    let engine = Engine::new(1, Arc::clone(&fallback), model);
-    let mut source = Simulated::new(&recording)?;
-    let mut watcher = Watcher::new(&fallback);
-    let mut replay = Replay::new(engine, &fallback, Duration::ZERO, Duration::DAY, Given::ALL);
-    replay.run(&mut source, &mut watcher)?;
+    };
+    let fleet = Fleet::of(spec, learns)?;
+    let model = model.unwrap_or_else(|| fleet.fresh_model(|_| true));
+    let mut watcher = Watcher::new(&fleet.fallback);
+    let model = fleet.play(model, &mut watcher)?;
     let mut figures = Figures::default();
     watcher.finish(&mut figures);
-    let evaluation = figures.evaluate(&fallback.timing.horizons);
-    Ok((replay.engine.model().clone(), evaluation))
+    Ok((model, figures.evaluate(&fleet.fallback.timing.horizons)))
 }
 
 /// What came of learning on.
@@ -189,29 +179,4 @@ fn learn_on(args: &Args, folder: &Path, model: Model) -> anyhow::Result<(Model, 
         evaluation,
     };
     Ok((model.released(&name).with_params(params)?, learned))
-}
-
-/// A fresh model that does not read what we did to a target. In a recorded world nothing was ever done: those
-/// features are constant there, and what a model made of the constant would mislead it once it acts.
-fn unacted_model(fallback: &Fallback) -> Model {
-    let fresh = foreshift_engine::fresh_model(fallback);
-    let mut inputs = fresh.inputs().to_vec();
-    for input in inputs
-        .iter_mut()
-        .filter(|input| ["weight_share", "since_shift"].contains(&input.name.as_str()))
-    {
-        input.heads = 0;
-    }
-    Model::fresh("fresh@1", fresh.schema(), inputs, fresh.horizons())
-}
-
-/// The fleet's configuration, with weights left alone: the recorded world does not answer to them.
-fn observing(yaml: &str, learns: bool) -> anyhow::Result<Fallback> {
-    let mut fallback = foreshift_config::parse_fallback(yaml, "fleet.yaml")?.value;
-    fallback.learning.online = learns;
-    fallback
-        .routes
-        .iter_mut()
-        .for_each(|route| route.settings.mode = Mode::Off);
-    Ok(fallback)
 }

@@ -22,6 +22,13 @@ pub struct InputSpec {
     /// The horizons that read it, one bit each. A feature that was computed for one horizon is noise to another.
     #[serde(default = "all_heads")]
     pub heads: u8,
+    /// Whether a missing value is learned from; else it adds nothing.
+    #[serde(default = "yes")]
+    pub missing_tells: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Every horizon reads the input.
@@ -102,6 +109,12 @@ impl Scale {
         }
     }
 
+    /// Whether there is a value.
+    #[inline]
+    fn tells(&self, position: Position) -> bool {
+        usize::from(position.knot) + 1 < self.slots()
+    }
+
     /// The position as if a stored one came from this scale: never outside its slots.
     #[inline]
     fn within(&self, position: Position) -> Position {
@@ -123,6 +136,7 @@ pub(crate) struct Layout {
     scales: Vec<Scale>,
     /// Which heads read each input.
     heads: Vec<u8>,
+    missing_tells: Vec<bool>,
     first_slots: Vec<usize>,
     crosses: Vec<Cross>,
     slots: usize,
@@ -169,6 +183,7 @@ impl Layout {
         }
         Self {
             heads: inputs.iter().map(|input| input.heads).collect(),
+            missing_tells: inputs.iter().map(|input| input.missing_tells).collect(),
             scales,
             first_slots,
             crosses: crossed,
@@ -211,11 +226,11 @@ impl Layout {
         let inputs = self
             .scales
             .iter()
-            .zip(&self.heads)
+            .zip(self.heads.iter().zip(&self.missing_tells))
             .zip(&self.first_slots)
             .zip(placed);
-        for (((scale, heads), first_slot), position) in inputs {
-            if heads & readers == 0 {
+        for (((scale, (heads, missing_tells)), first_slot), position) in inputs {
+            if heads & readers == 0 || !(*missing_tells || scale.tells(*position)) {
                 continue;
             }
             for (slot, share) in scale.within(*position).touched() {
@@ -327,6 +342,25 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_value_that_tells_nothing_touches_nothing() {
+        let input = |missing_tells| InputSpec {
+            name: "a".into(),
+            edges: vec![0.0, 1.0],
+            heads: ALL_HEADS,
+            missing_tells,
+        };
+        let touched = |missing_tells, value| {
+            let layout = Layout::new(0, &[input(missing_tells)], &[]);
+            let mut slots = Vec::new();
+            layout.visit(&layout.place(&[value]), |slot, _| slots.push(slot));
+            slots
+        };
+        assert_eq!(touched(true, f64::NAN), [2]);
+        assert!(touched(false, f64::NAN).is_empty());
+        assert_eq!((touched(false, 0.5), touched(false, 1.0)), (vec![0, 1], vec![1]));
+    }
+
+    #[test]
     fn a_waiting_row_of_thirty_features_and_three_horizons_fits_in_200_bytes() {
         let example = Example {
             placed: vec![Position::default(); 30].into(),
@@ -351,8 +385,8 @@ mod tests {
         #[test]
         fn no_position_reaches_into_the_slots_of_another_input(knot in any::<u16>(), beyond in any::<u16>()) {
             let inputs = [
-                InputSpec { name: "a".into(), edges: vec![0.0, 1.0], heads: crate::ALL_HEADS },
-                InputSpec { name: "b".into(), edges: vec![0.0], heads: crate::ALL_HEADS },
+                InputSpec { name: "a".into(), edges: vec![0.0, 1.0], heads: crate::ALL_HEADS, missing_tells: true },
+                InputSpec { name: "b".into(), edges: vec![0.0], heads: crate::ALL_HEADS, missing_tells: true },
             ];
             let layout = Layout::new(3, &inputs, &[(0, 1)]);
             let mut slots = Vec::new();

@@ -249,7 +249,7 @@ impl Model {
         }
     }
 
-    /// Digest of the names and meanings of the features it was made for.
+    /// Digest of the names and meanings of the features it was made for, which are its inputs.
     #[must_use]
     pub fn schema(&self) -> Digest {
         self.schema
@@ -279,11 +279,35 @@ impl Model {
         &self.calibrations
     }
 
-    /// Whether it reads these features and looks ahead this far.
+    /// Whether its inputs are the first of these features, and it looks ahead this far. Features that came after
+    /// the model was made are behind its own in a row, and it does not read them. `schema` is the digest of as many
+    /// features as it has inputs.
     ///
     /// # Errors
-    /// When the schema or the horizons are others; the message names both.
-    pub fn check_against(&self, schema: Digest, horizons: &[Duration]) -> Result<(), ModelError> {
+    /// When a feature has another name, other knots or another meaning, or the horizons are others; the message
+    /// names both.
+    pub fn check_against(
+        &self,
+        features: &[InputSpec],
+        schema: Digest,
+        horizons: &[Duration],
+    ) -> Result<(), ModelError> {
+        let mut running = features.iter();
+        for (place, input) in self.inputs.iter().enumerate() {
+            let feature = running.next();
+            if feature.is_none_or(|feature| feature.name != input.name) {
+                return Err(ModelError::Feature {
+                    place,
+                    model: input.name.clone(),
+                    running: feature.map_or_else(|| "none".to_owned(), |feature| feature.name.clone()),
+                });
+            }
+            if feature.is_none_or(|feature| feature.edges != input.edges) {
+                return Err(ModelError::Knots {
+                    input: input.name.clone(),
+                });
+            }
+        }
         if self.schema != schema {
             return Err(ModelError::Schema {
                 model: self.schema,
@@ -318,7 +342,7 @@ impl Model {
     /// The calibrated probability for each head, in (0, 1). NaN and infinite features are missing.
     ///
     /// # Errors
-    /// When the row or `out` has the wrong length, or the model's or target's state is broken so that the
+    /// When the row is shorter than the inputs, `out` has the wrong length, or the model's or target's state is broken so that the
     /// result is no number. Then `out` is not to be used, and the reactive rules stand alone.
     pub fn predict(
         &self,

@@ -86,7 +86,23 @@ pub enum ModelError {
         /// As read.
         horizons: String,
     },
-    /// Made for other features.
+    /// A feature is not where the model reads it.
+    #[error("feature {place} of the model is {model}, of this build {running}")]
+    Feature {
+        /// Counted from 0.
+        place: usize,
+        /// The model's name of it.
+        model: String,
+        /// The build's.
+        running: String,
+    },
+    /// A feature has other knots.
+    #[error("the knots of feature {input} are not those that the model was made for")]
+    Knots {
+        /// The feature's name.
+        input: String,
+    },
+    /// Features of the same names and knots mean something else, in their units.
     #[error("the model was made for features {model}, running are {running}")]
     Schema {
         /// The model's.

@@ -18,6 +18,7 @@ use crate::server::Server;
 
 mod attempt;
 mod target;
+mod worried;
 
 use attempt::Ending;
 

@@ -1,3 +1,4 @@
+use foreshift_domain::log::ErrorClass;
 use foreshift_domain::signal::{Health, OutcomeKind};
 use foreshift_domain::{Digest, Input};
 use proptest::prelude::*;
@@ -22,7 +23,26 @@ fn eventful() -> Vec<Input> {
     inputs.push(health(70.0, "alpha", Health::Up));
     inputs.extend((0..8).map(|i| outcome(70.0 + f64::from(i) / 10.0, "west", OutcomeKind::Timeout)));
     inputs.extend(steady(71, 130));
+    // A line every half second: of every class, of old and new templates, one and several at once.
+    let lines = (0..260_u32).map(|half| {
+        let class = ErrorClass::ALL[(half * 7 % 19) as usize];
+        let at = f64::from(half) / 2.0 + 0.1;
+        (
+            at,
+            log(at, "alpha", u64::from(half * half % 23), class, 1 + half % 3),
+        )
+    });
+    for (at, line) in lines {
+        let place = inputs
+            .iter()
+            .position(|input| matches!(input, Input::Watermark(w) if w.time > crate::world::at(at)));
+        inputs.insert(place.unwrap_or(inputs.len()), line);
+    }
     inputs
+}
+
+fn telemetry(input: &Input) -> bool {
+    matches!(input, Input::Signal(_) | Input::Log(_))
 }
 
 #[test]
@@ -36,11 +56,7 @@ fn how_far_a_watermark_jumps_changes_nothing() {
     // The same signals, with the watermark and the clock told once at the end only: no reactive rule may be
     // involved, since those act on the clock, so modes are off and predictions are compared.
     let quiet = YAML.replace("mode: auto", "mode: off");
-    let signals: Vec<_> = inputs
-        .iter()
-        .filter(|input| matches!(input, Input::Signal(_)))
-        .cloned()
-        .collect();
+    let signals: Vec<_> = inputs.iter().filter(|input| telemetry(input)).cloned().collect();
     let mut often = vec![clock(0.0)];
     often.extend(
         inputs
@@ -73,7 +89,7 @@ proptest! {
     #[test]
     fn order_inside_the_lateness_cannot_change_a_prediction(seed in any::<u64>()) {
         let quiet = YAML.replace("mode: auto", "mode: off");
-        let signals: Vec<_> = eventful().into_iter().filter(|input| matches!(input, Input::Signal(_))).collect();
+        let signals: Vec<_> = eventful().into_iter().filter(telemetry).collect();
         let shuffled = shuffle_within(&signals, 40, seed);
         let predicted = |signals: &[Input]| {
             let mut engine = engine(&quiet);

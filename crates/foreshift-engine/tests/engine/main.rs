@@ -11,4 +11,5 @@ mod decisions;
 mod determinism;
 mod learning;
 mod restarts;
+mod shipped;
 mod world;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use foreshift_domain::command::{Action, Command};
 use foreshift_domain::decision::Decision;
 use foreshift_domain::fallback::Fallback;
+use foreshift_domain::log::{ErrorClass, LogEvent};
 use foreshift_domain::signal::{Health, Observation, Outcome, OutcomeKind, Signal};
 use foreshift_domain::weights::RouteWeights;
 use foreshift_domain::{Duration, Input, Timestamp, Watermark};
@@ -76,6 +77,16 @@ pub(crate) fn outcome(second: f64, target: &str, kind: OutcomeKind) -> Input {
 
 pub(crate) fn health(second: f64, target: &str, health: Health) -> Input {
     signal(second, target, Observation::Health(health))
+}
+
+pub(crate) fn log(second: f64, target: &str, template: u64, class: ErrorClass, count: u32) -> Input {
+    Input::Log(LogEvent {
+        time: at(second),
+        target: target.into(),
+        template,
+        class,
+        count,
+    })
 }
 
 pub(crate) fn watermark(second: f64) -> Input {

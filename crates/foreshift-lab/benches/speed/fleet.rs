@@ -73,8 +73,7 @@ pub(crate) fn fallback() -> anyhow::Result<Arc<Fallback>> {
 /// The shipped model, which must be one for this build: a fresh one would be faster and tell nothing.
 pub(crate) fn model(fallback: &Fallback) -> anyhow::Result<Model> {
     let model = Model::from_json(MODEL).context("models/live/2 cannot be read")?;
-    let schema = foreshift_features::schema_digest();
-    if let Err(error) = model.check_against(schema, &fallback.timing.horizons) {
+    if let Err(error) = foreshift_engine::check_model(&model, fallback) {
         bail!("models/live/2 does not fit this build: {error}");
     }
     Ok(model)

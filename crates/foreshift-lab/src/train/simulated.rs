@@ -1,20 +1,71 @@
-//! A simulated recording as a source, so that it takes the way of every other one.
+//! A simulated fleet through the engine that serves: a source as every other one.
 
+use std::sync::Arc;
 use std::time::Duration as Wait;
 
-use foreshift_domain::fallback::OutcomeSource;
+use foreshift_domain::Duration;
+use foreshift_domain::fallback::{Fallback, Mode, OutcomeSource};
 use foreshift_domain::log::LogEvent;
+use foreshift_engine::Engine;
 use foreshift_ingest::Decoded;
 use foreshift_ingest::sequencer::PartitionKey;
 use foreshift_ingest::source::{Batch, Item, Positions, Run, Source, SourceError};
 use foreshift_logs::{Arrival, LogLine, LogReader, ReaderSettings, Severity};
-use foreshift_sim::{Emission, Policy, Recording};
+use foreshift_predict::Model;
+use foreshift_sim::{Emission, FleetSpec, Policy, Recording};
 
-use crate::replay::driver::Recording as Watched;
+use crate::replay::driver::{Given, Recording as Watched, Replay, Sink};
 use crate::replay::progress::Progress;
 
+/// A fleet with its configuration, weights left alone: the recorded world does not answer to them.
+pub(crate) struct Fleet {
+    pub(crate) recording: Recording,
+    pub(crate) fallback: Arc<Fallback>,
+}
+
+impl Fleet {
+    /// `learns` says whether a model may change on it.
+    pub(crate) fn of(spec: FleetSpec, learns: bool) -> anyhow::Result<Self> {
+        let recording = spec.recording();
+        let yaml = recording.fallback_yaml();
+        let mut fallback = foreshift_config::parse_fallback(&yaml, "fleet.yaml")?.value;
+        fallback.learning.online = learns;
+        fallback
+            .routes
+            .iter_mut()
+            .for_each(|route| route.settings.mode = Mode::Off);
+        Ok(Self {
+            recording,
+            fallback: Arc::new(fallback),
+        })
+    }
+
+    /// A fresh model that reads what `reads` names, and not what we did to a target. In a recorded world nothing was
+    /// ever done: those features are constant there, and what a model made of the constant would mislead it once it acts.
+    pub(crate) fn fresh_model(&self, reads: impl Fn(&str) -> bool) -> Model {
+        const OWN_DOING: [&str; 2] = ["weight_share", "since_shift"];
+        let fresh = foreshift_engine::fresh_model(&self.fallback);
+        let mut inputs = fresh.inputs().to_vec();
+        for input in &mut inputs {
+            if OWN_DOING.contains(&input.name.as_str()) || !reads(&input.name) {
+                input.heads = 0;
+            }
+        }
+        Model::fresh("fresh@1", fresh.schema(), inputs, fresh.horizons())
+    }
+
+    /// The whole recording through an engine with this model; gives the model as it is then.
+    pub(crate) fn play(&self, model: Model, sink: &mut dyn Sink) -> anyhow::Result<Model> {
+        let engine = Engine::new(1, Arc::clone(&self.fallback), model);
+        let mut source = Simulated::new(&self.recording)?;
+        let mut replay = Replay::new(engine, &self.fallback, Duration::ZERO, Duration::DAY, Given::ALL);
+        replay.run(&mut source, sink)?;
+        Ok(replay.engine.model().clone())
+    }
+}
+
 /// The run of a recording.
-pub(super) struct Simulated<'a> {
+struct Simulated<'a> {
     run: foreshift_sim::Run<'a>,
     logs: LogReader,
     partition: PartitionKey,
@@ -22,7 +73,7 @@ pub(super) struct Simulated<'a> {
 }
 
 impl<'a> Simulated<'a> {
-    pub(super) fn new(recording: &'a Recording) -> anyhow::Result<Self> {
+    fn new(recording: &'a Recording) -> anyhow::Result<Self> {
         Ok(Self {
             run: recording.run(Policy::Stay),
             logs: LogReader::new(ReaderSettings::default())?,

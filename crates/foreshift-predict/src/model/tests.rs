@@ -20,6 +20,7 @@ fn inputs(count: usize) -> Vec<InputSpec> {
             name: format!("feature_{i}"),
             edges: edges.clone(),
             heads: crate::ALL_HEADS,
+            missing_tells: true,
         })
         .collect()
 }

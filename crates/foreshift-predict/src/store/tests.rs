@@ -8,11 +8,13 @@ fn model() -> Model {
             name: "a".into(),
             edges: vec![0.0, 0.1, 0.3],
             heads: crate::ALL_HEADS,
+            missing_tells: true,
         },
         InputSpec {
             name: "b".into(),
             edges: vec![],
             heads: crate::ALL_HEADS,
+            missing_tells: true,
         },
     ];
     let horizons = [Duration::from_secs(30), Duration::from_secs(120)];
@@ -140,6 +142,7 @@ fn a_model_of_absurd_size_is_refused_before_it_is_built() {
             name: i.to_string(),
             edges: (0..4_000).map(f64::from).collect(),
             heads: crate::ALL_HEADS,
+            missing_tells: true,
         })
         .collect();
     let absurd = Model::fresh("absurd", Digest::default(), inputs, &[Duration::HOUR]);
@@ -159,13 +162,59 @@ fn a_model_of_absurd_size_is_refused_before_it_is_built() {
 fn other_features_or_horizons_are_named() {
     let model = model();
     let horizons = [Duration::from_secs(30), Duration::from_secs(120)];
-    assert_eq!(model.check_against(Digest::of(b"s"), &horizons), Ok(()));
-    assert!(model.check_against(Digest::of(b"t"), &horizons).is_err());
-    let error = model
-        .check_against(Digest::of(b"s"), &[Duration::HOUR])
-        .unwrap_err();
+    let inputs = model.inputs();
+    let refused = |features: &[InputSpec], schema: &[u8], horizons: &[Duration]| {
+        let checked = model.check_against(features, Digest::of(schema), horizons);
+        checked.unwrap_err().to_string()
+    };
+    assert_eq!(model.check_against(inputs, Digest::of(b"s"), &horizons), Ok(()));
+    assert!(refused(inputs, b"t", &horizons).starts_with("the model was made for features"));
     assert_eq!(
-        error.to_string(),
+        refused(inputs, b"s", &[Duration::HOUR]),
         "the model looks ahead 30s, 2m, configured is 1h"
     );
+    let (mut renamed, mut rebinned) = (inputs.to_vec(), inputs.to_vec());
+    renamed[1].name = "c".into();
+    rebinned[0].edges.push(0.5);
+    assert_eq!(
+        refused(&renamed, b"s", &horizons),
+        "feature 1 of the model is b, of this build c"
+    );
+    assert_eq!(
+        refused(&rebinned, b"s", &horizons),
+        "the knots of feature a are not those that the model was made for"
+    );
+    assert_eq!(
+        refused(&inputs[..1], b"s", &horizons),
+        "feature 1 of the model is b, of this build none"
+    );
+}
+
+#[test]
+fn features_that_came_after_the_model_are_not_read() {
+    let model = model();
+    let horizons = [Duration::from_secs(30), Duration::from_secs(120)];
+    let mut features = model.inputs().to_vec();
+    features.push(InputSpec {
+        name: "new".into(),
+        edges: vec![1.0],
+        heads: crate::ALL_HEADS,
+        missing_tells: true,
+    });
+    assert_eq!(
+        model.check_against(&features, Digest::of(b"s"), &horizons),
+        Ok(())
+    );
+    let (target, at) = (TargetModel::default(), Timestamp::from_secs(70_000));
+    let said = |row: &[f64]| {
+        let mut out = [0.0; 2];
+        model.predict(&target, at, row, &mut out).unwrap();
+        let example = model.encode(&target, at, row);
+        (out.map(f64::to_bits), model.explain(0, &target, at, row), example)
+    };
+    assert_eq!(
+        format!("{:?}", said(&[0.2, 3.0])),
+        format!("{:?}", said(&[0.2, 3.0, 9.0]))
+    );
+    assert!(model.predict(&target, at, &[0.2], &mut [0.0; 2]).is_err());
 }

@@ -7,6 +7,7 @@ use super::{PROBES_UP, TargetState};
 use crate::effects::Effects;
 use crate::emission::{Emission, LogLine};
 use crate::logs;
+use crate::rng::Stream;
 
 /// Length of a step in seconds.
 const STEP_S: f64 = 0.1;
@@ -15,6 +16,17 @@ const PROBES_DOWN: i32 = 3;
 /// Ordinary log lines a second, and worried ones on a good day.
 const ORDINARY_PER_S: f64 = 0.12;
 const WORRIED_PER_S: f64 = 0.004;
+
+/// The stream of the worried lines that come of a fault or a decoy.
+pub(super) const WORRIED_BY_EPISODE: u64 = 3;
+
+/// The line of a stream in the step that begins at `now`, if it writes one at this rate: when, and its bits.
+pub(super) fn line_at(draws: Stream, per_s: f64, now: Timestamp, steps: u64) -> Option<(Timestamp, u64)> {
+    (draws.unit(3 * steps) < per_s * STEP_S).then(|| {
+        let at = now + Duration::from_micros(draws.range(3 * steps + 1, 0.0, 100_000.0) as i64);
+        (at, draws.bits(3 * steps + 2))
+    })
+}
 
 impl TargetState<'_> {
     pub(super) fn effects_at(&self, now: Timestamp, seed: u64) -> Effects {
@@ -61,10 +73,8 @@ impl TargetState<'_> {
     pub(super) fn write_logs(&self, now: Timestamp, steps: u64, out: &mut Vec<Emission>) {
         let name: &TargetName = &self.spec.name;
         let mut line = |source: u64, rate: f64, write: &dyn Fn(Timestamp, u64) -> LogLine| {
-            let draws = self.log_lines.child(source);
-            if draws.unit(3 * steps) < rate * STEP_S {
-                let at = now + Duration::from_micros(draws.range(3 * steps + 1, 0.0, 100_000.0) as i64);
-                out.push(Emission::Log(write(at, draws.bits(3 * steps + 2))));
+            if let Some((at, bits)) = line_at(self.log_lines.child(source), rate, now, steps) {
+                out.push(Emission::Log(write(at, bits)));
             }
         };
         line(0, ORDINARY_PER_S, &|at, bits| logs::ordinary(at, name, bits));
@@ -76,7 +86,9 @@ impl TargetState<'_> {
         if let Some(topic) = self.effects.failure_topic {
             line(2, rate, &|at, bits| logs::failing(at, name, topic, bits));
         } else if let Some(topic) = self.effects.topic {
-            line(3, rate, &|at, bits| logs::worried(at, name, topic, bits));
+            line(WORRIED_BY_EPISODE, rate, &|at, bits| {
+                logs::worried(at, name, topic, bits)
+            });
         }
     }
 

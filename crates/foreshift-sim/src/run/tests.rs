@@ -215,3 +215,30 @@ fn probes_tell_of_a_dead_target_and_of_its_return_even_without_traffic() {
     assert!(down.0 > fault.onset && down.0 < fault.onset + Duration::from_secs(20));
     assert_eq!(states.last().map(|(_, health)| *health), Some(Health::Up));
 }
+
+#[test]
+fn a_fault_s_own_worried_lines_are_among_those_that_its_target_writes() {
+    let fleet = crate::FleetSpec {
+        seed: 11,
+        hours: 2,
+        targets: 4,
+    };
+    let recording = fleet.recording();
+    let written: Vec<_> = recording
+        .run(Policy::Stay)
+        .filter(|emission| matches!(emission, Emission::Log(_)))
+        .map(|emission| (emission.target().clone(), emission.time()))
+        .collect();
+    let mut found = 0;
+    for fault in &recording.faults {
+        let lines = recording.worried_lines(fault);
+        assert!(lines.is_empty() || fault.kind.has_precursor());
+        assert!(
+            lines
+                .iter()
+                .all(|at| written.contains(&(fault.target.clone(), *at)))
+        );
+        found += lines.len();
+    }
+    assert!(found > 10, "{found}");
+}

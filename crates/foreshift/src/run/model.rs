@@ -27,9 +27,7 @@ pub(crate) fn built_in_model(fallback: &Fallback) -> Option<Model> {
         return None;
     }
     let model = model.at_pace(pace);
-    let schema = foreshift_engine::fresh_model(fallback).schema();
-    model
-        .check_against(schema, &fallback.timing.horizons)
+    foreshift_engine::check_model(&model, fallback)
         .is_ok()
         .then_some(model)
 }

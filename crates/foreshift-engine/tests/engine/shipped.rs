@@ -1,0 +1,111 @@
+//! The models as they are shipped, in the engine of today.
+
+use foreshift_domain::log::ErrorClass;
+use foreshift_domain::signal::OutcomeKind;
+use foreshift_domain::{Digest, Input};
+use foreshift_engine::{Engine, Output, fresh_model};
+use foreshift_features::{FIRST_EDITION, schema_digest};
+use foreshift_predict::Model;
+
+use crate::world::*;
+
+const LIVE: [&str; 2] = [
+    include_str!("../../../../models/live/1/model.json"),
+    include_str!("../../../../models/live/2/model.json"),
+];
+
+/// Traffic with failures and log lines of every class, now more and now less.
+fn chequered() -> Vec<Input> {
+    let mut inputs = Vec::new();
+    for second in 0..400_u32 {
+        let start = f64::from(second);
+        for (at, target) in ["alpha", "beta", "east", "west"].into_iter().enumerate() {
+            for part in 0..4_u32 {
+                let failed = (second * 7 + part * 3 + at as u32).is_multiple_of(29);
+                let kind = if failed {
+                    OutcomeKind::Timeout
+                } else {
+                    OutcomeKind::Success
+                };
+                inputs.push(outcome(start + f64::from(part) / 4.0, target, kind));
+            }
+            if (second / 40 + at as u32).is_multiple_of(3) {
+                let line = (second as usize * 5 + at) % ErrorClass::ALL.len();
+                let template = (line as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                inputs.push(log(
+                    start + 0.5,
+                    target,
+                    template,
+                    ErrorClass::ALL[line],
+                    1 + second % 3,
+                ));
+            }
+        }
+        inputs.push(watermark(start + 1.0));
+    }
+    inputs
+}
+
+/// What a shipped model says about that, and what it learned from it.
+fn said(model: &str) -> String {
+    let yaml = YAML
+        .replace("horizons: [30s, 2m]", "horizons: [30s, 2m, 10m]")
+        .replace("mode: auto", "mode: off");
+    let model = Model::from_json(model).unwrap();
+    let mut engine = Engine::new(1, fallback(&yaml), model);
+    let mut bytes = Vec::new();
+    for output in feed(&mut engine, &chequered()) {
+        match output {
+            Output::Predictions(tick) => tick.targets.iter().for_each(|target| {
+                let all = target.probabilities.unwrap();
+                all.iter()
+                    .for_each(|p| bytes.extend_from_slice(&p.to_bits().to_le_bytes()));
+            }),
+            Output::Alert(alert) => panic!("{alert:?}"),
+            _ => {}
+        }
+    }
+    // The field came with the first features that were appended, and changes nothing for those before.
+    let learned = engine
+        .model()
+        .to_json()
+        .unwrap()
+        .replace(",\"missing_tells\":true", "");
+    bytes.extend_from_slice(learned.as_bytes());
+    Digest::of(&bytes).to_string()
+}
+
+/// Features may be appended to the catalogue; nothing that a shipped model reads may change with it.
+#[test]
+fn the_shipped_models_say_and_learn_bit_for_bit_what_they_always_did() {
+    assert_eq!(
+        said(LIVE[0]),
+        "d727f136cdddb53c810d574b1f41f97600dc094186b81463f54fa2f9063e679b"
+    );
+    assert_eq!(
+        said(LIVE[1]),
+        "bcb3b6fdb9259d72e530e2d2704f8cb092f4cbd1689f5494269112b3399e788d"
+    );
+}
+
+/// Where nobody logs, a fresh model of today says what one without the appended features says.
+#[test]
+fn appended_features_that_are_missing_change_no_prediction() {
+    let inputs: Vec<Input> = chequered()
+        .into_iter()
+        .filter(|input| !matches!(input, Input::Log(_)))
+        .collect();
+    let quiet = fallback(&YAML.replace("mode: auto", "mode: off"));
+    let predicted = |model: Model| {
+        let mut engine = Engine::new(1, quiet.clone(), model);
+        let outputs = feed(&mut engine, &inputs);
+        let ticks = outputs
+            .into_iter()
+            .filter(|output| matches!(output, Output::Predictions(_)));
+        ticks.map(|tick| format!("{tick:?}")).collect::<Vec<_>>()
+    };
+    let today = fresh_model(&quiet);
+    let first = today.inputs()[..FIRST_EDITION].to_vec();
+    let first = Model::fresh("fresh@1", schema_digest(FIRST_EDITION), first, today.horizons());
+    assert_eq!(predicted(today), predicted(first));
+}
