@@ -22,6 +22,7 @@ const RANKED: &[(ErrorClass, &[&str])] = &[
     (ErrorClass::QuotaBilling, limits::QUOTA),
     // What is wrong with the request stays the request's fault, whatever else the line says.
     (ErrorClass::BadRequest, answer::REQUEST_AT_FAULT),
+    (ErrorClass::Oom, limits::KILLED_FOR_MEMORY),
     // A probe or a restart names what it saw: the instance is down, whatever that was.
     (ErrorClass::InstanceDown, service::PROBES),
     (ErrorClass::Oom, limits::MEMORY),
@@ -52,7 +53,7 @@ const RANKED: &[(ErrorClass, &[&str])] = &[
 ];
 
 /// Groups from the top of the ranking whose phrases mean one thing only; those below are evidence among other.
-const COMPELLING_GROUPS: usize = 7;
+const COMPELLING_GROUPS: usize = 8;
 
 /// What ends a phrase that asks for the end of a word.
 const EDGE: char = '|';

@@ -116,3 +116,12 @@ proptest::proptest! {
         proptest::prop_assert!((0.0..=1.0).contains(&verdict.confidence));
     }
 }
+
+#[test]
+fn a_probe_that_was_refused_is_an_instance_down_and_a_restart_for_memory_is_memory() {
+    let probe =
+        "Readiness probe failed: Get \"http://10.1.2.3/\": dial tcp 10.1.2.3:80: connect: connection refused";
+    assert_eq!(class(probe, None), ErrorClass::InstanceDown);
+    let restart = "Back-off restarting failed container app in pod shop-1 (OOMKilled)";
+    assert_eq!(class(restart, None), ErrorClass::Oom);
+}

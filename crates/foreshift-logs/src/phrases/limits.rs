@@ -78,7 +78,6 @@ pub(super) const MEMORY: &[&str] = &[
     "outofmemoryerror: metaspace",
     "insufficient memory",
     "under memory pressure",
-    "oomkilled",
     "oomkilling",
     "out of memory",
     "outofmemory",
@@ -440,3 +439,6 @@ pub(super) const QUOTA_OF_A_MINUTE: &[&str] = &[
     "per second per",
     "requests per second",
 ];
+
+/// The reason that Kubernetes gives for a restart.
+pub(super) const KILLED_FOR_MEMORY: &[&str] = &["oomkilled"];
