@@ -21,11 +21,11 @@ setup: ## check the toolchain, install what is missing where the package manager
 	@tests/setup.sh
 
 demo: setup ## the main job, end to end, on a recorded incident; LIVE=1 shows a real Envoy instead
-	$(CARGO) build --release -p foreshift
 ifdef LIVE
-	$(CARGO) build --release -p foreshift-testbed
+	$(CARGO) build --release -p foreshift -p foreshift-testbed
 	$(TESTBED) live
 else
+	$(CARGO) build --release -p foreshift
 	target/release/foreshift demo
 endif
 

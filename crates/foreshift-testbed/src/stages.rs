@@ -1,5 +1,6 @@
 //! How long each stage takes from the end of a request to a weight in force, read from a lane's journal.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration as Wait;
 
@@ -32,6 +33,8 @@ pub(crate) struct Quantiles {
 pub(crate) fn read(journal: &Path, decided: impl Fn(u64) -> Option<Timestamp>) -> anyhow::Result<Stages> {
     let mut source = JournalSource::open(journal)?;
     let (mut waiting, mut to_engine, mut to_gateway) = (Vec::new(), Vec::new(), Vec::new());
+    // A gateway says more than once what it has.
+    let mut heard = BTreeSet::new();
     loop {
         let batch = source.poll(BATCH, Wait::ZERO)?;
         for item in batch.runs.into_iter().flat_map(|run| run.items) {
@@ -42,7 +45,7 @@ pub(crate) fn read(journal: &Path, decided: impl Fn(u64) -> Option<Timestamp>) -
                 Input::Signal(signal) => waiting.push(signal.time),
                 // The clock is told after each batch.
                 Input::Clock(now) => to_engine.extend(waiting.drain(..).map(|sent| ms(now.since(sent)))),
-                Input::Applied(applied) => {
+                Input::Applied(applied) if heard.insert(applied.version.sequence) => {
                     to_gateway.extend(decided(applied.version.sequence).map(|at| ms(applied.time.since(at))));
                 }
                 _ => {}

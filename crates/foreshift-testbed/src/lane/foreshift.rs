@@ -1,5 +1,5 @@
-//! The Foreshift of a lane: the documented defaults, with all time scales at the scenario's pace. Rules that count
-//! requests within such a time ask for fewer: there are that much fewer.
+//! The Foreshift of a lane, with all time scales at the scenario's pace. Rules that count requests within such a time ask
+//! for fewer: there are that much fewer. What a prediction may move is not the default: the other targets have room.
 
 use std::fmt::Write;
 
