@@ -1,9 +1,12 @@
 //! Online template mining: each line gets the id of its template, and templates generalise as lines come in.
 //!
 //! A line is read once: [`scan`](scan::scan) splits and types it and folds the words, with its values masked, into a
-//! fingerprint. A fingerprint that is known costs one look into a fixed table. Only what is new is compared, with the
-//! templates of the same skeleton (same columns and punctuation): a line that differs from them in columns of
-//! values alone joins, and words become values once enough lines differ in nothing else.
+//! fingerprint. A fingerprint that is known costs one look into a fixed table, and no allocation. Only what is new is
+//! compared with templates: column by column with those of the same skeleton (same columns and punctuation), then
+//! token by token where a value has another shape, then outside of quotes. A line that differs from a template in
+//! columns of values alone joins it, and words become values once enough templates differ in nothing else; how many
+//! are enough depends on how the words look and where they stand. A template that becomes more general gets a new id,
+//! and answers to its old ones.
 
 mod cache;
 mod grouping;

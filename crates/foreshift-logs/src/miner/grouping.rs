@@ -118,7 +118,8 @@ fn votes<'a>(
         // `key = value` is as often a sentence as a setting.
         Context::Assigned | Context::Quoted if column.space => (3, 5),
         Context::Assigned | Context::Quoted => (3, 4),
-        Context::Open | Context::Preposition if names => (3, 4),
+        Context::Open | Context::Preposition if all(Form::Dotted) => (3, 4),
+        Context::Open | Context::Preposition if names => (4, 4),
         Context::Preposition => (5, 5),
         Context::Open => (6, 8),
     };
