@@ -1,10 +1,12 @@
 # Everything a new machine needs to do is one of these. `make help` lists them.
-.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench outages train-live clean
+.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead outages train-live clean
 SHELL := /bin/bash
 CARGO ?= cargo
 # Where the recorded outages are (signals.csv.gz and score.py), for `make outages`.
 DATA ?= ../shared/datasets/outages
 OUT ?= target/results
+# Where the 16 loghub systems are, for `make logs-bench`.
+LOGHUB ?= ../shared/datasets/loghub
 # Runs the testbed with the real Envoy and the built foreshift.
 TESTBED = FORESHIFT_ENVOY=$$(tests/envoy/setup.sh) target/release/foreshift-testbed
 # The Python that plays the scenarios of LiteLLM.
@@ -74,6 +76,14 @@ lint: ## formatting, clippy and rustdoc, warnings denied
 bench: setup ## speed, in release; starts a real Apache Kafka for the ingest figures
 	tests/kafka/setup.sh
 	$(CARGO) bench --workspace
+
+logs-bench: ## our log parser and Drain3 in one run: make logs-bench LOGHUB=path
+	$(CARGO) build --release -p foreshift-lab
+	tests/logs/bench.py $(LOGHUB)
+
+log-lead: ## how much earlier logs let simulated faults be predicted than metrics alone
+	$(CARGO) build --release -p foreshift-lab
+	target/release/foreshift-lab log-lead
 
 outages: ## predictions and weights on the recorded outages, by their judge: make outages DATA=path
 	$(CARGO) build --release -p foreshift-lab
