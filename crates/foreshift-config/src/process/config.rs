@@ -380,7 +380,7 @@ pub struct LogsConfig {
     /// Whole lines of each template, scrubbed, for `foreshift explain` to show; none by default. They are held in memory only.
     pub samples: Option<SamplesConfig>,
     /// Templates held; when there are more, one that was not seen for long is forgotten.
-    #[schemars(range(min = 100, max = 1_000_000))]
+    #[schemars(range(min = 100, max = 32_768))]
     pub max_templates: u32,
 }
 
