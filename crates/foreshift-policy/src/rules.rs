@@ -73,7 +73,7 @@ pub const RULES: [Rule; 16] = [
     Rule {
         number: 11,
         name: "correlated_alarms",
-        text: "When too large a share of all targets, or most of a route's, alarm together, predictive shifts freeze and \
+        text: "When too large a share of all targets, or most of a route's few, alarm together, predictive shifts freeze and \
                reactive ones go on.",
     },
     Rule {

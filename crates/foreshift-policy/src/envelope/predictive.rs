@@ -41,8 +41,11 @@ pub(crate) fn bound(
     taken(scene, keeps) > 0
 }
 
-/// Whether most targets of the route alarm, those of one failure domain counted as one where another is left without:
-/// then there is nowhere safer to go, however many targets the fleet has.
+/// A route of fewer targets has too few for a share of the fleet to mean anything.
+const FEW_TARGETS: u32 = 5;
+
+/// Whether most of a route's few targets alarm, those of one failure domain counted as one where another is left without:
+/// then there is nowhere safer to go. Among many, as with endpoints that fail all the time, there is.
 fn most_alarm(state: &RouteState, scene: &Scene<'_>) -> bool {
     let targets: Vec<FleetTarget> = state
         .targets
@@ -56,7 +59,7 @@ fn most_alarm(state: &RouteState, scene: &Scene<'_>) -> bool {
         .collect();
     let all: Vec<usize> = (0..targets.len()).collect();
     let count = count_alarms(&targets, [all.as_slice()]);
-    2 * count.alarms > count.targets
+    count.targets < FEW_TARGETS && 2 * count.alarms > count.targets
 }
 
 /// Raises what predictions leave to at least `least(target)`. A secondary without a baseline gives nothing up: its
