@@ -8,7 +8,8 @@ use foreshift_serve::{ServeConfig, ServeError};
 use tonic::Code;
 
 use crate::harness::{
-    GATEWAY, OPERATOR, READER, SCOPED, connect, guarded, impatient, loopback, open, start, start_with, world,
+    GATEWAY, OPERATOR, READER, SCOPED, connect, guarded, impatient, loopback, open, start, start_with, told,
+    world,
 };
 
 fn code(error: &ClientError) -> Option<Code> {
@@ -83,7 +84,7 @@ async fn a_role_does_what_it_is_for_and_nothing_else() {
     for token in [READER, GATEWAY, OPERATOR] {
         let client = running.client(Some(token)).await;
         assert_eq!(client.weights(&[]).await.expect("all may read").len(), 2);
-        assert_eq!(client.status().await.expect("all may read"), world());
+        assert_eq!(client.status().await.expect("all may read"), told(world()));
     }
     for token in [READER, GATEWAY] {
         let client = running.client(Some(token)).await;

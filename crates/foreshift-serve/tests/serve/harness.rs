@@ -261,6 +261,14 @@ pub(crate) fn world() -> Published {
     }
 }
 
+/// What a status tells of it: log lines are told with a target's prediction.
+pub(crate) fn told(world: Published) -> Published {
+    Published {
+        logs: Arc::default(),
+        ..world
+    }
+}
+
 fn log_summary() -> LogSummary {
     LogSummary {
         since: Some(Timestamp::from_secs(40)),

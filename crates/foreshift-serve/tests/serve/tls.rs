@@ -5,7 +5,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tempfile::TempDir;
 use tonic::Code;
 
-use crate::harness::{OPERATOR, Running, STUCK, open, start, world};
+use crate::harness::{OPERATOR, Running, STUCK, open, start, told, world};
 
 struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -138,7 +138,7 @@ async fn a_token_over_tls_needs_no_certificate() {
     })
     .await
     .expect("it connects");
-    assert_eq!(ada.status().await.expect("known"), world());
+    assert_eq!(ada.status().await.expect("known"), told(world()));
 }
 
 #[test]
