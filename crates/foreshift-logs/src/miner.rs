@@ -1,6 +1,6 @@
 //! Online template mining: each line gets the id of its template, and templates generalise as lines come in.
 //!
-//! A line is read once: [`scan`](scan::scan) splits and types it and folds the words, with its values masked, into a
+//! A line is read once: `scan` splits and types it and folds the words, with its values masked, into a
 //! fingerprint. A fingerprint that is known costs one look into a fixed table, and no allocation. Only what is new is
 //! compared with templates: column by column with those of the same skeleton (same columns and punctuation), then
 //! token by token where a value has another shape, then outside of quotes. A line that differs from a template in
