@@ -33,31 +33,38 @@ pub fn masked_text(message: &str) -> String {
     text
 }
 
-/// Masks one blank-delimited word: first what its shape as a whole gives away, then its parts.
+/// Masks one blank-delimited word: first what its shape as a whole gives away, then its parts, one separator after the
+/// other.
 fn mask_word(word: &str, text: &mut String) {
-    let inner = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '/');
-    let Some((before, after)) = word.split_once(inner).filter(|_| !inner.is_empty()) else {
-        text.push_str(word);
-        return;
-    };
-    text.push_str(before);
-    // `key=value` and `key:"value"`: the key stays. A URL may hold most of these itself.
-    let mut at = inner.find(['=', '"', '(', '[', '{', ',', ';', '|', '<', '>']);
-    if at.is_some_and(|at| inner.split_at(at).0.contains("://")) {
-        at = inner.find(['"', '<', '>']);
-    }
-    let (head, tail) = inner.split_at(at.unwrap_or(inner.len()));
-    if is_place(head) {
-        push_mask(text);
-    } else {
-        mask_parts(head, text);
-    }
-    let mut behind = tail.chars();
-    if let Some(separator) = behind.next() {
+    let (mut rest, mut end) = (word, "");
+    loop {
+        let inner = rest.trim_matches(|c: char| !c.is_alphanumeric() && c != '/');
+        let Some((before, after)) = rest.split_once(inner).filter(|_| !inner.is_empty()) else {
+            text.push_str(rest);
+            break;
+        };
+        text.push_str(before);
+        // Only the whole word has signs behind it: what follows a separator ends where they begin.
+        if !after.is_empty() {
+            end = after;
+        }
+        // `key=value` and `key:"value"`: the key stays. A URL may hold most of these itself.
+        let mut at = inner.find(['=', '"', '(', '[', '{', ',', ';', '|', '<', '>']);
+        if at.is_some_and(|at| inner.split_at(at).0.contains("://")) {
+            at = inner.find(['"', '<', '>']);
+        }
+        let (head, tail) = inner.split_at(at.unwrap_or(inner.len()));
+        if is_place(head) {
+            push_mask(text);
+        } else {
+            mask_parts(head, text);
+        }
+        let mut behind = tail.chars();
+        let Some(separator) = behind.next() else { break };
         text.push(separator);
-        mask_word(behind.as_str(), text);
+        rest = behind.as_str();
     }
-    text.push_str(after);
+    text.push_str(end);
 }
 
 /// Whether a word is a URL, a path or a host's name.
@@ -131,6 +138,11 @@ mod tests {
         ] {
             assert_eq!(masked_text(text), masked, "{text}");
         }
+    }
+
+    #[test]
+    fn a_word_of_nothing_but_separators_is_masked_to_its_end() {
+        assert_eq!(masked_text(&"a=".repeat(2_000)), "a=".repeat(2_000));
     }
 
     proptest::proptest! {
