@@ -20,6 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "foreshift-policy",
         ],
     ),
+    ("foreshift-boost", &["foreshift-predict"]),
+    ("foreshift-registry", &["foreshift-domain", "foreshift-predict"]),
     ("foreshift-config", &["foreshift-domain"]),
     ("foreshift-proto", &["foreshift-domain"]),
     (
@@ -45,6 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "foreshift-policy",
             "foreshift-predict",
             "foreshift-proto",
+            "foreshift-registry",
             "foreshift-serve",
             "foreshift-sim",
         ],
@@ -52,6 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "foreshift-lab",
         &[
+            "foreshift-boost",
             "foreshift-config",
             "foreshift-domain",
             "foreshift-engine",
@@ -59,6 +63,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "foreshift-ingest",
             "foreshift-logs",
             "foreshift-predict",
+            "foreshift-registry",
             "foreshift-sim",
         ],
     ),
@@ -109,6 +114,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("linfa", &["foreshift-lab"]),
     ("linfa-bayes", &["foreshift-lab"]),
     ("linfa-ftrl", &["foreshift-lab"]),
+    ("linfa-logistic", &["foreshift-lab"]),
     ("smartcore", &["foreshift-lab"]),
 ];
 
