@@ -29,6 +29,7 @@ mod output;
 mod overrides;
 mod publish;
 mod routes;
+mod rows;
 mod snapshot;
 mod target;
 mod tick;
@@ -37,6 +38,7 @@ mod timeline;
 pub use counters::Counters;
 pub use engine::Engine;
 pub use output::{Alert, IncidentChange, MAX_HORIZONS, Output, PredictionTick, TargetPrediction};
+pub use rows::Row;
 pub use snapshot::{Snapshot, SnapshotError};
 
 pub use tick::{check_model, fresh_model};

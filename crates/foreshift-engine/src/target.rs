@@ -432,10 +432,12 @@ impl Engine {
                 self.outputs.push_back(Output::Incident(IncidentChange {
                     target,
                     start,
+                    planned,
                     end: None,
                 }));
             }
             Change::Ended { start, end } => {
+                let planned = target.features.in_maintenance();
                 target.features.incident_ended(end);
                 self.shared
                     .groups
@@ -443,6 +445,7 @@ impl Engine {
                 let change = IncidentChange {
                     target: name.clone(),
                     start,
+                    planned,
                     end: Some(end),
                 };
                 self.outputs.push_back(Output::Incident(change));
