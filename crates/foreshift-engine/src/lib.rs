@@ -27,6 +27,7 @@ mod incidents;
 mod labels;
 mod output;
 mod overrides;
+mod pending;
 mod publish;
 mod routes;
 mod rows;
@@ -37,6 +38,7 @@ mod timeline;
 
 pub use counters::Counters;
 pub use engine::Engine;
+pub use labels::{Evidence, Label, LabelFacts, Onset, RELIEVED_BELOW};
 pub use output::{Alert, IncidentChange, MAX_HORIZONS, Output, PredictionTick, TargetPrediction};
 pub use rows::Row;
 pub use snapshot::{Snapshot, SnapshotError};
