@@ -54,6 +54,8 @@ pub struct Described<'a> {
     pub name: &'a str,
     /// What a 1 means.
     pub unit: &'a str,
+    /// Why it should tell something.
+    pub why: &'a str,
     /// Its knots.
     pub edges: &'a [f64],
     /// How it is worked out, for declared ones.
@@ -111,12 +113,14 @@ impl FeatureSet {
         let catalogue = FEATURES.iter().map(|spec| Described {
             name: spec.name,
             unit: spec.unit,
+            why: spec.why,
             edges: spec.edges,
             expression: None,
         });
         let declared = self.declared.iter().map(|(feature, _)| Described {
             name: &feature.name,
             unit: &feature.unit,
+            why: &feature.why,
             edges: if feature.knots.is_empty() {
                 KNOTS
             } else {

@@ -1,6 +1,7 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
 mod classify;
+mod features;
 mod log_lead;
 mod parse;
 mod replay;
@@ -31,6 +32,8 @@ enum Command {
     Replay(replay::Args),
     /// Measure how much earlier logs let simulated faults be predicted than metrics alone.
     LogLead(log_lead::Args),
+    /// List the features that models read, and what expressions over them may use.
+    Features(features::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
     Train(train::Args),
     /// Say what each log line of a file says went wrong.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::ParseMemory(args) => parse::memory::run(&args),
         Command::LogLead(args) => log_lead::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Features(args) => features::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Classify(args) => classify::run(&args),
         Command::TrainLogs(args) => train_logs::run(&args),
