@@ -23,17 +23,14 @@ class Rows:
     known: np.ndarray  # when the label was known, microseconds
 
 
-def read(path: str, horizon_s: float, every: int = 1) -> Rows:
-    """Reads the rows of one horizon; of many, each `every`-th tick of a target."""
+def read(path: str, horizon_s: float) -> Rows:
+    """Reads the rows of one horizon."""
     frame = pl.read_parquet(path).filter(pl.col("horizon_s") == horizon_s, pl.col("label").is_not_null())
     frame = frame.sort("time", "target")
-    if every > 1:
-        turn = pl.int_range(pl.len()).over("target")
-        frame = frame.filter((turn + pl.col("target").hash(7) % every) % every == 0)
     names = [name for name in frame.columns if name not in META]
     labels = frame["label"].to_numpy().astype(np.int8)
-    if labels.size == 0 or labels.min() == labels.max():
-        raise SystemExit(f"{path}: the rows of {horizon_s} s have no {'positive' if labels.size == 0 or not labels.max() else 'negative'} label")
+    if not 0 < labels.sum() < labels.size:
+        raise SystemExit(f"{path}: the {labels.size} rows of {horizon_s} s do not hold both labels")
     return Rows(
         keys=frame.select("time", "target", "horizon_s"),
         names=names,
