@@ -30,6 +30,7 @@ mod overrides;
 mod pending;
 mod publish;
 mod routes;
+mod rows;
 mod snapshot;
 mod target;
 mod tick;
@@ -39,6 +40,7 @@ pub use counters::Counters;
 pub use engine::Engine;
 pub use labels::{Evidence, Label, LabelFacts, Onset, RELIEVED_BELOW};
 pub use output::{Alert, IncidentChange, MAX_HORIZONS, Output, PredictionTick, TargetPrediction};
+pub use rows::Row;
 pub use snapshot::{Snapshot, SnapshotError};
 
 pub use tick::{check_model, fresh_model};

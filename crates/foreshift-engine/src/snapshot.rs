@@ -89,6 +89,7 @@ impl Engine {
             targets,
             routes,
             outputs: VecDeque::new(),
+            gives_rows: false,
         };
         engine.check_model();
         engine.republish();

@@ -443,10 +443,12 @@ impl Engine {
                 self.outputs.push_back(Output::Incident(IncidentChange {
                     target,
                     start,
+                    planned,
                     end: None,
                 }));
             }
             Change::Ended { start, end } => {
+                let planned = target.features.in_maintenance();
                 target.features.incident_ended(end);
                 self.shared
                     .groups
@@ -454,6 +456,7 @@ impl Engine {
                 let change = IncidentChange {
                     target: name.clone(),
                     start,
+                    planned,
                     end: Some(end),
                 };
                 self.outputs.push_back(Output::Incident(change));

@@ -126,6 +126,7 @@ impl Engine {
         self.shared.model.observe(&mut target.learned, tick, at_risk);
         let (_, target) = self.targets.get_index(index)?;
         let row = self.feature_row(target, tick);
+        let given = self.gives_rows.then(|| self.row_of(target, tick, at_risk, &row));
         let probabilities = self.probabilities(target, tick, &row);
         let timing = &self.shared.fallback.timing;
         let learning = &self.shared.fallback.learning;
@@ -135,6 +136,9 @@ impl Engine {
             if open != 0 {
                 kept = Some((open, self.shared.model.encode(&target.learned, tick, &row)));
             }
+        }
+        if let Some(given) = given {
+            self.outputs.push_back(Output::Row(Box::new(given)));
         }
         self.shared.counters.predictions += 1;
         if probabilities.is_none() {
