@@ -160,6 +160,7 @@ impl Engine {
                 .fleet
                 .record(name, self.shared.now, &self.shared.fallback.fleet);
         }
+        self.note_draws(name, &plan);
         self.schedule_look(name, &plan, &facts.targets);
         if mode != Mode::Off
             && plan.reason == Reason::NoTarget
@@ -168,6 +169,27 @@ impl Engine {
             self.alert(Alert::NoTarget { route: name.clone() });
         }
         self.decide(name, &plan, &facts.targets, cause, request_id);
+    }
+
+    /// What was drawn for alarms on their first route holds for the rows that wait; episodes held out are counted.
+    fn note_draws(&mut self, name: &RouteName, plan: &Plan) {
+        let Some(route) = self.routes.get(name) else {
+            return;
+        };
+        let draws = plan.alarms.iter().zip(&plan.held_out).zip(&plan.propensities);
+        for (configured, ((alarm, held_out), propensity)) in route.config.targets.iter().zip(draws) {
+            let Some(target) = self.targets.get_mut(&configured.target) else {
+                continue;
+            };
+            if target.routes.first() != Some(name) {
+                continue;
+            }
+            self.shared.counters.alarms += u64::from(*alarm && !target.alarm);
+            self.shared.counters.held_out += u64::from(*held_out && !target.held_out);
+            target.alarm = *alarm;
+            (target.held_out, target.propensity) = (*held_out, *propensity);
+            target.pending.drawn(*propensity);
+        }
     }
 
     fn last_reason_was(&self, name: &RouteName, reason: Reason) -> bool {
@@ -311,7 +333,8 @@ impl Engine {
                 target.shifted_at = Some(self.shared.now);
             }
             target.weight_share = share;
-            target.pending.given(share.unwrap_or(1.0));
+            let predicted = target.prediction.and_then(|last| last.probabilities);
+            target.pending.given(share.unwrap_or(1.0), predicted);
         }
         if let Some(route) = self.routes.get_mut(name) {
             route.published = Some(Arc::clone(&weights));

@@ -1,6 +1,8 @@
 //! `fallback.yaml` as it is written. The doc comments are what the JSON schema says to people.
 
-use foreshift_domain::fallback::{CapacityUnit, Criticality, DomainSource, Mode, OutcomeSource, Role};
+use foreshift_domain::fallback::{
+    CapacityUnit, Criticality, DomainSource, HiddenRows, Mode, OutcomeSource, Role,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +61,9 @@ pub(crate) struct LearningFile {
     /// How many rows of a target are kept for one length of a horizon, above 0; further ones are thinned and weighted back.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub(crate) rows_per_horizon: f64,
+    /// What is made of rows whose outcome our own action hid.
+    #[schemars(schema_with = "hidden_words")]
+    pub(crate) hidden: HiddenRows,
 }
 
 /// Limits over all routes.
@@ -416,6 +421,19 @@ fn criticality_words(_: &mut SchemaGenerator) -> Schema {
             (Criticality::Low, "Nobody waits for it."),
             (Criticality::Normal, "Users notice."),
             (Criticality::Critical, "The business stops."),
+        ],
+    )
+}
+
+fn hidden_words(_: &mut SchemaGenerator) -> Schema {
+    words(
+        "What is made of rows whose outcome our own action hid. They are never plain negatives.",
+        &[
+            (
+                HiddenRows::Both,
+                "Learned as positive and as negative, each with the probability that the model gave it.",
+            ),
+            (HiddenRows::Leave, "Left out."),
         ],
     )
 }
