@@ -21,6 +21,12 @@ const MAX_PENDING: usize = 512;
 /// A row that was held out stands for at most this many: a rarer one would tell more of chance than of the rest.
 pub const MAX_INVERSE_PROPENSITY: f64 = 20.0;
 
+/// How many rows one stands for that was treated as it was with this probability.
+#[must_use]
+pub fn inverse_propensity(propensity: f64) -> f64 {
+    (1.0 / propensity).clamp(1.0, MAX_INVERSE_PROPENSITY)
+}
+
 /// The rows of one target that wait.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Pending {
@@ -191,7 +197,7 @@ impl Learner<'_> {
         let calibration = if facts.treated() || !known {
             0.0
         } else {
-            weight * (1.0 / row.propensity).min(MAX_INVERSE_PROPENSITY)
+            weight * inverse_propensity(row.propensity)
         };
         let lesson = Lesson {
             positive,
