@@ -1,5 +1,6 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
+mod censoring;
 mod classify;
 mod features;
 mod log_lead;
@@ -36,6 +37,8 @@ enum Command {
     Features(features::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
     Train(train::Args),
+    /// Show in simulation what acting on predictions does to the models trained afterwards.
+    Censoring(censoring::Args),
     /// Say what each log line of a file says went wrong.
     Classify(classify::Args),
     /// Learn the model of log classes from labelled lines, and write it as a version of models/logs.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Features(args) => features::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Censoring(args) => censoring::run(&args),
         Command::Classify(args) => classify::run(&args),
         Command::TrainLogs(args) => train_logs::run(&args),
     };
