@@ -3,6 +3,7 @@
 //! Nothing is computed twice: the engine hands out the feature vectors that its predictions are made from, and labels
 //! are decided by the rule that it learns by.
 
+mod hindsight;
 mod labeller;
 mod sources;
 mod summary;
@@ -17,7 +18,7 @@ use foreshift_domain::{Duration, Timestamp};
 use foreshift_sim::FleetSpec;
 
 use crate::rows::{About, RowWriter};
-use labeller::{Labeller, Span};
+use labeller::{Labeller, Of, Span};
 use sources::World;
 use summary::Summary;
 use thinning::{OneIn, Thinning};
@@ -62,6 +63,9 @@ pub(crate) struct Args {
     /// How much later than a younger row a row may stand in a CSV and still count.
     #[arg(long, value_name = "SPAN", default_value = "5m", value_parser = foreshift_config::parse_duration)]
     lateness: Duration,
+    /// How many times as fast as life everything in the recording goes: horizons are written that much longer.
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = pace)]
+    pace: f64,
     /// How to print the summary.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -92,12 +96,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
     }
     let thinning = Thinning::new(timing.tick, args.every, args.negatives)?;
-    let mut summary = Summary::new(&timing);
-    let mut writer = RowWriter::create(&args.out, &About::new(&timing, digests))?;
+    let mut summary = Summary::new(&timing, args.pace);
+    let mut writer = RowWriter::create(&args.out, &About::new(&timing, args.pace, digests))?;
     for world in &worlds {
         let span = span(args, world)?;
-        let prefix = world.prefix().to_owned();
-        let mut labeller = Labeller::new(&timing, thinning, prefix, span, &mut writer, &mut summary);
+        let hindsight = world.hindsight()?;
+        let of = Of {
+            timing: &timing,
+            prefix: world.prefix(),
+            pace: args.pace,
+            span,
+        };
+        let mut labeller = Labeller::new(of, thinning, hindsight, &mut writer, &mut summary);
         world
             .play(&mut labeller, args.lateness)
             .with_context(|| format!("cannot extract from {}", world.name()))?;
@@ -111,6 +121,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         Format::Json => println!("{}", serde_json::to_string_pretty(&summary)?),
     }
     Ok(())
+}
+
+fn pace(text: &str) -> Result<f64, String> {
+    let pace = text
+        .parse()
+        .ok()
+        .filter(|pace: &f64| pace.is_finite() && *pace > 0.0);
+    pace.ok_or_else(|| format!("expected a number above 0, found `{text}`"))
 }
 
 fn worlds(args: &Args) -> anyhow::Result<Vec<World>> {
@@ -146,3 +164,6 @@ fn span(args: &Args, world: &World) -> anyhow::Result<Span> {
         until: when(&args.until, Timestamp::MAX)?,
     })
 }
+
+#[cfg(test)]
+mod tests;

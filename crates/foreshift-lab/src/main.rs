@@ -1,7 +1,9 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
 mod classify;
+mod drift;
 mod extract;
+mod import;
 mod log_lead;
 mod parse;
 mod replay;
@@ -34,6 +36,10 @@ enum Command {
     Replay(replay::Args),
     /// Make rows to learn from: features and labels of a journal, a signal CSV or simulated fleets, as Parquet.
     Extract(extract::Args),
+    /// Say how far the features of rows have moved from those of other rows.
+    Drift(drift::Args),
+    /// Make a signal CSV of what others recorded.
+    Import(import::Args),
     /// Measure how much earlier logs let simulated faults be predicted than metrics alone.
     LogLead(log_lead::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
@@ -50,6 +56,8 @@ fn main() -> ExitCode {
         Command::Parse(args) => parse::run(&args),
         Command::ParseMemory(args) => parse::memory::run(&args),
         Command::Extract(args) => extract::run(&args),
+        Command::Drift(args) => drift::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::LogLead(args) => log_lead::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),

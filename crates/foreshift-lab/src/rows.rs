@@ -55,8 +55,8 @@ pub(crate) struct About {
 }
 
 impl About {
-    /// Of rows that this build makes with these time scales.
-    pub(crate) fn new(timing: &Timing, fallback: Vec<String>) -> Self {
+    /// Of rows that this build makes with these time scales, in a world that goes `pace` times as fast as life.
+    pub(crate) fn new(timing: &Timing, pace: f64, fallback: Vec<String>) -> Self {
         Self {
             feature_schema: foreshift_features::schema_digest(FEATURES.len()).to_string(),
             features: FEATURES.len(),
@@ -65,10 +65,10 @@ impl About {
             horizons_s: timing
                 .horizons
                 .iter()
-                .map(|horizon| horizon.as_secs_f64())
+                .map(|horizon| horizon.as_secs_f64() * pace)
                 .collect(),
-            tick_s: timing.tick.as_secs_f64(),
-            guard_s: timing.guard.as_secs_f64(),
+            tick_s: timing.tick.as_secs_f64() * pace,
+            guard_s: timing.guard.as_secs_f64() * pace,
         }
     }
 }
@@ -99,14 +99,17 @@ fn about(reader: &mut ParquetReader<File>) -> anyhow::Result<About> {
         .and_then(|entry| entry.value.as_deref())
         .with_context(|| format!("its metadata has no {ABOUT_KEY:?}: make it with foreshift-lab extract"))?;
     let about: About = serde_json::from_str(text).context("its metadata is not that of this version")?;
-    let ours = foreshift_features::schema_digest(about.features.min(FEATURES.len())).to_string();
-    if about.features > FEATURES.len() || about.feature_schema != ours {
+    let ours = foreshift_features::schema_digest(FEATURES.len()).to_string();
+    if about.feature_schema != ours {
         bail!(
-            "its {} features are not the {} of this build (schema {}): extract the rows again",
+            "its {} features (schema {}) are not the {} of this build (schema {ours}): extract the rows again",
             about.features,
+            about.feature_schema,
             FEATURES.len(),
-            about.feature_schema
         );
     }
     Ok(about)
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

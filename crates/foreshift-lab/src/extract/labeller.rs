@@ -5,11 +5,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::bail;
+use foreshift_domain::command::Verdict;
 use foreshift_domain::fallback::Timing;
 use foreshift_domain::weights::RouteWeights;
 use foreshift_domain::{Duration, RouteName, TargetName, Timestamp};
 use foreshift_engine::{Evidence, IncidentChange, Label, LabelFacts, MAX_HORIZONS, Onset, Output, Row};
 
+use super::hindsight::Hindsight;
 use super::summary::Summary;
 use super::thinning::Thinning;
 use crate::replay::driver::Sink;
@@ -21,11 +23,10 @@ const MAX_WAITING: usize = 2_000_000;
 
 /// Follows one engine, and writes what it gives as rows with labels.
 pub(super) struct Labeller<'a> {
-    timing: Timing,
+    of: Of<'a>,
+    timing: &'a Timing,
     thinning: Thinning,
-    /// Goes before the names of targets and routes.
-    prefix: String,
-    span: Span,
+    hindsight: Hindsight,
     targets: Vec<Followed>,
     places: BTreeMap<TargetName, usize>,
     /// Ticks with rows that wait, oldest first, and whose they are.
@@ -33,6 +34,17 @@ pub(super) struct Labeller<'a> {
     waiting: usize,
     writer: &'a mut RowWriter,
     summary: &'a mut Summary,
+}
+
+/// What is followed, and how it is written.
+#[derive(Clone, Copy)]
+pub(super) struct Of<'a> {
+    pub(super) timing: &'a Timing,
+    /// Goes before the names of targets and routes.
+    pub(super) prefix: &'a str,
+    /// How many times as fast as life it goes.
+    pub(super) pace: f64,
+    pub(super) span: Span,
 }
 
 /// Rows of these ticks are written: from the first to before the second.
@@ -64,25 +76,35 @@ struct Waiting {
 #[derive(Clone, Copy)]
 struct Outcome {
     label: Label,
-    known_at: Timestamp,
+    known_at: Option<Timestamp>,
     /// The beginning of the incident that the row looks at.
     incident: Option<Timestamp>,
+    /// Whether we had moved traffic away by then.
+    treated: bool,
+}
+
+impl Outcome {
+    const UNKNOWN: Self = Self {
+        label: Label::Unknown,
+        known_at: None,
+        incident: None,
+        treated: false,
+    };
 }
 
 impl<'a> Labeller<'a> {
     pub(super) fn new(
-        timing: &Timing,
+        of: Of<'a>,
         thinning: Thinning,
-        prefix: String,
-        span: Span,
+        hindsight: Hindsight,
         writer: &'a mut RowWriter,
         summary: &'a mut Summary,
     ) -> Self {
         Self {
-            timing: timing.clone(),
+            timing: of.timing,
+            of,
             thinning,
-            prefix,
-            span,
+            hindsight,
             targets: Vec::new(),
             places: BTreeMap::new(),
             ticks: VecDeque::new(),
@@ -114,9 +136,15 @@ impl<'a> Labeller<'a> {
         };
         target.see(&row);
         let tick = row.tick;
-        self.summary.ticks(row.at_risk);
-        let wanted = self.span.since <= tick && tick < self.span.until && self.thinning.keeps_tick(tick);
-        if !row.at_risk || !wanted {
+        let wanted =
+            self.of.span.since <= tick && tick < self.of.span.until && self.thinning.keeps_tick(tick);
+        let cooldown = self.timing.cooldown;
+        let marks = self.hindsight.marks(&row.target);
+        let marked = marks
+            .iter()
+            .any(|mark| mark.start <= tick && tick < mark.end + cooldown);
+        self.summary.ticks(row.at_risk && !marked);
+        if !row.at_risk || marked || !wanted {
             return Ok(());
         }
         if self.waiting >= MAX_WAITING {
@@ -145,12 +173,15 @@ impl<'a> Labeller<'a> {
             at: change.start,
             planned: change.planned,
         };
-        // Known when the bucket closes that shows it.
-        let known_at = change.start.floor_to(self.timing.bucket) + self.timing.bucket;
+        // Known when the bucket closes that shows it, or when somebody said so.
+        let marks = self.hindsight.marks(&change.target);
+        let said = marks.iter().find(|mark| mark.start == change.start);
+        let closed = change.start.floor_to(self.timing.bucket) + self.timing.bucket;
+        let known_at = said.map_or(closed, |mark| mark.said_at);
         if let Some(place) = self.places.get(&change.target)
             && let Some(target) = self.targets.get_mut(*place)
         {
-            target.settle(&self.timing, change.start, Some(onset), known_at);
+            target.settle(self.timing, change.start, Some(onset), known_at);
         }
     }
 
@@ -179,7 +210,7 @@ impl<'a> Labeller<'a> {
     /// A tick is complete: rows mature, and those whose longest horizon has passed leave.
     fn mature(&mut self, now: Timestamp) -> anyhow::Result<()> {
         for target in &mut self.targets {
-            target.settle(&self.timing, now, None, now);
+            target.settle(self.timing, now, None, now);
         }
         let longest = self.timing.horizons.last().copied().unwrap_or_default();
         while self.ticks.front().is_some_and(|(tick, _)| *tick + longest <= now) {
@@ -207,14 +238,25 @@ impl<'a> Labeller<'a> {
 
     fn write(&mut self, waiting: &Waiting) -> anyhow::Result<()> {
         let row = &waiting.row;
-        let target = format!("{}{}", self.prefix, row.target);
-        let route = format!("{}{}", self.prefix, row.route);
+        let target = format!("{}{}", self.of.prefix, row.target);
+        let route = format!("{}{}", self.of.prefix, row.route);
         for (head, horizon) in self.timing.horizons.iter().enumerate() {
-            let outcome = waiting.outcomes.get(head).copied().flatten();
-            let label = outcome.map_or(Label::Unknown, |outcome| outcome.label);
-            let incident = outcome
-                .and_then(|outcome| outcome.incident)
-                .map(|start| format!("{target}@{}", start.as_millis()));
+            let unknown = Outcome {
+                treated: waiting.least_share < 1.0,
+                ..Outcome::UNKNOWN
+            };
+            let seen = waiting.outcomes.get(head).copied().flatten().unwrap_or(unknown);
+            let Some(outcome) = self.judged(row, *horizon, seen) else {
+                self.summary.expected += 1;
+                continue;
+            };
+            let Outcome {
+                label,
+                known_at,
+                incident,
+                treated,
+            } = outcome;
+            let incident = incident.map(|start| format!("{target}@{}", start.as_millis()));
             let Some(thinned) = self.thinning.weight(&target, row.tick, head, label) else {
                 continue;
             };
@@ -223,18 +265,16 @@ impl<'a> Labeller<'a> {
                 time: row.tick,
                 route: &route,
                 target: &target,
-                horizon: *horizon,
+                horizon_s: horizon.as_secs_f64() * self.of.pace,
                 label: match label {
                     Label::Positive => Some(true),
                     Label::Negative => Some(false),
                     Label::Unknown => None,
                 },
-                known_at: outcome
-                    .filter(|outcome| outcome.label != Label::Unknown)
-                    .map(|outcome| outcome.known_at),
+                known_at: known_at.filter(|_| label != Label::Unknown),
                 incident: incident.as_deref(),
                 weight: share(self.timing.tick, *horizon) * thinned,
-                treated: waiting.least_share < 1.0,
+                treated,
                 propensity: 1.0,
                 held_out: false,
                 weight_bp: row.weight_bp,
@@ -242,6 +282,44 @@ impl<'a> Labeller<'a> {
             })?;
         }
         Ok(())
+    }
+
+    /// What came of a row, by what was seen and by what people said; `None` when they had expected it.
+    fn judged(&self, row: &Row, horizon: Duration, seen: Outcome) -> Option<Outcome> {
+        let longest = self.timing.horizons.last().copied().unwrap_or_default();
+        let expected = |start| self.hindsight.expected(&row.target, start, longest);
+        if seen.incident.is_some_and(expected) {
+            return None;
+        }
+        let said = self.hindsight.verdict(&row.target, row.tick);
+        match said {
+            Some((Verdict::Expected, _)) => return None,
+            Some((Verdict::Missed, said_at)) if seen.label != Label::Positive => {
+                // Nobody saw when it began: it is named after the prediction that missed it.
+                return Some(Outcome {
+                    label: Label::Positive,
+                    known_at: Some(said_at),
+                    incident: Some(row.tick),
+                    ..seen
+                });
+            }
+            _ => {}
+        }
+        let mut ahead = self.hindsight.marks(&row.target).iter();
+        let mark = ahead.find(|mark| row.tick < mark.start && mark.start <= row.tick + horizon);
+        let Some(mark) = mark.filter(|_| seen.label != Label::Positive) else {
+            return Some(seen);
+        };
+        Some(Outcome {
+            label: if mark.start > row.tick + self.timing.guard {
+                Label::Positive
+            } else {
+                Label::Unknown
+            },
+            known_at: Some(mark.said_at),
+            incident: Some(mark.start),
+            ..seen
+        })
     }
 }
 
@@ -302,8 +380,9 @@ impl Followed {
                 let ahead = onset.filter(|onset| tick < onset.at && onset.at <= tick + *horizon);
                 *outcome = Some(Outcome {
                     label,
-                    known_at: ahead.map_or(tick + *horizon, |_| known_at),
+                    known_at: Some(ahead.map_or(tick + *horizon, |_| known_at)),
                     incident: ahead.map(|onset| onset.at),
+                    treated: facts.treated(),
                 });
             }
         }

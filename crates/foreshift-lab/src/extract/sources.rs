@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context;
 use foreshift_domain::fallback::{Fallback, Mode};
 use foreshift_domain::{Duration, Timestamp};
 use foreshift_engine::Engine;
 use foreshift_sim::FleetSpec;
 
+use super::hindsight::Hindsight;
 use crate::replay::driver::{self, Given, Replay, Sink};
 use crate::train::recorded::journals;
 use crate::train::simulated::Fleet;
@@ -113,6 +115,18 @@ impl World {
         match &self.kind {
             Kind::Recorded { path, .. } => driver::newest(path),
             Kind::Fleet(spec) => Ok(Fleet::of(*spec, false)?.recording.end()),
+        }
+    }
+
+    /// What people said of it afterwards.
+    pub(super) fn hindsight(&self) -> anyhow::Result<Hindsight> {
+        match &self.kind {
+            Kind::Recorded {
+                path,
+                fallback,
+                given,
+            } => Hindsight::read(path, &fallback.timing, *given).with_context(|| self.name.clone()),
+            Kind::Fleet(_) => Ok(Hindsight::default()),
         }
     }
 

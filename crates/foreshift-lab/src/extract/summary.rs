@@ -16,6 +16,8 @@ pub(super) struct Summary {
     pub(super) target_ticks: u64,
     /// Those in an incident or the cool-down after it: they make no row.
     pub(super) masked: u64,
+    /// Rows left out because people had expected their incident.
+    pub(super) expected: u64,
     pub(super) horizons: Vec<Horizon>,
     pub(super) seconds: f64,
 }
@@ -33,9 +35,9 @@ pub(super) struct Horizon {
 }
 
 impl Summary {
-    pub(super) fn new(timing: &Timing) -> Self {
+    pub(super) fn new(timing: &Timing, pace: f64) -> Self {
         let horizons = timing.horizons.iter().map(|horizon| Horizon {
-            horizon_s: horizon.as_secs_f64(),
+            horizon_s: horizon.as_secs_f64() * pace,
             ..Horizon::default()
         });
         Self {
@@ -81,6 +83,9 @@ impl Summary {
                 "{name:>10} {rows:>12} {positives:>12} {negatives:>12} {:>8.2} %",
                 100.0 * unknown_share
             );
+        }
+        if self.expected > 0 {
+            println!("{} rows of expected incidents were left out", self.expected);
         }
         println!(
             "{} incidents; {} of {} target-ticks were in one or cooling down, and make no row; {:.1} s",

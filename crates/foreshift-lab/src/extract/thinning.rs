@@ -62,7 +62,9 @@ impl Thinning {
         let OneIn(many) = self.negatives;
         let drawn = many == 1 || {
             let named = format!("{head} {} {target}", tick.as_micros());
-            Digest::of(named.as_bytes()).short() % u64::from(many) == 0
+            Digest::of(named.as_bytes())
+                .short()
+                .is_multiple_of(u64::from(many))
         };
         drawn.then(|| of_ticks * f64::from(many))
     }

@@ -61,6 +61,25 @@ pub(crate) fn holds_segments(dir: &Path) -> anyhow::Result<bool> {
     Ok(!segments(dir)?.is_empty())
 }
 
+/// Goes through the inputs of a journal; of another recording there are none.
+pub(crate) fn inputs(path: &Path, take: &mut dyn FnMut(&Input) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    if !is_journal(path) {
+        return Ok(());
+    }
+    let mut source = JournalSource::open(path)?;
+    loop {
+        let batch = source.poll(BATCH_ITEMS, Wait::ZERO)?;
+        for item in batch.runs.iter().flat_map(|run| &run.items) {
+            if let Decoded::Ordered(input) = &item.decoded {
+                take(input)?;
+            }
+        }
+        if batch.finished {
+            return Ok(());
+        }
+    }
+}
+
 /// The newest event time of a recording.
 pub(crate) fn newest(path: &Path) -> anyhow::Result<Timestamp> {
     let mut source = open(path)?;

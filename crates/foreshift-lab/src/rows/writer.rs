@@ -5,7 +5,7 @@ use std::io::BufWriter;
 use std::path::Path;
 
 use anyhow::Context;
-use foreshift_domain::{Duration, Timestamp};
+use foreshift_domain::Timestamp;
 use foreshift_features::FEATURES;
 use polars::prelude::{
     BatchedWriter, BooleanChunked, Column, DataFrame, DataType, Float64Chunked, Int32Chunked, Int64Chunked,
@@ -24,7 +24,7 @@ pub(crate) struct LabelledRow<'a> {
     pub(crate) time: Timestamp,
     pub(crate) route: &'a str,
     pub(crate) target: &'a str,
-    pub(crate) horizon: Duration,
+    pub(crate) horizon_s: f64,
     /// Whether an incident began; `None` is unknown.
     pub(crate) label: Option<bool>,
     /// Event time at which the label was known; `None` when it never was.
@@ -138,7 +138,7 @@ impl Group {
         self.time.push(row.time.as_micros());
         self.route.push(row.route.to_owned());
         self.target.push(row.target.to_owned());
-        self.horizon_s.push(row.horizon.as_secs_f64());
+        self.horizon_s.push(row.horizon_s);
         self.label.push(row.label.map(i32::from));
         self.known_at.push(row.known_at.map(Timestamp::as_micros));
         self.incident.push(row.incident.map(str::to_owned));
