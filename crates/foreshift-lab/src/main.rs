@@ -1,5 +1,6 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
+mod censoring;
 mod classify;
 mod drift;
 mod extract;
@@ -44,6 +45,8 @@ enum Command {
     LogLead(log_lead::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
     Train(train::Args),
+    /// Show in simulation what acting on predictions does to the models trained afterwards.
+    Censoring(censoring::Args),
     /// Say what each log line of a file says went wrong.
     Classify(classify::Args),
     /// Learn the model of log classes from labelled lines, and write it as a version of models/logs.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::LogLead(args) => log_lead::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Censoring(args) => censoring::run(&args),
         Command::Classify(args) => classify::run(&args),
         Command::TrainLogs(args) => train_logs::run(&args),
     };
