@@ -1,9 +1,12 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
+mod baselines;
 mod classify;
+mod evaluate;
 mod log_lead;
 mod parse;
 mod replay;
+mod splits;
 mod train;
 mod train_logs;
 mod tsv;
