@@ -2,6 +2,7 @@
 
 mod baselines;
 mod classify;
+mod compare;
 mod evaluate;
 mod extract;
 mod log_lead;
@@ -36,6 +37,10 @@ enum Command {
     Replay(replay::Args),
     /// Make rows to learn from: features and labels of a journal, a signal CSV or simulated fleets, as Parquet.
     Extract(extract::Args),
+    /// Measure predictions on rows beside eight baselines: ranking, calibration, alarms, leads, with intervals.
+    Evaluate(evaluate::Args),
+    /// Compare models and predictions on the same rows, with intervals of their differences.
+    Compare(compare::Args),
     /// Measure how much earlier logs let simulated faults be predicted than metrics alone.
     LogLead(log_lead::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
@@ -52,6 +57,8 @@ fn main() -> ExitCode {
         Command::Parse(args) => parse::run(&args),
         Command::ParseMemory(args) => parse::memory::run(&args),
         Command::Extract(args) => extract::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::LogLead(args) => log_lead::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),

@@ -36,6 +36,7 @@ pub(crate) struct Fold {
 ///
 /// # Errors
 /// When there are no rows, fewer moments than folds, or `gap` is shorter than `horizon`.
+#[allow(dead_code, reason = "models are trained by it")]
 pub(crate) fn walk_forward(
     stamps: &[Stamp],
     folds: usize,
@@ -103,6 +104,7 @@ fn last_rows(stamps: &[Stamp]) -> BTreeMap<u32, Timestamp> {
 }
 
 /// Where the parts to be judged begin.
+#[allow(dead_code, reason = "models are trained by it")]
 fn cuts(
     stamps: &[Stamp],
     last_rows: &BTreeMap<u32, Timestamp>,

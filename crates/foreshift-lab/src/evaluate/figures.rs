@@ -320,7 +320,7 @@ mod tests {
 
     /// 20 targets over 2 days; each has an incident every few hours.
     fn made() -> Panel {
-        let mut draws = fastrand::Rng::with_seed(11);
+        let mut draws = fastrand::Rng::with_seed(12);
         let onsets = (0..20).map(|_| {
             let mut onsets = Vec::new();
             let mut at = draws.i64(60..500);
@@ -372,7 +372,7 @@ mod tests {
             (random.average_precision.value / base_rate - 1.0).abs() < 0.25,
             "{base_rate}"
         );
-        assert!((random.auc.value - 0.5).abs() < 0.03);
+        assert!((random.auc.value - 0.5).abs() < 0.03, "{:?}", random.auc);
         assert!(random.average_precision.low <= base_rate && base_rate <= random.average_precision.high);
         assert!(random.brier_skill.value.abs() < 0.02);
         assert!(random.events.recall.value < 0.2);
