@@ -105,6 +105,8 @@ pub(crate) struct Judged {
     pub(crate) settings: Settings,
     /// By method, then panel and row: those that were asked for.
     pub(crate) said: Vec<(String, Vec<Vec<f64>>)>,
+    /// Of the first method, where it is a model: by panel, features by their mean contribution.
+    pub(crate) contributions: Vec<Vec<(String, f64)>>,
 }
 
 impl Judged {
@@ -124,7 +126,12 @@ impl Judged {
         let (mut name, said) = match model_file(path) {
             Some(file) => {
                 let model = read_model(&file)?;
-                (model.version().name, self.run_model(model, learns)?)
+                let name = model.version().name;
+                let told = self.run_model(model, learns)?;
+                if self.said.is_empty() {
+                    self.contributions = told.contributions;
+                }
+                (name, told.said)
             }
             None => (file_name(path), self.read_predictions(path)?),
         };
@@ -135,12 +142,12 @@ impl Judged {
         Ok(())
     }
 
-    fn run_model(&self, model: Model, learns: bool) -> anyhow::Result<Vec<Vec<f64>>> {
+    fn run_model(&self, model: Model, learns: bool) -> anyhow::Result<prequential::Told> {
         let rows: usize = self.panels.iter().map(|panel| panel.rows.len()).sum();
         let bar = progress(rows, "rows through the model");
-        let said = prequential::run(model, learns, &self.panels, |rows| bar.inc(rows));
+        let told = prequential::run(model, learns, &self.panels, |rows| bar.inc(rows));
         bar.finish_and_clear();
-        said
+        told
     }
 
     fn read_predictions(&self, path: &Path) -> anyhow::Result<Vec<Vec<f64>>> {
@@ -149,7 +156,7 @@ impl Judged {
         predictions::read(path, &self.panels, &judged)
     }
 
-    fn judges(&self) -> impl Iterator<Item = Judge<'_>> {
+    pub(crate) fn judges(&self) -> impl Iterator<Item = Judge<'_>> {
         let pairs = self.panels.iter().zip(&self.folds);
         pairs.map(|(panel, fold)| Judge::new(panel, fold, self.settings))
     }
@@ -254,6 +261,7 @@ impl GroundArgs {
                 by_propensity: self.held_out,
             },
             said: Vec::new(),
+            contributions: Vec::new(),
         })
     }
 

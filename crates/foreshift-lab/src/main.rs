@@ -8,6 +8,7 @@ mod extract;
 mod log_lead;
 mod parse;
 mod replay;
+mod report;
 mod rows;
 mod splits;
 mod train;
@@ -39,6 +40,8 @@ enum Command {
     Extract(extract::Args),
     /// Measure predictions on rows beside eight baselines: ranking, calibration, alarms, leads, with intervals.
     Evaluate(evaluate::Args),
+    /// Write one HTML page about how good predictions are: curves, calibration, leads, incidents, targets.
+    Report(report::Args),
     /// Compare models and predictions on the same rows, with intervals of their differences.
     Compare(compare::Args),
     /// Measure how much earlier logs let simulated faults be predicted than metrics alone.
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::ParseMemory(args) => parse::memory::run(&args),
         Command::Extract(args) => extract::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::LogLead(args) => log_lead::run(&args),
         Command::Replay(args) => replay::run(&args),

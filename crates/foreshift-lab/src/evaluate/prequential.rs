@@ -2,7 +2,7 @@
 //! learns from it when its label became known, not before.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
@@ -40,6 +40,20 @@ struct Prequential<'a> {
     waiting: Vec<Option<Waiting>>,
     /// Onsets that have not been reached, the next one last.
     onsets: Vec<(Timestamp, u32)>,
+    /// Sums by panel and feature.
+    explained: Vec<BTreeMap<String, f64>>,
+}
+
+/// Rows of a panel that are explained: an explanation costs a hundred predictions.
+const EXPLAINED: usize = 500;
+
+/// What a run of a model gives.
+pub(crate) struct Told {
+    /// Probabilities by panel and row.
+    pub(crate) said: Vec<Vec<f64>>,
+    /// By panel: each feature's mean contribution to the log-odds, regardless of sign, over a sample of rows; from high
+    /// to low.
+    pub(crate) contributions: Vec<Vec<(String, f64)>>,
 }
 
 /// Runs a model over the panels of all its horizons, which share targets and features; gives its probabilities by
@@ -52,7 +66,7 @@ pub(crate) fn run(
     learns: bool,
     panels: &[Panel],
     mut progress: impl FnMut(u64),
-) -> anyhow::Result<Vec<Vec<f64>>> {
+) -> anyhow::Result<Told> {
     let heads = heads(&model, panels)?;
     let mut moments = Vec::new();
     for (panel, rows) in panels.iter().enumerate() {
@@ -94,10 +108,14 @@ pub(crate) fn run(
                 *slot = *probability;
             }
             run.wait(moment, head, &example);
+            run.explain(moment, head, &row);
         }
         progress(together.len() as u64);
     }
-    Ok(said)
+    Ok(Told {
+        said,
+        contributions: run.contributions(),
+    })
 }
 
 /// The head of each panel.
@@ -155,7 +173,32 @@ impl<'a> Prequential<'a> {
             queue: BinaryHeap::new(),
             waiting: Vec::new(),
             onsets,
+            explained: vec![BTreeMap::new(); panels.len()],
         }
+    }
+
+    fn explain(&mut self, moment: &Moment, head: usize, row: &[f64]) {
+        let rows = self.panels.get(moment.panel).map_or(0, |panel| panel.rows.len());
+        let (Some((state, _)), Some(sums)) = (
+            self.states.get(moment.target as usize),
+            self.explained.get_mut(moment.panel),
+        ) else {
+            return;
+        };
+        if moment.row.is_multiple_of(rows.div_ceil(EXPLAINED).max(1)) {
+            for one in self.model.explain(head, state, moment.at, row).contributions {
+                *sums.entry(one.feature).or_default() += one.logit.abs() / EXPLAINED as f64;
+            }
+        }
+    }
+
+    fn contributions(&self) -> Vec<Vec<(String, f64)>> {
+        let sorted = |sums: &BTreeMap<String, f64>| {
+            let mut all: Vec<(String, f64)> = sums.clone().into_iter().collect();
+            all.sort_by(|a, b| b.1.total_cmp(&a.1));
+            all
+        };
+        self.explained.iter().map(sorted).collect()
     }
 
     /// All that became known up to now: incidents, labels.
@@ -292,7 +335,7 @@ mod tests {
     fn a_sign_is_learned_once_labels_are_known() {
         let panel = made();
         let panels = [panel];
-        let said = run(model(panels[0].horizon), true, &panels, |_| {}).unwrap();
+        let said = run(model(panels[0].horizon), true, &panels, |_| {}).unwrap().said;
         assert!(auc(&panels[0], &said[0], 1_000 * 60) > 0.99);
         // The first label is known after the horizon: until then nothing is.
         let early = panels[0]
@@ -305,7 +348,9 @@ mod tests {
             early.windows(2).all(|pair| (pair[0] - pair[1]).abs() < 0.002),
             "{early:?}"
         );
-        let frozen = run(model(panels[0].horizon), false, &panels, |_| {}).unwrap();
+        let frozen = run(model(panels[0].horizon), false, &panels, |_| {})
+            .unwrap()
+            .said;
         assert!(auc(&panels[0], &frozen[0], 1_000 * 60) < 0.7);
     }
 
@@ -316,8 +361,10 @@ mod tests {
             row.known_at = Some(Timestamp::MAX);
         }
         let panels = [panel];
-        let blind = run(model(panels[0].horizon), true, &panels, |_| {}).unwrap();
-        let frozen = run(model(panels[0].horizon), false, &panels, |_| {}).unwrap();
+        let blind = run(model(panels[0].horizon), true, &panels, |_| {}).unwrap().said;
+        let frozen = run(model(panels[0].horizon), false, &panels, |_| {})
+            .unwrap()
+            .said;
         assert_eq!(blind, frozen);
     }
 
@@ -332,8 +379,8 @@ mod tests {
             }
         }
         let (panels, others) = ([panel], [other]);
-        let said = run(model(panels[0].horizon), true, &panels, |_| {}).unwrap();
-        let turned = run(model(panels[0].horizon), true, &others, |_| {}).unwrap();
+        let said = run(model(panels[0].horizon), true, &panels, |_| {}).unwrap().said;
+        let turned = run(model(panels[0].horizon), true, &others, |_| {}).unwrap().said;
         let rows = panels[0].rows.iter().zip(said[0].iter().zip(&turned[0]));
         let (before, after): (Vec<_>, Vec<_>) = rows.partition(|(row, _)| row.at <= cut);
         assert!(before.iter().all(|(_, (a, b))| a == b));
@@ -343,14 +390,16 @@ mod tests {
     #[test]
     fn rows_of_another_horizon_or_other_features_are_refused() {
         let panels = [made()];
-        let error = run(model(Duration::HOUR), true, &panels, |_| {}).unwrap_err();
+        let error = run(model(Duration::HOUR), true, &panels, |_| {}).err().unwrap();
         assert_eq!(error.to_string(), "the rows look 10m ahead, the model 1h");
         let mut renamed = panels;
         renamed[0].features = Arc::new(super::super::panel::Features {
             names: vec!["other".to_owned()],
             columns: vec![Vec::new()],
         });
-        let error = run(model(renamed[0].horizon), true, &renamed, |_| {}).unwrap_err();
+        let error = run(model(renamed[0].horizon), true, &renamed, |_| {})
+            .err()
+            .unwrap();
         assert_eq!(
             error.to_string(),
             "the model reads \"sign\" as feature 0, the rows have \"other\" there"

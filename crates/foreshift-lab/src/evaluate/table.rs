@@ -123,11 +123,15 @@ pub(crate) fn with_interval(estimate: &Estimate, digits: usize) -> String {
 
 /// A number; `-` is none.
 pub(crate) fn number(value: f64, digits: usize) -> String {
-    if value.is_finite() {
-        format!("{value:.digits$}")
-    } else {
-        "-".to_owned()
+    if !value.is_finite() {
+        return "-".to_owned();
     }
+    let text = format!("{value:.digits$}");
+    // Nothing is nothing, from whichever side it was come to.
+    let is_zero = !text.contains(|letter: char| ('1'..='9').contains(&letter));
+    text.strip_prefix('-')
+        .filter(|_| is_zero)
+        .map_or(text.clone(), str::to_owned)
 }
 
 /// A span in the unit that suits it.
