@@ -4,13 +4,17 @@ mod censoring;
 mod classify;
 mod features;
 mod drift;
+mod baselines;
+mod compare;
+mod evaluate;
 mod extract;
 mod import;
 mod log_lead;
 mod parse;
 mod replay;
-#[allow(dead_code, unused_imports, reason = "training and evaluation read rows")]
+mod report;
 mod rows;
+mod splits;
 mod train;
 mod train_logs;
 mod tsv;
@@ -42,6 +46,12 @@ enum Command {
     Drift(drift::Args),
     /// Make a signal CSV of what others recorded.
     Import(import::Args),
+    /// Measure predictions on rows beside eight baselines: ranking, calibration, alarms, leads, with intervals.
+    Evaluate(evaluate::Args),
+    /// Write one HTML page about how good predictions are: curves, calibration, leads, incidents, targets.
+    Report(report::Args),
+    /// Compare models and predictions on the same rows, with intervals of their differences.
+    Compare(compare::Args),
     /// Measure how much earlier logs let simulated faults be predicted than metrics alone.
     LogLead(log_lead::Args),
     /// List the features that models read, and what expressions over them may use.
@@ -64,6 +74,9 @@ fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Drift(args) => drift::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::LogLead(args) => log_lead::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Features(args) => features::run(&args),

@@ -1,0 +1,318 @@
+//! `foreshift-lab evaluate`: how good predictions are, beside what a user could do instead. docs/evaluation.md defines
+//! every measure.
+
+pub(crate) mod bootstrap;
+pub(crate) mod events;
+pub(crate) mod figures;
+pub(crate) mod isotonic;
+pub(crate) mod load;
+pub(crate) mod measures;
+pub(crate) mod panel;
+pub(crate) mod predictions;
+pub(crate) mod prequential;
+pub(crate) mod table;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use clap::Args as ClapArgs;
+use foreshift_domain::Timestamp;
+use foreshift_ingest::time_text;
+use foreshift_predict::Model;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::baselines;
+use crate::replay::Format;
+use crate::splits;
+use figures::{Figures, Ground, Judge, Method, Settings};
+use panel::Panel;
+
+/// Arguments of `foreshift-lab evaluate`.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) grounds: GroundArgs,
+    /// A model to run over the rows: a version of models/, or its model.json. It says what it thinks of a row before it
+    /// learns from it, and learns when the label became known.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// The model does not learn on.
+    #[arg(long, requires = "model")]
+    pub(crate) frozen: bool,
+    /// Predictions made elsewhere: `time,target,horizon_s,probability` as CSV or Parquet. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) predictions: Vec<PathBuf>,
+    /// How to print the figures.
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+}
+
+/// Which rows are measured, and how.
+#[derive(ClapArgs)]
+pub(crate) struct GroundArgs {
+    /// Rows, as `foreshift-lab extract` writes them.
+    #[arg(long, value_name = "PARQUET")]
+    pub(crate) rows: PathBuf,
+    /// Judge rows from here on: a time, or a share of the time that the rows span. What was before teaches what has
+    /// to be fitted, and models that learn as they go.
+    #[arg(long, value_name = "WHEN", default_value = "0.3")]
+    pub(crate) from: String,
+    /// False alarms allowed for each target and day.
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    pub(crate) budget: f64,
+    /// Resamples of the intervals.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(crate) resamples: usize,
+    /// Seed of the intervals.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Leave out rows in which our own action was in force, and weigh the others by the inverse of their propensity:
+    /// what was held out from action speaks for what was not.
+    #[arg(long)]
+    pub(crate) held_out: bool,
+    /// What is known of the faults behind incidents: `target,onset,end,abrupt` as CSV. Abrupt ones are reported apart.
+    #[arg(long, value_name = "CSV")]
+    pub(crate) faults: Option<PathBuf>,
+}
+
+/// Everything about one horizon.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Horizon {
+    pub(crate) ground: Ground,
+    /// The methods that were asked for, then baselines.
+    pub(crate) methods: Vec<Figures>,
+    /// Why a figure is not what it seems to be.
+    pub(crate) warnings: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let judged = Judged::new(args)?;
+    let horizons = judged.horizons()?;
+    match args.output {
+        Format::Json => println!("{}", serde_json::to_string_pretty(&horizons)?),
+        Format::Text => horizons
+            .iter()
+            .for_each(|horizon| print!("{}", table::of(horizon))),
+    }
+    Ok(())
+}
+
+/// Rows, and what was said of them.
+pub(crate) struct Judged {
+    pub(crate) panels: Vec<Panel>,
+    pub(crate) folds: Vec<splits::Fold>,
+    pub(crate) settings: Settings,
+    /// By method, then panel and row: those that were asked for.
+    pub(crate) said: Vec<(String, Vec<Vec<f64>>)>,
+    /// Of the first method, where it is a model: by panel, features by their mean contribution.
+    pub(crate) contributions: Vec<Vec<(String, f64)>>,
+}
+
+impl Judged {
+    pub(crate) fn new(args: &Args) -> anyhow::Result<Self> {
+        let mut judged = args.grounds.read()?;
+        if let Some(path) = &args.model {
+            judged.say(path, !args.frozen)?;
+        }
+        for path in &args.predictions {
+            judged.say(path, true)?;
+        }
+        Ok(judged)
+    }
+
+    /// Takes what a model or a file of predictions says; `learns` holds for models.
+    pub(crate) fn say(&mut self, path: &Path, learns: bool) -> anyhow::Result<()> {
+        let (mut name, said) = match model_file(path) {
+            Some(file) => {
+                let model = read_model(&file)?;
+                let name = model.version().name;
+                let told = self.run_model(model, learns)?;
+                if self.said.is_empty() {
+                    self.contributions = told.contributions;
+                }
+                (name, told.said)
+            }
+            None => (file_name(path), self.read_predictions(path)?),
+        };
+        if self.said.iter().any(|(taken, _)| *taken == name) {
+            name = format!("{name} ({})", path.display());
+        }
+        self.said.push((name, said));
+        Ok(())
+    }
+
+    fn run_model(&self, model: Model, learns: bool) -> anyhow::Result<prequential::Told> {
+        let rows: usize = self.panels.iter().map(|panel| panel.rows.len()).sum();
+        let bar = progress(rows, "rows through the model");
+        let told = prequential::run(model, learns, &self.panels, |rows| bar.inc(rows));
+        bar.finish_and_clear();
+        told
+    }
+
+    fn read_predictions(&self, path: &Path) -> anyhow::Result<Vec<Vec<f64>>> {
+        let judges: Vec<Judge<'_>> = self.judges().collect();
+        let judged: Vec<&[usize]> = judges.iter().map(|judge| judge.judged.as_slice()).collect();
+        predictions::read(path, &self.panels, &judged)
+    }
+
+    pub(crate) fn judges(&self) -> impl Iterator<Item = Judge<'_>> {
+        let pairs = self.panels.iter().zip(&self.folds);
+        pairs.map(|(panel, fold)| Judge::new(panel, fold, self.settings))
+    }
+
+    /// All figures, by horizon.
+    pub(crate) fn horizons(&self) -> anyhow::Result<Vec<Horizon>> {
+        let steps = self.panels.len() * (self.said.len() + baselines::ALL.len());
+        let bar = progress(steps, "methods");
+        let mut horizons = Vec::new();
+        for (index, judge) in self.judges().enumerate() {
+            let ground = judge.ground();
+            if ground.positives == 0 {
+                eprintln!(
+                    "horizon {}: no judged row is positive, there is nothing to measure",
+                    judge.panel.horizon
+                );
+                continue;
+            }
+            let mut methods = Vec::new();
+            for (name, said) in &self.said {
+                let said = said.get(index).cloned().unwrap_or_default();
+                methods.push(judge.figures(&Method::of_probabilities(name.clone(), said)));
+                bar.inc(1);
+            }
+            for baseline in baselines::ALL {
+                methods.push(judge.figures(&of_baseline(&baseline, &judge)));
+                bar.inc(1);
+            }
+            horizons.push(Horizon {
+                warnings: warnings(&judge),
+                ground,
+                methods,
+            });
+        }
+        bar.finish_and_clear();
+        ensure!(!horizons.is_empty(), "no judged row is positive at any horizon");
+        Ok(horizons)
+    }
+}
+
+fn of_baseline(baseline: &baselines::Baseline, judge: &Judge<'_>) -> Method {
+    let (panel, ranking) = (judge.panel, (baseline.rank)(judge.panel));
+    Method::of_ranking(
+        baseline.name.to_owned(),
+        ranking,
+        baseline.alarms,
+        panel,
+        &judge.teach,
+    )
+}
+
+fn warnings(judge: &Judge<'_>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let weights = judge
+        .judged
+        .iter()
+        .filter_map(|at| judge.panel.rows.get(*at))
+        .map(|row| row.weight);
+    let (least, most) = weights.fold((f64::INFINITY, 0.0_f64), |(least, most), weight| {
+        (least.min(weight), most.max(weight))
+    });
+    if most > least * 1.01 {
+        warnings.push(
+            "rows were thinned at random, so alarms are missed and not counted: extract without --negatives to judge them"
+                .to_owned(),
+        );
+    }
+    let taught = judge.teach.iter().filter_map(|at| judge.panel.rows.get(*at));
+    if taught.filter(|row| row.label == Some(true)).count() == 0 {
+        warnings
+            .push("no positive row teaches: baselines have no fair probabilities, only rankings".to_owned());
+    }
+    warnings
+}
+
+impl GroundArgs {
+    pub(crate) fn read(&self) -> anyhow::Result<Judged> {
+        ensure!(
+            self.budget > 0.0 && self.budget.is_finite(),
+            "--budget must be above 0, not {}",
+            self.budget
+        );
+        let bar = ProgressBar::new_spinner().with_message("reading rows");
+        bar.enable_steady_tick(std::time::Duration::from_millis(200));
+        let mut panels = load::panels(&self.rows)?;
+        if let Some(faults) = &self.faults {
+            load::mark_abrupt(&mut panels, faults)?;
+        }
+        bar.finish_and_clear();
+        let from = self.judged_from(&panels)?;
+        let folds = panels
+            .iter()
+            .map(|panel| splits::at(&panel.stamps(), from, panel.horizon))
+            .collect();
+        Ok(Judged {
+            panels,
+            folds,
+            settings: Settings {
+                budget: self.budget,
+                resamples: self.resamples,
+                seed: self.seed,
+                by_propensity: self.held_out,
+            },
+            said: Vec::new(),
+            contributions: Vec::new(),
+        })
+    }
+
+    fn judged_from(&self, panels: &[Panel]) -> anyhow::Result<Timestamp> {
+        let times = || {
+            panels
+                .iter()
+                .flat_map(|panel| panel.rows.iter().map(|row| row.at))
+        };
+        let (Some(first), Some(last)) = (times().min(), times().max()) else {
+            bail!("there are no rows");
+        };
+        if let Ok(share) = self.from.parse::<f64>()
+            && (0.0..1.0).contains(&share)
+        {
+            let span = last.since(first).as_secs_f64();
+            return Ok(first + foreshift_domain::Duration::from_secs_f64(span * share));
+        }
+        let from = time_text::parse(self.from.as_bytes())
+            .with_context(|| format!("--from {:?} is neither a time nor a share from 0 to 1", self.from))?;
+        ensure!(
+            from <= last,
+            "--from {:?} is after the last row, which is at {last:?}",
+            self.from
+        );
+        Ok(from)
+    }
+}
+
+/// The model.json of what a path names, if that is a model.
+pub(crate) fn model_file(path: &Path) -> Option<PathBuf> {
+    if path.is_dir() {
+        return Some(path.join("model.json"));
+    }
+    path.extension()
+        .is_some_and(|extension| extension == "json")
+        .then(|| path.to_owned())
+}
+
+pub(crate) fn read_model(file: &Path) -> anyhow::Result<Model> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Model::from_json(&text).with_context(|| format!("{} is no model of this build", file.display()))
+}
+
+fn file_name(path: &Path) -> String {
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    stem.unwrap_or("predictions").to_owned()
+}
+
+pub(crate) fn progress(steps: usize, what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(steps as u64).with_message(what);
+    let style = ProgressStyle::with_template("{bar:40} {percent:>3} % of {msg}, {eta} left");
+    style.map_or(bar.clone(), |style| bar.with_style(style))
+}
