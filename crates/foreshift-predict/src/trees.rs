@@ -4,8 +4,11 @@
 //! range, there are no circles, every number is finite.
 
 mod flat;
+mod import;
+pub mod lightgbm;
 mod shap;
 mod tree;
+pub mod xgboost;
 
 #[cfg(test)]
 mod tests;
@@ -13,6 +16,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use self::flat::{Flat, LANES, Place};
+pub use self::import::{ImportError, Imported};
 pub use self::tree::{Child, Leaf, MAX_DEPTH, MAX_FEATURES, MAX_LEAVES, Split, Tree};
 use crate::{MAX_LOGIT, probability_of};
 
