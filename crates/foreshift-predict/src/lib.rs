@@ -16,6 +16,7 @@ pub mod hazard;
 pub mod metrics;
 pub mod model;
 pub mod store;
+pub mod trees;
 
 pub use calibrate::Calibration;
 pub use encode::{ALL_HEADS, Example, InputSpec};
