@@ -12,6 +12,7 @@ pub mod log;
 pub mod names;
 pub mod prediction;
 pub mod published;
+pub mod rfc3339;
 pub mod signal;
 pub mod time;
 pub mod weights;
