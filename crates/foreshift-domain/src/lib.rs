@@ -17,7 +17,7 @@ pub mod signal;
 pub mod time;
 pub mod weights;
 
-pub use hash::Digest;
+pub use hash::{Digest, Digesting};
 pub use input::{Applied, Input, ModelHealth, ModelUpdate, Watermark};
 pub use names::{EndpointName, FailureDomain, GatewayName, GaugeName, RouteName, TargetName};
 pub use time::{Duration, Timestamp};

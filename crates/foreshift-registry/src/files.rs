@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use foreshift_domain::{Digest, Digesting};
 use serde::de::DeserializeOwned;
 
 use crate::error::RegistryError;
@@ -28,6 +29,20 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, RegistryError> {
         });
     }
     Ok(bytes)
+}
+
+/// The digest of a file of any size.
+pub(crate) fn digest(path: &Path) -> Result<Digest, RegistryError> {
+    let mut file = File::open(path).map_err(RegistryError::io("open", path))?;
+    let mut digesting = Digesting::default();
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        let length = file.read(&mut piece).map_err(RegistryError::io("read", path))?;
+        match piece.get(..length) {
+            Some(read) if !read.is_empty() => digesting.update(read),
+            _ => return Ok(digesting.finish()),
+        }
+    }
 }
 
 /// The value of a JSON file.

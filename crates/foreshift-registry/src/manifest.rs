@@ -1,8 +1,9 @@
 //! Where a model comes from.
 
+use std::fs;
 use std::path::Path;
 
-use foreshift_domain::Digest;
+use foreshift_domain::{Digest, Digesting};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -12,8 +13,6 @@ use crate::name::ModelName;
 
 /// The format that this code writes and reads.
 pub const MANIFEST_FORMAT: u32 = 1;
-/// A file that a model learned from is read up to this size: recordings of years are below it.
-const MAX_INPUT_BYTES: u64 = 16 << 30;
 
 /// Where a model comes from, as `manifest.json`. The same command on the same inputs writes the same manifest, but for
 /// `created_at` where it is said.
@@ -71,26 +70,52 @@ pub struct Manifest {
 pub struct InputFile {
     /// What it is called, without machine-bound directories.
     pub name: String,
-    /// SHA-256 of its bytes. Absence: it is made anew from the seeds each time, and kept nowhere.
+    /// SHA-256 of its bytes, or of the names and digests of a directory's files. Absence: it is made anew from the seeds each time, and kept nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Digest>,
 }
 
 impl InputFile {
-    /// Digests a file.
+    /// Digests a file, or all files of a directory with their names.
     ///
     /// # Errors
-    /// When it cannot be read, or is larger than 16 GiB.
+    /// When one of them cannot be read.
     pub fn of(path: &Path) -> Result<Self, RegistryError> {
-        let bytes = files::read(path, MAX_INPUT_BYTES)?;
+        let sha256 = if path.is_dir() {
+            let mut files = fs::read_dir(path)
+                .and_then(|listed| {
+                    listed
+                        .map(|entry| Ok(entry?.path()))
+                        .collect::<Result<Vec<_>, _>>()
+                })
+                .map_err(RegistryError::io("list", path))?;
+            files.sort();
+            let mut digesting = Digesting::default();
+            for file in files.iter().filter(|file| file.is_file()) {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                digesting.update(format!("{name} {}\n", files::digest(file)?).as_bytes());
+            }
+            digesting.finish()
+        } else {
+            files::digest(path)?
+        };
         Ok(Self {
             name: path
                 .file_name()
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned(),
-            sha256: Some(Digest::of(&bytes)),
+            sha256: Some(sha256),
         })
+    }
+
+    /// What is made anew from seeds each time, and kept nowhere.
+    #[must_use]
+    pub fn made_anew(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            sha256: None,
+        }
     }
 }
 
