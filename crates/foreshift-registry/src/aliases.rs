@@ -108,7 +108,9 @@ impl Aliases {
         for change in self.history.iter().filter(|change| change.scale == scale) {
             match change.kind {
                 ChangeKind::Promotion => served.push(change.from.as_ref()),
-                ChangeKind::Rollback => drop(served.pop()),
+                ChangeKind::Rollback => {
+                    served.pop();
+                }
                 ChangeKind::Challenge => {}
             }
         }

@@ -1,6 +1,5 @@
 //! The model of log classes with what there is to say about it: the files of a version in models/logs.
 
-use std::fmt::Write;
 use std::path::Path;
 
 use foreshift_logs::classify::Model;
