@@ -82,6 +82,9 @@ pub struct Explanation {
     pub base: f64,
     /// What each feature added, in log-odds; largest magnitude first.
     pub contributions: Vec<Contribution>,
+    /// Whether the model learned from simulation.
+    #[serde(default)]
+    pub simulated: bool,
 }
 
 /// What one feature added to the logit.

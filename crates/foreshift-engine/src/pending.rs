@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::counters::Counters;
 use crate::labels::{Evidence, Label, LabelFacts, Onset};
+use crate::shadow::{Rival, Shadow};
 
 /// The most rows of one target that wait; the oldest is given up (its label stays unknown). With four
 /// horizons and ten rows each this is never reached unless a horizon is far longer than the others.
@@ -27,6 +28,8 @@ pub(crate) struct Pending {
 struct Row {
     tick: Timestamp,
     example: Example,
+    /// What the challenger makes of it, where there was one.
+    rival: Option<Rival>,
     /// One bit for each horizon whose label is still to come.
     open: u8,
     /// The least share of its own baseline that the target was given since.
@@ -40,7 +43,16 @@ pub(crate) struct Learner<'a> {
     pub(crate) timing: &'a Timing,
     pub(crate) learning: &'a Learning,
     pub(crate) model: &'a mut Model,
+    pub(crate) shadow: Option<&'a mut Shadow>,
     pub(crate) counters: &'a mut Counters,
+}
+
+/// What the models learned of the target whose rows mature.
+pub(crate) struct Learned<'a> {
+    pub(crate) champion: &'a mut TargetModel,
+    pub(crate) challenger: &'a mut TargetModel,
+    /// What its rows are one piece of evidence with.
+    pub(crate) group: u32,
 }
 
 /// What was seen of a target when its rows mature.
@@ -74,6 +86,7 @@ impl Pending {
         &mut self,
         tick: Timestamp,
         example: Example,
+        rival: Option<Rival>,
         open: u8,
         share: f64,
         evidence: Evidence,
@@ -84,6 +97,7 @@ impl Pending {
         self.rows.push_back(Row {
             tick,
             example,
+            rival,
             open,
             least_share: share,
             evidence,
@@ -103,7 +117,7 @@ impl Pending {
         now: Timestamp,
         onset: Option<Onset>,
         seen: Seen,
-        target: &mut TargetModel,
+        mut learned: Learned<'_>,
         with: &mut Learner<'_>,
     ) {
         for row in &mut self.rows {
@@ -125,39 +139,62 @@ impl Pending {
                 };
                 if let Some(label) = facts.label(with.timing) {
                     row.open &= !(1 << head);
-                    with.learn(head, *horizon, target, &row.example, label);
+                    with.learn(head, *horizon, &mut learned, row, label);
                 }
             }
         }
         self.rows.retain(|row| row.open != 0);
     }
 
-    /// The horizons changed: nothing that waits can be labelled.
+    /// The horizons or the model changed: nothing that waits can be labelled, or learned by who placed it.
     pub(crate) fn clear(&mut self) {
         self.rows.clear();
+    }
+
+    /// The challenger is gone.
+    pub(crate) fn forget_rivals(&mut self) {
+        self.rows.iter_mut().for_each(|row| row.rival = None);
+    }
+
+    /// The challenger is champion now: what it made of the rows is what they are learned by. Those from before it came
+    /// are given up.
+    pub(crate) fn take_over(&mut self) {
+        self.rows.retain_mut(|row| match row.rival.take() {
+            Some(rival) => {
+                row.example = rival.example;
+                true
+            }
+            None => false,
+        });
     }
 }
 
 impl Learner<'_> {
-    fn learn(
-        &mut self,
-        head: usize,
-        horizon: Duration,
-        target: &mut TargetModel,
-        example: &Example,
-        label: Label,
-    ) {
-        let weight = row_share(self.timing, horizon) / share_kept(self.timing, self.learning, horizon);
-        match label {
+    fn learn(&mut self, head: usize, horizon: Duration, learned: &mut Learned<'_>, row: &Row, label: Label) {
+        let positive = match label {
             Label::Positive => {
                 self.counters.positives += 1;
-                self.model.learn(head, target, example, true, weight);
+                true
             }
             Label::Negative => {
                 self.counters.negatives += 1;
-                self.model.learn(head, target, example, false, weight);
+                false
             }
-            Label::Unknown => self.counters.unknowns += 1,
+            Label::Unknown => {
+                self.counters.unknowns += 1;
+                return;
+            }
+        };
+        let weight = row_share(self.timing, horizon) / share_kept(self.timing, self.learning, horizon);
+        self.model
+            .learn(head, learned.champion, &row.example, positive, weight);
+        if let (Some(shadow), Some(rival)) = (self.shadow.as_deref_mut(), &row.rival) {
+            shadow
+                .model
+                .learn(head, learned.challenger, &rival.example, positive, weight);
+            if let Some(said) = rival.said(head) {
+                shadow.gate.matured(learned.group, said, positive, weight);
+            }
         }
     }
 }

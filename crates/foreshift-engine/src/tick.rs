@@ -11,7 +11,7 @@ use foreshift_predict::{InputSpec, Model, ModelError};
 use crate::engine::Engine;
 use crate::groups::GroupIndex;
 use crate::output::{MAX_HORIZONS, Output, PredictionTick, TargetPrediction};
-use crate::pending::{Pending, thinning_hash};
+use crate::pending::{Learned, Pending, thinning_hash};
 use crate::routes::Route;
 use crate::target::{LastPrediction, Target};
 
@@ -54,6 +54,9 @@ fn inputs(heads: usize) -> Vec<InputSpec> {
 impl Engine {
     pub(crate) fn run_tick(&mut self, tick: Timestamp) {
         self.shared.counters.ticks += 1;
+        if let Some(shadow) = &mut self.shared.shadow {
+            shadow.gate.advance(tick);
+        }
         self.mature_labels(tick);
         self.shared.groups.prepare(&self.shared.fallback.timing, tick);
         let forget_after = self.shared.fallback.timing.forget_after;
@@ -113,9 +116,12 @@ impl Engine {
         for target in self.targets.values_mut() {
             let seen = target.seen();
             let mut learner = self.shared.learner();
-            target
-                .pending
-                .settle(tick, None, seen, &mut target.learned, &mut learner);
+            let learned = Learned {
+                group: target.evidence_group(),
+                champion: &mut target.learned,
+                challenger: &mut target.shadow.learned,
+            };
+            target.pending.settle(tick, None, seen, learned, &mut learner);
         }
     }
 
@@ -137,6 +143,7 @@ impl Engine {
                 kept = Some((open, self.shared.model.encode(&target.learned, tick, &row)));
             }
         }
+        let rival = self.rival(index, tick, &row, probabilities, at_risk, kept.is_some());
         if let Some(given) = given {
             self.outputs.push_back(Output::Row(Box::new(given)));
         }
@@ -152,7 +159,7 @@ impl Engine {
         if let Some((open, example)) = kept {
             let share = target.weight_share.unwrap_or(1.0);
             let evidence = target.evidence();
-            target.pending.push(tick, example, open, share, evidence);
+            target.pending.push(tick, example, rival, open, share, evidence);
         }
         probabilities
     }
