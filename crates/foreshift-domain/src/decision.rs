@@ -90,6 +90,8 @@ pub enum Cause {
     Step,
     /// The fallback configuration changed.
     Config,
+    /// Another model became champion.
+    Model,
 }
 
 /// Why the weights are what they are. One word for machines; `Decision` has the details.

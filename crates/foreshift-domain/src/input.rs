@@ -33,6 +33,8 @@ pub enum Input {
     ModelHealth(ModelHealth),
     /// A gateway says what it applied.
     Applied(Applied),
+    /// Another model is scored in the champion's shadow; `None` scores none.
+    Challenger(Option<Arc<ModelUpdate>>),
 }
 
 /// Event time up to which buckets are closed, and the judgement behind it.
@@ -44,13 +46,19 @@ pub struct Watermark {
     pub idle_partitions: u32,
 }
 
-/// A new model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A new model. It comes whole, so that a journal is replayed without the registry it came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelUpdate {
     /// Name and version as in models/.
     pub name: String,
     /// The model's canonical JSON.
     pub model_json: String,
+    /// Whether it learned from simulation; then every explanation says so.
+    #[serde(default)]
+    pub simulated: bool,
+    /// Who changed the model and why; empty for the model to begin with.
+    #[serde(default)]
+    pub why: String,
 }
 
 /// Whether predictions may be used. While they may not, the reactive rules alone propose.

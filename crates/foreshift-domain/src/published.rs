@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::fallback::Mode;
+use crate::hash::Digest;
 use crate::log::ErrorClass;
 use crate::names::{GatewayName, RouteName, TargetName};
-use crate::prediction::{Explanation, Prediction};
+use crate::prediction::{Comparison, Explanation, ModelVersion, Prediction};
 use crate::signal::{Health, OutcomeCounts};
 use crate::time::{Duration, Timestamp};
 use crate::weights::{RouteWeights, Version};
@@ -36,9 +37,43 @@ pub struct Published {
     pub counters: BTreeMap<String, u64>,
     /// Sequence number of the newest decision.
     pub decisions: u64,
+    /// The models at work.
+    #[serde(default)]
+    pub models: ModelsState,
     /// What log lines said of late, by target. Not part of the status that is sent to readers.
     #[serde(skip)]
     pub logs: Arc<BTreeMap<TargetName, Arc<LogSummary>>>,
+}
+
+/// The models at work.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelsState {
+    /// The one whose predictions are used.
+    pub champion: ServedModel,
+    /// The one that is scored in its shadow.
+    pub challenger: Option<ChallengerState>,
+}
+
+/// A model at work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServedModel {
+    /// Its name, and how much it learned here.
+    pub version: ModelVersion,
+    /// SHA-256 of the model as the engine was given it, with the horizons at this configuration's pace.
+    pub digest: Digest,
+    /// Whether it learned from simulation.
+    pub simulated: bool,
+}
+
+/// A challenger in the champion's shadow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChallengerState {
+    /// Which.
+    pub model: ServedModel,
+    /// Since when it is scored, by event time.
+    pub since: Timestamp,
+    /// How it does against the champion.
+    pub comparison: Comparison,
 }
 
 /// What log lines said about a target.

@@ -26,6 +26,7 @@ impl Engine {
             self.targets
                 .values_mut()
                 .for_each(|target| target.pending.clear());
+            self.restart_comparison();
             self.shared.next_tick = self
                 .shared
                 .next_tick

@@ -52,6 +52,8 @@ counters! {
     negatives,
     /// Rows whose label stayed unknown.
     unknowns,
+    /// Models that became champion.
+    model_changes,
     /// Incidents that began.
     incidents,
     /// Plans evaluated.

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use foreshift_domain::fallback::Fallback;
 use foreshift_domain::input::Input;
 use foreshift_domain::published::{AppliedVersion, Override};
-use foreshift_domain::{
-    Applied, Digest, GatewayName, ModelHealth, ModelUpdate, RouteName, TargetName, Timestamp,
-};
+use foreshift_domain::{Applied, Digest, GatewayName, ModelHealth, RouteName, TargetName, Timestamp};
 use foreshift_features::FeatureSet;
 use foreshift_policy::{AlarmCount, FleetState};
 use foreshift_predict::Model;
@@ -23,8 +21,9 @@ use crate::labels::FloorRecord;
 use crate::output::{Alert, Output};
 use crate::pending::Learner;
 use crate::routes::Route;
+use crate::shadow::{Shadow, Source};
 use crate::target::Target;
-use crate::tick::{check_model, feature_set, fresh_model};
+use crate::tick::feature_set;
 
 /// The most gateways remembered for each route; a further one takes the place of the one unheard for longest.
 const MAX_GATEWAYS: usize = 1_000;
@@ -50,6 +49,10 @@ pub struct Engine {
 pub(crate) struct Shared {
     pub(crate) fallback: Arc<Fallback>,
     pub(crate) model: Model,
+    /// Where the model came from.
+    pub(crate) source: Source,
+    /// The challenger, where there is one.
+    pub(crate) shadow: Option<Shadow>,
     /// Why predictions may not be used; empty when they may.
     pub(crate) model_fault: String,
     pub(crate) now: Timestamp,
@@ -83,6 +86,7 @@ impl Shared {
             learning: &self.fallback.learning,
             model: &mut self.model,
             floor: &mut self.floor,
+            shadow: self.shadow.as_mut(),
             counters: &mut self.counters,
         }
     }
@@ -98,6 +102,8 @@ impl Engine {
             epoch,
             shared: Shared {
                 model,
+                source: Source::default(),
+                shadow: None,
                 fallback: Arc::clone(&fallback),
                 model_fault: String::new(),
                 now: Timestamp::MIN,
@@ -139,6 +145,7 @@ impl Engine {
             Input::Model(update) => self.on_model(update),
             Input::ModelHealth(health) => self.on_model_health(health),
             Input::Applied(applied) => self.on_applied(applied),
+            Input::Challenger(update) => self.on_challenger(update.as_deref()),
         }
     }
 
@@ -179,31 +186,6 @@ impl Engine {
 
     pub(crate) fn alert(&mut self, alert: Alert) {
         self.outputs.push_back(Output::Alert(alert));
-    }
-
-    /// Puts a fresh model in the place of one that does not fit.
-    pub(crate) fn check_model(&mut self) {
-        let fallback = Arc::clone(&self.shared.fallback);
-        if let Err(reason) = check_model(&self.shared.model, &fallback) {
-            let name = self.shared.model.version().name;
-            self.shared.model = fresh_model(&fallback);
-            self.alert(Alert::ModelRefused {
-                name,
-                reason: reason.to_string(),
-            });
-        }
-    }
-
-    fn on_model(&mut self, update: &ModelUpdate) {
-        let checked = Model::from_json(&update.model_json)
-            .and_then(|model| check_model(&model, &self.shared.fallback).map(|()| model));
-        match checked {
-            Ok(model) => self.shared.model = model,
-            Err(reason) => self.alert(Alert::ModelRefused {
-                name: update.name.clone(),
-                reason: reason.to_string(),
-            }),
-        }
     }
 
     fn on_model_health(&mut self, health: &ModelHealth) {

@@ -31,6 +31,7 @@ mod pending;
 mod publish;
 mod routes;
 mod rows;
+mod shadow;
 mod snapshot;
 mod target;
 mod tick;
@@ -39,7 +40,9 @@ mod timeline;
 pub use counters::Counters;
 pub use engine::Engine;
 pub use labels::{Evidence, FloorRecord, Label, LabelFacts, Onset, RELIEVED_BELOW};
-pub use output::{Alert, IncidentChange, MAX_HORIZONS, Output, PredictionTick, TargetPrediction};
+pub use output::{
+    Alert, IncidentChange, MAX_HORIZONS, ModelChange, ModelPlace, Output, PredictionTick, TargetPrediction,
+};
 pub use pending::{MAX_INVERSE_PROPENSITY, inverse_propensity};
 pub use rows::Row;
 pub use snapshot::{Snapshot, SnapshotError};

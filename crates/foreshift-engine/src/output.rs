@@ -6,6 +6,7 @@ use foreshift_domain::command::{Command, CommandResult};
 use foreshift_domain::decision::Decision;
 use foreshift_domain::weights::RouteWeights;
 use foreshift_domain::{Digest, RouteName, TargetName, Timestamp};
+use serde::Serialize;
 
 use crate::rows::Row;
 
@@ -24,8 +25,37 @@ pub enum Output {
     Incident(IncidentChange),
     /// A command was carried out or refused.
     Command(Arc<Command>, CommandResult),
+    /// Another model serves, or is scored in the shadow.
+    Model(ModelChange),
     /// Something a person should know.
     Alert(Alert),
+}
+
+/// Another model serves, or is scored in the shadow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ModelChange {
+    /// When, by the engine's clock.
+    pub time: Timestamp,
+    /// Which place it took.
+    pub place: ModelPlace,
+    /// The model before; `None`: there was none.
+    pub from: Option<String>,
+    /// The model from now on; `None`: there is none.
+    pub to: Option<String>,
+    /// Whether it goes on with all that it learned in the shadow.
+    pub warm: bool,
+    /// Who wanted it, and why.
+    pub why: String,
+}
+
+/// What a model is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelPlace {
+    /// Its predictions are used.
+    Champion,
+    /// It is scored.
+    Challenger,
 }
 
 /// All predictions of one prediction tick.

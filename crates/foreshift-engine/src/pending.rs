@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::counters::Counters;
 use crate::labels::{Evidence, FloorRecord, Label, LabelFacts, Onset};
 use crate::output::MAX_HORIZONS;
+use crate::shadow::{Rival, Shadow};
 
 /// The most rows of one target that wait; the oldest is given up (its label stays unknown). With four
 /// horizons and ten rows each this is never reached unless a horizon is far longer than the others.
@@ -33,20 +34,23 @@ pub(crate) struct Pending {
     rows: VecDeque<Row>,
 }
 
+/// A row that waits for its labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Row {
-    tick: Timestamp,
-    example: Example,
+pub(crate) struct Row {
+    pub(crate) tick: Timestamp,
+    pub(crate) example: Example,
+    /// What the challenger makes of it, where there was one.
+    pub(crate) rival: Option<Rival>,
     /// One bit for each horizon whose label is still to come.
-    open: u8,
+    pub(crate) open: u8,
     /// The least share of its own baseline that the target was given since.
-    least_share: f64,
+    pub(crate) least_share: f64,
     /// What had been seen of the target.
-    evidence: Evidence,
+    pub(crate) evidence: Evidence,
     /// The least probability with which alarms since were treated as they were.
-    propensity: f64,
+    pub(crate) propensity: f64,
     /// What was predicted when we first moved traffic away, or at the tick if that was before.
-    predicted: [f32; MAX_HORIZONS],
+    pub(crate) predicted: [f32; MAX_HORIZONS],
 }
 
 /// What the labels of a target are learned with.
@@ -55,7 +59,16 @@ pub(crate) struct Learner<'a> {
     pub(crate) learning: &'a Learning,
     pub(crate) model: &'a mut Model,
     pub(crate) floor: &'a mut FloorRecord,
+    pub(crate) shadow: Option<&'a mut Shadow>,
     pub(crate) counters: &'a mut Counters,
+}
+
+/// What the models learned of the target whose rows mature.
+pub(crate) struct Learned<'a> {
+    pub(crate) champion: &'a mut TargetModel,
+    pub(crate) challenger: &'a mut TargetModel,
+    /// What its rows are one piece of evidence with.
+    pub(crate) group: u32,
 }
 
 /// What was seen of a target when its rows mature.
@@ -84,28 +97,12 @@ impl Pending {
         mask
     }
 
-    /// A row begins to wait. `share` is what the target is given of its own baseline.
-    pub(crate) fn push(
-        &mut self,
-        tick: Timestamp,
-        example: Example,
-        open: u8,
-        share: f64,
-        predicted: [f32; MAX_HORIZONS],
-        evidence: Evidence,
-    ) {
+    /// A row begins to wait.
+    pub(crate) fn push(&mut self, row: Row) {
         if self.rows.len() >= MAX_PENDING {
             self.rows.pop_front();
         }
-        self.rows.push_back(Row {
-            tick,
-            example,
-            open,
-            least_share: share,
-            evidence,
-            propensity: 1.0,
-            predicted,
-        });
+        self.rows.push_back(row);
     }
 
     /// From now on the target is given this share of its own baseline: what waits is treated by it.
@@ -131,7 +128,7 @@ impl Pending {
         now: Timestamp,
         onset: Option<Onset>,
         seen: Seen,
-        target: &mut TargetModel,
+        mut learned: Learned<'_>,
         with: &mut Learner<'_>,
     ) {
         for row in &mut self.rows {
@@ -153,21 +150,45 @@ impl Pending {
                 };
                 if let Some(label) = facts.label(with.timing) {
                     row.open &= !(1 << head);
-                    with.learn(head, &facts, row, target, label);
+                    with.learn(head, &facts, &mut learned, row, label);
                 }
             }
         }
         self.rows.retain(|row| row.open != 0);
     }
 
-    /// The horizons changed: nothing that waits can be labelled.
+    /// The horizons or the model changed: nothing that waits can be labelled, or learned by who placed it.
     pub(crate) fn clear(&mut self) {
         self.rows.clear();
+    }
+
+    /// The challenger is gone.
+    pub(crate) fn forget_rivals(&mut self) {
+        self.rows.iter_mut().for_each(|row| row.rival = None);
+    }
+
+    /// The challenger is champion now: what it made of the rows is what they are learned by. Those from before it came
+    /// are given up.
+    pub(crate) fn take_over(&mut self) {
+        self.rows.retain_mut(|row| match row.rival.take() {
+            Some(rival) => {
+                row.example = rival.example;
+                true
+            }
+            None => false,
+        });
     }
 }
 
 impl Learner<'_> {
-    fn learn(&mut self, head: usize, facts: &LabelFacts, row: &Row, target: &mut TargetModel, label: Label) {
+    fn learn(
+        &mut self,
+        head: usize,
+        facts: &LabelFacts,
+        learned: &mut Learned<'_>,
+        row: &Row,
+        label: Label,
+    ) {
         let horizon = facts.horizon;
         let weight = row_share(self.timing, horizon) / share_kept(self.timing, self.learning, horizon);
         let predicted = row.predicted.get(head).map_or(f64::NAN, |p| f64::from(*p));
@@ -186,8 +207,8 @@ impl Learner<'_> {
             }
             Label::Unknown => {
                 self.counters.unknowns += 1;
-                let learned = facts.hidden() && self.learning.hidden == HiddenRows::Both;
-                if !learned {
+                let teaches = facts.hidden() && self.learning.hidden == HiddenRows::Both;
+                if !teaches {
                     return;
                 }
                 self.floor.averted(predicted, facts.silent())
@@ -204,7 +225,13 @@ impl Learner<'_> {
             weight,
             calibration,
         };
-        self.model.teach(head, target, &row.example, lesson);
+        self.model.teach(head, learned.champion, &row.example, lesson);
+        if let (Some(shadow), Some(rival)) = (self.shadow.as_deref_mut(), &row.rival) {
+            shadow.model.teach(head, learned.challenger, &rival.example, lesson);
+            if let (true, Some(said)) = (known, rival.said(head)) {
+                shadow.gate.matured(learned.group, said, label == Label::Positive, weight);
+            }
+        }
     }
 }
 

@@ -40,6 +40,7 @@ impl Engine {
             applied: self.shared.applied.clone(),
             counters: self.shared.counters.by_name(),
             decisions: self.shared.decisions,
+            models: self.models(),
             // Texts of templates never reach the engine: whoever publishes adds them.
             logs: Arc::default(),
         }
@@ -110,7 +111,10 @@ impl Engine {
         let row = self.feature_row(target, tick);
         let heads = 0..self.shared.fallback.timing.horizons.len();
         heads
-            .map(|head| self.shared.model.explain(head, &target.learned, tick, &row))
+            .map(|head| Explanation {
+                simulated: self.shared.source.simulated,
+                ..self.shared.model.explain(head, &target.learned, tick, &row)
+            })
             .collect()
     }
 }

@@ -237,7 +237,8 @@ impl Engine {
         let Some(route) = self.routes.get(name) else {
             return;
         };
-        if request_id.is_none() && !changes(route, plan, self.shared.now) {
+        let asked = request_id.is_some() || cause == Cause::Model;
+        if !asked && !changes(route, plan, self.shared.now) {
             return;
         }
         let sequence = self.shared.decisions + 1;

@@ -16,7 +16,8 @@ use crate::groups::{GroupIndex, Groups};
 use crate::incidents::{Change, IncidentDetector};
 use crate::labels::{Evidence, Onset};
 use crate::output::{Alert, IncidentChange, MAX_HORIZONS, Output};
-use crate::pending::{Pending, Seen};
+use crate::pending::{Learned, Pending, Seen};
+use crate::shadow::TargetShadow;
 
 /// The route of signals that name none.
 const DEFAULT_ROUTE: &str = "default";
@@ -36,6 +37,7 @@ pub(crate) struct Target {
     pub(crate) slo: Slo,
     pub(crate) features: TargetFeatures,
     pub(crate) learned: TargetModel,
+    pub(crate) shadow: TargetShadow,
     pub(crate) incidents: IncidentDetector,
     pub(crate) incident_count: u64,
     pub(crate) pending: Pending,
@@ -344,6 +346,7 @@ impl Engine {
             slo,
             features: TargetFeatures::new(Timestamp::MIN),
             learned: TargetModel::default(),
+            shadow: TargetShadow::default(),
             incidents: IncidentDetector::default(),
             incident_count: 0,
             pending: Pending::default(),
@@ -439,11 +442,20 @@ impl Engine {
                 let planned = target.features.in_maintenance();
                 let (onset, seen) = (Some(Onset { at, planned }), target.seen());
                 let mut learner = self.shared.learner();
-                target
-                    .pending
-                    .settle(at, onset, seen, &mut target.learned, &mut learner);
+                let learned = Learned {
+                    group: target.evidence_group(),
+                    champion: &mut target.learned,
+                    challenger: &mut target.shadow.learned,
+                };
+                target.pending.settle(at, onset, seen, learned, &mut learner);
                 target.features.incident_began(at);
                 self.shared.model.incident_began(&mut target.learned, at);
+                if let Some(shadow) = &mut self.shared.shadow {
+                    shadow.model.incident_began(&mut target.shadow.learned, at);
+                    if !planned {
+                        shadow.gate.incident(&target.shadow.alarms, at);
+                    }
+                }
                 self.shared
                     .groups
                     .incident_began(target.route_group, target.domain_group, at, name);

@@ -11,7 +11,7 @@ use foreshift_predict::{ALL_HEADS, InputSpec, Model, ModelError};
 use crate::engine::Engine;
 use crate::groups::GroupIndex;
 use crate::output::{MAX_HORIZONS, Output, PredictionTick, TargetPrediction};
-use crate::pending::{Pending, thinning_hash};
+use crate::pending::{Learned, Pending, thinning_hash};
 use crate::routes::Route;
 use crate::target::{LastPrediction, Target};
 
@@ -73,6 +73,9 @@ fn inputs(set: &FeatureSet, heads: usize) -> Vec<InputSpec> {
 impl Engine {
     pub(crate) fn run_tick(&mut self, tick: Timestamp) {
         self.shared.counters.ticks += 1;
+        if let Some(shadow) = &mut self.shared.shadow {
+            shadow.gate.advance(tick);
+        }
         self.mature_labels(tick);
         self.shared.groups.prepare(&self.shared.fallback.timing, tick);
         let forget_after = self.shared.fallback.timing.forget_after;
@@ -132,9 +135,12 @@ impl Engine {
         for target in self.targets.values_mut() {
             let seen = target.seen();
             let mut learner = self.shared.learner();
-            target
-                .pending
-                .settle(tick, None, seen, &mut target.learned, &mut learner);
+            let learned = Learned {
+                group: target.evidence_group(),
+                champion: &mut target.learned,
+                challenger: &mut target.shadow.learned,
+            };
+            target.pending.settle(tick, None, seen, learned, &mut learner);
         }
     }
 
@@ -156,6 +162,7 @@ impl Engine {
                 kept = Some((open, self.shared.model.encode(&target.learned, tick, &row)));
             }
         }
+        let rival = self.rival(index, tick, &row, probabilities, at_risk, kept.is_some());
         if let Some(given) = given {
             self.outputs.push_back(Output::Row(Box::new(given)));
         }
@@ -171,10 +178,16 @@ impl Engine {
         if let Some((open, example)) = kept {
             let share = target.weight_share.unwrap_or(1.0);
             let evidence = target.evidence();
-            let predicted = probabilities.map_or([f32::NAN; MAX_HORIZONS], |all| all.map(|one| one as f32));
-            target
-                .pending
-                .push(tick, example, open, share, predicted, evidence);
+            target.pending.push(Row {
+                tick,
+                example,
+                rival,
+                open,
+                least_share: share,
+                evidence,
+                propensity: 1.0,
+                predicted: probabilities.map_or([f32::NAN; MAX_HORIZONS], |all| all.map(|one| one as f32)),
+            });
         }
         probabilities
     }

@@ -10,6 +10,7 @@ mod evaluate;
 mod extract;
 mod import;
 mod log_lead;
+mod models;
 mod parse;
 mod replay;
 mod report;
@@ -64,6 +65,8 @@ enum Command {
     Classify(classify::Args),
     /// Learn the model of log classes from labelled lines, and write it as a version of models/logs.
     TrainLogs(train_logs::Args),
+    /// The registry of models: list, show, and change which version serves.
+    Models(models::Args),
 }
 
 fn main() -> ExitCode {
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Command::Censoring(args) => censoring::run(&args),
         Command::Classify(args) => classify::run(&args),
         Command::TrainLogs(args) => train_logs::run(&args),
+        Command::Models(args) => models::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

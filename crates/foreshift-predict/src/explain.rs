@@ -14,7 +14,8 @@ use crate::{MAX_LOGIT, probability_of};
 impl Model {
     /// Explains what [`Model::predict`] says for one head: the base and the contributions sum to the logit.
     /// Sorted by magnitude, ties in the order of the features. What the row lacks is missing. A head that does
-    /// not exist has an explanation without contributions, at even odds and a horizon of zero.
+    /// not exist has an explanation without contributions, at even odds and a horizon of zero. A model does not know
+    /// whether it learned from simulation: whoever loaded it does.
     #[must_use]
     pub fn explain(&self, head: usize, target: &TargetModel, tick: Timestamp, row: &[f64]) -> Explanation {
         let (Some(horizon), Some(calibration)) = (self.horizons.get(head), self.calibrations.get(head))
@@ -25,6 +26,7 @@ impl Model {
                 logit: 0.0,
                 base: 0.0,
                 contributions: Vec::new(),
+                simulated: false,
             };
         };
         let hazards = self.hazards(target, tick);
@@ -58,6 +60,7 @@ impl Model {
             logit,
             base: own.bias + fleet + mean,
             contributions,
+            simulated: false,
         }
     }
 

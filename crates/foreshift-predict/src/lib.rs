@@ -12,6 +12,7 @@ pub mod calibrate;
 pub mod encode;
 pub mod explain;
 pub mod ftrl;
+pub mod gate;
 pub mod hazard;
 pub mod metrics;
 pub mod model;

@@ -126,6 +126,18 @@ pub struct TargetModel {
     hazard: TargetHazard,
 }
 
+impl TargetModel {
+    /// What holds whichever model reads it: when the target was seen and when it failed. Its bias corrects what one
+    /// model says, and means nothing to another.
+    #[must_use]
+    pub fn record(&self) -> Self {
+        Self {
+            biases: Vec::new(),
+            hazard: self.hazard.clone(),
+        }
+    }
+}
+
 /// The terms of one head's raw logit that are not features.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct OwnTerms {
@@ -194,6 +206,16 @@ impl Model {
         self.rows_learned = 0;
         self.params.hazard = self.params.hazard.believing(&self.fleet, BELIEF_DAYS);
         self.fleet = FleetHazard::default();
+        self
+    }
+
+    /// The same model with what `before` recorded of how often this fleet fails, where it recorded anything: that is
+    /// about the fleet, whichever model reads it.
+    #[must_use]
+    pub fn with_record_of(mut self, before: &Self) -> Self {
+        if before.fleet != FleetHazard::default() {
+            self.fleet = before.fleet.clone();
+        }
         self
     }
 

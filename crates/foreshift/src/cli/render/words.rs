@@ -172,6 +172,7 @@ pub(crate) fn cause_word(cause: Cause) -> &'static str {
         Cause::Expiry => "something expired",
         Cause::Step => "the next step towards an earlier plan",
         Cause::Config => "the fallback configuration changed",
+        Cause::Model => "another model became champion",
     }
 }
 
