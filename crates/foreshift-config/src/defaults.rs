@@ -148,6 +148,7 @@ impl Default for LimitsFile {
             headroom: 0.8,
             valid_for: secs(MINUTE),
             decay: secs(MINUTE),
+            held_out_bp: 0,
         }
     }
 }

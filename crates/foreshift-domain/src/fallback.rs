@@ -248,6 +248,10 @@ pub struct Limits {
     pub valid_for: Duration,
     /// With no valid plan or stale telemetry, weights walk back to baseline within this time after the hold.
     pub decay: Duration,
+    /// Of so many in 10,000 alarm episodes nothing is done on the prediction, so that what comes of it is seen; 0
+    /// acts on all. Never above 0 on a critical route.
+    #[serde(default)]
+    pub held_out_bp: u32,
 }
 
 /// A target as configured.

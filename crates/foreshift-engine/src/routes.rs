@@ -232,7 +232,7 @@ impl Engine {
             reason: plan.reason,
             targets: decision_targets(route, plan, facts),
             clauses: plan.clauses.clone(),
-            propensity: 1.0,
+            propensity: plan.propensities.iter().product(),
             model: self.shared.model.version(),
             fallback: self.shared.fallback.digest,
             valid_until: plan.valid_until,
@@ -275,6 +275,7 @@ impl Engine {
             decided_at: decision.time,
             valid_until: decision.valid_until,
             baseline_confirmed: route.confirmed,
+            propensity: decision.propensity,
         }
     }
 
@@ -341,6 +342,7 @@ fn decision_targets(route: &Route, plan: &Plan, facts: &[TargetFacts]) -> Vec<De
         health: fact.health.health,
         risk: fact.risk.filter(|risk| risk.is_finite()),
         alarm: plan.alarms.get(at).copied().unwrap_or_default(),
+        held_out: plan.held_out.get(at).copied().unwrap_or_default(),
         telemetry_age: fact.telemetry_age,
         baseline_bp: target.baseline_bp,
         proposed_bp: bp(&plan.proposed, at),
@@ -376,7 +378,8 @@ fn changes(route: &Route, plan: &Plan, now: Timestamp) -> bool {
             .iter()
             .zip(&route.views)
             .any(|(target, view)| target.health != view.health);
-    let told = before.reason != plan.reason || before.mode != route.mode();
+    let drawn = before.propensity != plan.propensities.iter().product::<f64>();
+    let told = before.reason != plan.reason || before.mode != route.mode() || drawn;
     let half_life = before.valid_until.since(before.decided_at).as_micros() / 2;
     let worn = plan.valid_until > before.valid_until && now.since(before.decided_at).as_micros() >= half_life;
     moved || told || worn

@@ -3,6 +3,7 @@
 mod classify;
 mod extract;
 mod log_lead;
+mod models;
 mod parse;
 mod replay;
 #[allow(dead_code, unused_imports, reason = "training and evaluation read rows")]
@@ -42,6 +43,8 @@ enum Command {
     Classify(classify::Args),
     /// Learn the model of log classes from labelled lines, and write it as a version of models/logs.
     TrainLogs(train_logs::Args),
+    /// The registry of models: list, show, and change which version serves.
+    Models(models::Args),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Train(args) => train::run(&args),
         Command::Classify(args) => classify::run(&args),
         Command::TrainLogs(args) => train_logs::run(&args),
+        Command::Models(args) => models::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

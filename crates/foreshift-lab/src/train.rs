@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args as ClapArgs;
 use foreshift_predict::{Model, Params};
+use foreshift_registry::{InputFile, ModelName};
 use foreshift_sim::FleetSpec;
 
 use evaluation::{Evaluation, Figures, Watcher};
@@ -63,12 +64,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         None => on_fleets(args)?,
     };
     let rows_learned = model.version().rows_learned;
-    let name = format!(
-        "{}@{}",
-        args.name,
-        args.out.file_name().and_then(|name| name.to_str()).unwrap_or("1")
-    );
-    let model = model.released(&name);
+    let parent = args.from.as_ref().and_then(|_| model.version().name.parse().ok());
+    let number = args.out.file_name().and_then(|name| name.to_str()).unwrap_or("1");
+    let name: ModelName = format!("{}@{number}", args.name)
+        .parse()
+        .context("the last directory of --out is the version's number")?;
+    let model = model.released(&name.to_string());
     let (model, recordings) = match &args.recordings {
         Some(folder) => {
             let (model, recordings) = learn_on(args, folder, model)?;
@@ -81,20 +82,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     eprintln!("fleet {held_out_seed}, held out: {fleet}");
     let release = Release {
         name,
-        trained_on: "simulated fleets of foreshift-sim, then recordings of foreshift-testbed",
+        parent,
         seeds: (args.seed..held_out_seed).collect(),
         held_out_seed,
         hours: args.hours,
         targets: args.targets,
-        recordings: recordings.as_ref().map(|recordings| recordings.learned_from),
-        held_out_recordings: recordings.as_ref().map(|recordings| recordings.held_out),
+        recordings: recordings
+            .as_ref()
+            .map(|recordings| recordings.learned_from.clone())
+            .unwrap_or_default(),
+        held_out_recordings: recordings.as_ref().map_or(0, |recordings| recordings.held_out),
         epochs: args.epochs,
-        horizons_s: model
-            .horizons()
-            .iter()
-            .map(|horizon| horizon.as_secs_f64())
-            .collect(),
-        feature_schema: model.schema().to_string(),
         rows_learned,
     };
     let figures = Held {
@@ -138,7 +136,7 @@ fn one_fleet(
 
 /// What came of learning on.
 struct LearnedOn {
-    learned_from: usize,
+    learned_from: Vec<InputFile>,
     held_out: usize,
     evaluation: Evaluation,
 }
@@ -169,14 +167,25 @@ fn learn_on(args: &Args, folder: &Path, model: Model) -> anyhow::Result<(Model, 
         }
         evaluation = look(&model, &format!("after epoch {epoch}"))?;
     }
+    let inputs = journals.iter().map(|(_, journal)| input(folder, journal));
+    let inputs = inputs.collect::<Result<_, _>>()?;
     let params = Params {
         hazard,
         ..model.params().clone()
     };
     let learned = LearnedOn {
-        learned_from: journals.len(),
+        learned_from: inputs,
         held_out: held_out.len(),
         evaluation,
     };
     Ok((model.released(&name).with_params(params)?, learned))
+}
+
+/// A journal's name below the folder, with its digest.
+fn input(folder: &Path, journal: &Path) -> anyhow::Result<InputFile> {
+    let name = journal.strip_prefix(folder).unwrap_or(journal);
+    Ok(InputFile {
+        name: name.display().to_string(),
+        ..InputFile::of(journal)?
+    })
 }

@@ -14,6 +14,7 @@ pub mod encode;
 pub mod ensemble;
 pub mod explain;
 pub mod ftrl;
+pub mod gate;
 pub mod hazard;
 pub mod metrics;
 pub mod mixture;

@@ -362,6 +362,9 @@ pub(crate) struct LimitsFile {
     pub(crate) valid_for: Span,
     /// With no valid plan or with stale telemetry, weights walk back to baseline within this time after the hold.
     pub(crate) decay: Span,
+    /// Of so many in 10,000 alarm episodes nothing is done on the prediction, so that what comes of it is seen and learned from; reactive rules still act. 0 acts on all. At most 5,000, and 0 on critical routes.
+    #[schemars(range(max = 5_000))]
+    pub(crate) held_out_bp: u32,
 }
 
 /// `off`, or a value.
