@@ -5,8 +5,10 @@
 //! goes on learning what each leaf is worth, so that trees of last year speak of this one (He et al., "Practical
 //! lessons from predicting clicks on ads at Facebook", 2014).
 
+use foreshift_domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::calibrate::Calibration;
 use crate::ftrl::{Coordinate, Rates};
 use crate::mixture::{EXPERTS, Expert, MixtureRates, Shares};
 use crate::model::MAX_HEADS;
@@ -26,6 +28,9 @@ pub struct EnsembleParams {
     pub head: MixtureRates,
     /// How the shares of a target move, and how fast they come home to those of the head.
     pub target: MixtureRates,
+    /// The end of the time that the trees were grown on, if it was real time: of what was before they know too much.
+    /// There the linear model stands alone, and nothing is learned of leaves, shares and calibration.
+    pub speaks_from: Timestamp,
     /// Where the shares of a head begin, and what they come home to: linear model, trees, hazard prior.
     pub home: [f64; EXPERTS],
 }
@@ -42,6 +47,7 @@ impl Default for EnsembleParams {
                 rate: 0.05,
                 home: 0.05,
             },
+            speaks_from: Timestamp::MIN,
             home: [0.48, 0.48, 0.04],
         }
     }
@@ -59,6 +65,8 @@ pub(crate) struct Ensemble {
 pub(crate) struct HeadTrees {
     pub(crate) trees: Trees,
     pub(crate) shares: Shares,
+    /// Of the mixture. The linear model keeps its own.
+    pub(crate) calibration: Calibration,
     /// Where the leaves of each tree begin among all leaves.
     firsts: Vec<usize>,
     /// What each leaf says.
@@ -81,6 +89,7 @@ pub(crate) struct StoredEnsemble {
 struct StoredHead {
     trees: Trees,
     shares: Shares,
+    calibration: Calibration,
     /// By leaf that the linear model reads.
     z: Vec<f64>,
     n: Vec<f64>,
@@ -117,6 +126,15 @@ impl Ensemble {
         }
     }
 
+    /// The same experts' shares and calibration with other trees, whose leaves are still to be learned.
+    pub(crate) fn regrown(&self, mut other: Self) -> Self {
+        for (new, old) in other.heads.iter_mut().zip(&self.heads) {
+            new.shares = old.shares;
+            new.calibration = old.calibration.clone();
+        }
+        other
+    }
+
     pub(crate) fn home(&self) -> Shares {
         Shares::in_proportion(self.params.home)
     }
@@ -126,17 +144,20 @@ impl Ensemble {
         let (mut trees, mut learned) = (Vec::new(), Vec::new());
         for head in stored.heads {
             trees.push(head.trees);
-            learned.push((head.shares, head.z, head.n));
+            learned.push((head.shares, head.calibration, head.z, head.n));
         }
         let mut ensemble = Self::new(trees, stored.params, heads, inputs)?;
-        for (head, (shares, z, n)) in ensemble.heads.iter_mut().zip(learned) {
+        for (head, (shares, calibration, z, n)) in ensemble.heads.iter_mut().zip(learned) {
             for found in [z.len(), n.len()] {
                 crate::store::size("sums over leaves", head.coordinates.len(), found)?;
             }
             let sums = z.into_iter().zip(n).map(Coordinate::from);
             head.coordinates = sums.collect();
-            head.shares = shares;
-            if !shares.are_sound() || !head.coordinates.iter().all(Coordinate::is_sound) {
+            (head.shares, head.calibration) = (shares, calibration);
+            if !shares.are_sound()
+                || !head.calibration.is_sound()
+                || !head.coordinates.iter().all(Coordinate::is_sound)
+            {
                 return Err(ModelError::OutOfRange { what: "ensemble" });
             }
         }
@@ -152,6 +173,7 @@ impl From<Ensemble> for StoredEnsemble {
             StoredHead {
                 trees: head.trees,
                 shares: head.shares,
+                calibration: head.calibration,
                 z,
                 n,
             }
@@ -176,6 +198,7 @@ impl HeadTrees {
         Self {
             trees,
             shares,
+            calibration: Calibration::default(),
             firsts,
             values,
             coordinates: vec![Coordinate::default(); read],

@@ -20,7 +20,8 @@ impl Model {
     /// not exist has an explanation without contributions, at even odds and a horizon of zero.
     #[must_use]
     pub fn explain(&self, head: usize, target: &TargetModel, tick: Timestamp, row: &[f64]) -> Explanation {
-        let (Some(horizon), Some(calibration)) = (self.horizons.get(head), self.calibrations.get(head))
+        let (Some(horizon), Some(calibration)) =
+            (self.horizons.get(head), self.calibrations_at(tick).nth(head))
         else {
             return Explanation {
                 horizon: foreshift_domain::Duration::ZERO,

@@ -180,18 +180,18 @@ impl Model {
     }
 
     /// The same model with boosted trees beside it, one ensemble for each head, whose leaves it has not learned yet.
-    /// Trees read the row as the model does; they do not learn.
+    /// Trees read the row as the model does; they do not learn. Where there were trees before, the new ones take over
+    /// their shares and calibration.
     ///
     /// # Errors
     /// When there are not as many as heads, they read features that the model does not, or `params` are out of
     /// their range.
     pub fn with_trees(mut self, trees: Vec<Trees>, params: EnsembleParams) -> Result<Self, ModelError> {
-        self.ensemble = Some(Ensemble::new(
-            trees,
-            params,
-            self.horizons.len(),
-            self.inputs.len(),
-        )?);
+        let new = Ensemble::new(trees, params, self.horizons.len(), self.inputs.len())?;
+        self.ensemble = Some(match self.ensemble.take() {
+            None => new,
+            Some(before) => before.regrown(new),
+        });
         Ok(self)
     }
 
@@ -306,10 +306,27 @@ impl Model {
         &self.params
     }
 
-    /// Calibration of each head.
+    /// Calibration of each head of the linear model.
     #[must_use]
     pub fn calibrations(&self) -> &[Calibration] {
         &self.calibrations
+    }
+
+    /// What stands beside the linear model, where it may speak of this tick.
+    pub(crate) fn ensemble_at(&self, tick: Timestamp) -> Option<&Ensemble> {
+        self.ensemble
+            .as_ref()
+            .filter(|ensemble| tick >= ensemble.params.speaks_from)
+    }
+
+    /// Calibration of what is said of this tick, by head.
+    pub(crate) fn calibrations_at(&self, tick: Timestamp) -> impl Iterator<Item = &Calibration> {
+        let beside = self.ensemble_at(tick).map(|ensemble| &ensemble.heads);
+        let linear = self.calibrations.iter().enumerate();
+        linear.map(move |(head, linear)| {
+            let beside = beside.and_then(|heads| heads.get(head));
+            beside.map_or(linear, |head| &head.calibration)
+        })
     }
 
     /// Whether its inputs are the first of these features, and it looks ahead this far. Features that came after
@@ -394,7 +411,7 @@ impl Model {
         }
         let placed = self.layout.place(row);
         let logits = self.logits(target, tick, row, &placed, |_| {});
-        let heads = out.iter_mut().zip(logits.raw).zip(&self.calibrations);
+        let heads = out.iter_mut().zip(logits.raw).zip(self.calibrations_at(tick));
         for (head, ((slot, raw), calibration)) in heads.enumerate() {
             *slot = probability_of(calibration.apply(clamp_logit(raw)));
             if !slot.is_finite() {
@@ -410,13 +427,17 @@ impl Model {
         let placed = self.layout.place(row);
         let mut leaves = Vec::new();
         let logits = self.logits(target, tick, row, &placed, |leaf| leaves.push(leaf));
-        let raws = logits.hazard.iter().zip(&logits.raw).zip(&self.calibrations);
+        let raws = logits
+            .hazard
+            .iter()
+            .zip(&logits.raw)
+            .zip(self.calibrations_at(tick));
         let said = raws.map(|((hazard, raw), calibration)| Said {
             hazard: *hazard as f32,
             raw: clamp_logit(*raw) as f32,
             logit: calibration.apply(clamp_logit(*raw)) as f32,
         });
-        let beside = self.ensemble.as_ref().map(|ensemble| {
+        let beside = self.ensemble_at(tick).map(|ensemble| {
             let logits = logits.linear.iter().zip(&logits.trees);
             let logits = logits.map(|(linear, trees)| (*linear as f32, *trees as f32));
             Box::new(Beside {

@@ -200,6 +200,48 @@ fn trees_that_do_not_fit_the_model_are_refused() {
 }
 
 #[test]
+fn of_the_time_they_were_grown_on_trees_say_nothing_and_nothing_is_learned_of_them() {
+    let params = EnsembleParams {
+        speaks_from: tick(100),
+        ..EnsembleParams::default()
+    };
+    let trees = vec![same_sign(3, 3.0), same_sign(3, 3.0)];
+    let (mut plain, mut own) = (linear(3), TargetModel::default());
+    let (mut model, mut target) = (
+        linear(3).with_trees(trees, params).unwrap(),
+        TargetModel::default(),
+    );
+    teach(&mut plain, &mut own, 100, apart);
+    teach(&mut model, &mut target, 100, apart);
+    let row = [1.0, 1.0, 0.0];
+    assert_eq!(say(&model, &target, 99, &row), say(&plain, &own, 99, &row));
+    assert_eq!(
+        model.ensemble.as_ref().unwrap().heads[0].shares,
+        Shares::in_proportion(params.home)
+    );
+    assert!(say(&model, &target, 100, &row) > say(&plain, &own, 100, &row));
+}
+
+#[test]
+fn new_trees_take_over_the_shares_and_calibration_of_those_before() {
+    let (mut model, mut target) = (with_trees(2.0), TargetModel::default());
+    teach(&mut model, &mut target, 2_000, apart);
+    let before = model.ensemble.as_ref().unwrap().heads[0].clone();
+    let trees = vec![same_sign(3, 1.0), same_sign(3, 1.0)];
+    let model = model.with_trees(trees, EnsembleParams::default()).unwrap();
+    let after = &model.ensemble.as_ref().unwrap().heads[0];
+    assert_eq!(
+        (after.shares, &after.calibration),
+        (before.shares, &before.calibration)
+    );
+    assert_ne!(
+        after.leaves_add(&[0]),
+        before.leaves_add(&[0]),
+        "leaves are learned anew"
+    );
+}
+
+#[test]
 fn predicting_allocates_nothing() {
     let (mut model, mut target) = (with_trees(2.0), TargetModel::default());
     teach(&mut model, &mut target, 50, apart);
@@ -232,7 +274,7 @@ proptest! {
             prop_assert!((sum - explanation.logit).abs() < 1e-6, "{:?}", explanation);
             prop_assert!((explanation.probability - probability).abs() < 1e-9);
             // Of what the calibration changed there is nothing that belongs to an expert.
-            let calibration = &model.calibrations()[head];
+            let calibration = model.calibrations_at(tick(99)).nth(head).unwrap();
             let before = explanation.base + explanation.contributions.iter()
                 .filter(|term| term.feature != "calibration").map(|term| term.logit).sum::<f64>();
             prop_assert!((calibration.apply(before) - explanation.logit).abs() < 1e-6);

@@ -1,4 +1,4 @@
-//! Learning from a matured row: calibration, then the experts' shares, then the weights of the linear model.
+//! Learning from a matured row: calibration, the experts' shares, the weights of the linear model.
 
 use super::{BIAS, MAX_SEEN, MAX_WEIGHT, Model, TargetModel, clamp_logit, visit_hazard};
 use crate::encode::{Beside, Example, Position, Said};
@@ -25,10 +25,12 @@ impl Model {
         }
         let weight = weight.min(MAX_WEIGHT);
         let share = self.rates.get(head).map_or(1.0, |rates| rates.share);
-        calibration.learn(f64::from(said.raw), positive, weight * share);
         let beside = example.beside.as_deref();
+        let of_linear = beside.and_then(|beside| beside.logits.get(head));
+        let of_linear = of_linear.map_or(said.raw, |(linear, _)| *linear);
+        calibration.learn(f64::from(of_linear), positive, weight * share);
         if let Some(beside) = beside {
-            self.learn_shares(head, target, said, beside, positive, weight * share);
+            self.learn_mixture(head, target, said, beside, positive, weight * share);
         }
         let leaves = self.leaves_of(head, beside);
         let raw = self.raw_logit(head, target, f64::from(said.hazard), &example.placed, leaves);
@@ -56,7 +58,7 @@ impl Model {
         beside.leaves.get(first..first + count).unwrap_or_default()
     }
 
-    fn learn_shares(
+    fn learn_mixture(
         &mut self,
         head: usize,
         target: &mut TargetModel,
@@ -73,6 +75,7 @@ impl Model {
         let Some(of_head) = ensemble.heads.get_mut(head) else {
             return;
         };
+        of_head.calibration.learn(f64::from(said.raw), positive, weight);
         let logits: [f64; EXPERTS] = [*linear, *trees, said.hazard].map(f64::from);
         of_head
             .shares

@@ -54,7 +54,7 @@ impl Model {
         let heads = self.horizons.len().min(MAX_HEADS);
         let linear = logits.linear.get_mut(..heads).unwrap_or_default();
         self.raw_logits(target, &logits.hazard, placed, linear);
-        let Some(ensemble) = &self.ensemble else {
+        let Some(ensemble) = self.ensemble_at(tick) else {
             logits.raw = logits.linear;
             return logits;
         };
