@@ -35,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PARQUET")]
     rows: Option<PathBuf>,
     #[command(flatten)]
-    probe: probe::Args,
+    probe: probe::Told,
     /// Seed of the first fleet; further ones count up. The one after the last is held out.
     #[arg(long, default_value_t = 100)]
     seed: u64,

@@ -9,7 +9,9 @@
 //! done about a prediction. Rows wait for their labels elsewhere. It reads no clock: every time is an
 //! argument, and the same calls give the same bytes.
 
+pub mod adwin;
 pub mod calibrate;
+pub mod conformal;
 pub mod encode;
 pub mod ensemble;
 pub mod explain;
@@ -22,7 +24,9 @@ pub mod model;
 pub mod store;
 pub mod trees;
 
+pub use adwin::Adwin;
 pub use calibrate::Calibration;
+pub use conformal::AlarmBudget;
 pub use encode::{ALL_HEADS, Example, InputSpec};
 pub use ensemble::EnsembleParams;
 pub use ftrl::Rates;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration as Wait;
 
 use anyhow::Context;
-use clap::Args as ClapArgs;
+use clap::Args;
 use foreshift_domain::{Duration, Input, Timestamp};
 use foreshift_engine::Engine;
 use foreshift_ingest::Decoded;
@@ -30,8 +30,8 @@ use crate::replay::progress::Progress;
 const FIRST_PART: f64 = 0.75;
 
 /// Arguments of the probe scale.
-#[derive(ClapArgs)]
-pub(super) struct Args {
+#[derive(Args)]
+pub(super) struct Told {
     /// The fallback configuration (probe scale).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -121,7 +121,7 @@ pub(super) fn run(args: &super::Args) -> anyhow::Result<()> {
     Ok(write_version(&args.out, files, true)?)
 }
 
-fn facts(told: &Args, cut: Timestamp, end: Timestamp, rows_learned: u64) -> Map<String, serde_json::Value> {
+fn facts(told: &Told, cut: Timestamp, end: Timestamp, rows_learned: u64) -> Map<String, serde_json::Value> {
     let without: Vec<String> = told.without.iter().map(Pattern::to_string).collect();
     let facts = json!({
         "until_s": end.as_secs_f64(),
@@ -133,7 +133,7 @@ fn facts(told: &Args, cut: Timestamp, end: Timestamp, rows_learned: u64) -> Map<
 }
 
 /// From the first record to where learning ends.
-fn span(input: &std::path::Path, told: &Args) -> anyhow::Result<(Timestamp, Timestamp)> {
+fn span(input: &std::path::Path, told: &Told) -> anyhow::Result<(Timestamp, Timestamp)> {
     let mut source = driver::open(input)?;
     let batch = source.poll(1, Wait::ZERO)?;
     let items = batch.runs.iter().flat_map(|run| &run.items);
