@@ -11,7 +11,7 @@ use foreshift_predict::{ALL_HEADS, InputSpec, Model, ModelError};
 use crate::engine::Engine;
 use crate::groups::GroupIndex;
 use crate::output::{MAX_HORIZONS, Output, PredictionTick, TargetPrediction};
-use crate::pending::{Learned, Pending, thinning_hash};
+use crate::pending::{Learned, Pending, Row, thinning_hash};
 use crate::routes::Route;
 use crate::target::{LastPrediction, Target};
 

@@ -5,6 +5,8 @@
 //! `--recordings` it learns on from journals, of which every fifth is held out in the same way.
 
 mod evaluation;
+mod grow;
+mod probe;
 pub(crate) mod recorded;
 mod release;
 pub(crate) mod simulated;
@@ -13,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args as ClapArgs;
+use foreshift_domain::Timestamp;
 use foreshift_predict::{Model, Params};
 use foreshift_registry::{InputFile, ModelName};
 use foreshift_sim::FleetSpec;
@@ -24,6 +27,15 @@ use simulated::Fleet;
 /// Arguments of `foreshift-lab train`.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
+    /// The time scale of the model.
+    #[arg(long, value_enum, default_value_t = Scale::Live)]
+    scale: Scale,
+    /// Grow trees beside the linear model on these rows, made by `foreshift-lab extract`: for the live scale of other
+    /// fleets than those of --seed.
+    #[arg(long, value_name = "PARQUET")]
+    rows: Option<PathBuf>,
+    #[command(flatten)]
+    probe: probe::Told,
     /// Seed of the first fleet; further ones count up. The one after the last is held out.
     #[arg(long, default_value_t = 100)]
     seed: u64,
@@ -45,15 +57,41 @@ pub(crate) struct Args {
     /// Begin with this model instead of fleets: go on to the recordings at once.
     #[arg(long, value_name = "FILE", requires = "recordings")]
     from: Option<PathBuf>,
-    /// The model's name; the version is the directory's.
-    #[arg(long, default_value = "live")]
-    name: String,
+    /// The model's name; the version is the directory's. That of the time scale unless named.
+    #[arg(long)]
+    name: Option<String>,
     /// Where to write `model.json`, `manifest.json`, `metrics.json` and `CARD.md`.
-    #[arg(long, value_name = "DIR", default_value = "models/live/2")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "models/live/2",
+        default_value_if("scale", "probe", "models/probe/1")
+    )]
     out: PathBuf,
 }
 
+/// The time scales that a champion is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Scale {
+    /// Ticks of a second; 30 s, 2 min and 10 min.
+    Live,
+    /// Ticks of minutes to an hour, from recorded outages.
+    Probe,
+}
+
+impl Scale {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Probe => "probe",
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if args.scale == Scale::Probe {
+        return probe::run(args);
+    }
     let model = match &args.from {
         Some(path) => {
             let text =
@@ -65,10 +103,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     };
     let rows_learned = model.version().rows_learned;
     let parent = args.from.as_ref().and_then(|_| model.version().name.parse().ok());
-    let number = args.out.file_name().and_then(|name| name.to_str()).unwrap_or("1");
-    let name: ModelName = format!("{}@{number}", args.name)
-        .parse()
-        .context("the last directory of --out is the version's number")?;
+    let name = released_name(args)?;
     let model = model.released(&name.to_string());
     let (model, recordings) = match &args.recordings {
         Some(folder) => {
@@ -102,6 +137,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     release::write(&args.out, &model, &release, &figures)
 }
 
+fn released_name(args: &Args) -> anyhow::Result<ModelName> {
+    let number = args.out.file_name().and_then(|name| name.to_str()).unwrap_or("1");
+    let name = args.name.as_deref().unwrap_or(args.scale.name());
+    format!("{name}@{number}")
+        .parse()
+        .context("the last directory of --out is the version's number")
+}
+
 /// What is learned on the simulated fleets.
 fn on_fleets(args: &Args) -> anyhow::Result<Model> {
     let mut model: Option<Model> = None;
@@ -126,7 +169,20 @@ fn one_fleet(
         targets: args.targets,
     };
     let fleet = Fleet::of(spec, learns)?;
-    let model = model.unwrap_or_else(|| fleet.fresh_model(|_| true));
+    let model = match (model, &args.rows) {
+        (Some(model), _) => model,
+        (None, None) => fleet.fresh_model(|_| true),
+        (None, Some(rows)) => {
+            let part = grow::Part {
+                rows,
+                until: Timestamp::MAX,
+                without: &[],
+            };
+            let fresh = fleet.fresh_model(|_| true);
+            let trees = grow::grow(&part, &fresh)?;
+            grow::beside(fresh, trees, Timestamp::MIN)?
+        }
+    };
     let mut watcher = Watcher::new(&fleet.fallback);
     let model = fleet.play(model, &mut watcher)?;
     let mut figures = Figures::default();

@@ -102,7 +102,7 @@ struct Stored {
     features: usize,
     base: f64,
     link: Link,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)] // always written: the engine's snapshots cannot leave fields out
     zero_is_missing: Vec<u16>,
     trees: Vec<Tree>,
 }

@@ -95,7 +95,7 @@ pub(crate) fn newest(path: &Path) -> anyhow::Result<Timestamp> {
     }
 }
 
-fn time_of(item: &Decoded) -> Option<Timestamp> {
+pub(crate) fn time_of(item: &Decoded) -> Option<Timestamp> {
     match item {
         Decoded::Signal { signal, .. } | Decoded::Ordered(Input::Signal(signal)) => Some(signal.time),
         Decoded::Log { event, .. } | Decoded::Ordered(Input::Log(event)) => Some(event.time),
