@@ -35,6 +35,22 @@ impl Digest {
     }
 }
 
+/// A digest of bytes that come in pieces.
+#[derive(Clone, Default)]
+pub struct Digesting(Sha256);
+
+impl Digesting {
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The digest of all pieces together.
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -69,6 +85,10 @@ mod tests {
         let digest = Digest::of(b"abc");
         let text = serde_json::to_string(&digest)?;
         assert!(text.starts_with("\"ba7816bf8f01cfea"));
+        let mut digesting = Digesting::default();
+        digesting.update(b"a");
+        digesting.update(b"bc");
+        assert_eq!(digesting.finish(), digest);
         assert_eq!(serde_json::from_str::<Digest>(&text)?, digest);
         Ok(())
     }

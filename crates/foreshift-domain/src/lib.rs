@@ -12,11 +12,12 @@ pub mod log;
 pub mod names;
 pub mod prediction;
 pub mod published;
+pub mod rfc3339;
 pub mod signal;
 pub mod time;
 pub mod weights;
 
-pub use hash::Digest;
+pub use hash::{Digest, Digesting};
 pub use input::{Applied, Input, ModelHealth, ModelUpdate, Watermark};
 pub use names::{EndpointName, FailureDomain, GatewayName, GaugeName, RouteName, TargetName};
 pub use time::{Duration, Timestamp};

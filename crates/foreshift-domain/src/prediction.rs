@@ -105,6 +105,55 @@ pub struct ModelVersion {
     pub rows_learned: u64,
 }
 
+/// A challenger compared with the champion, on the same rows and incidents.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The chance of a promotion that was not earned, whenever one looks.
+    pub alpha: f64,
+    /// Pieces of evidence on log-loss: a failure domain and a period each.
+    pub blocks: u64,
+    /// Mean log-loss of the champion in nats; `None` before the first row.
+    pub champion_log_loss: Option<f64>,
+    /// Mean log-loss of the challenger in nats; `None` before the first row.
+    pub challenger_log_loss: Option<f64>,
+    /// Evidence that the challenger's log-loss is lower: 1 is none, `1 / alpha` is enough.
+    pub loss_e_value: f64,
+    /// Incidents that something could have shown.
+    pub incidents: u64,
+    /// Those that the champion foretold at the alarm budget.
+    pub foretold_by_champion: u64,
+    /// Those that the challenger foretold at the same budget.
+    pub foretold_by_challenger: u64,
+    /// By how much less recall still counts as no worse, a share of the incidents.
+    pub recall_margin: f64,
+    /// Evidence that the challenger's recall is no worse than that: 1 is none, `1 / alpha` is enough.
+    pub recall_e_value: f64,
+    /// Whether the challenger may be promoted.
+    pub passed: bool,
+}
+
+impl fmt::Display for Comparison {
+    /// One line for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let loss = |loss: Option<f64>| loss.map_or_else(|| "-".to_owned(), |loss| format!("{loss:.4}"));
+        write!(
+            f,
+            "{}: log-loss {} against {} over {} blocks (e-value {:.3}), foretold {} against {} of {} incidents (e-value {:.3}); \
+             both e-values must reach {:.0}",
+            if self.passed { "passed" } else { "not passed" },
+            loss(self.challenger_log_loss),
+            loss(self.champion_log_loss),
+            self.blocks,
+            self.loss_e_value,
+            self.foretold_by_challenger,
+            self.foretold_by_champion,
+            self.incidents,
+            self.recall_e_value,
+            1.0 / self.alpha.max(1e-9),
+        )
+    }
+}
+
 impl fmt::Display for ModelVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}+{}", self.name, self.rows_learned)

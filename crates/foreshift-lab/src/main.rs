@@ -2,9 +2,13 @@
 
 mod censoring;
 mod classify;
+mod extract;
 mod log_lead;
+mod models;
 mod parse;
 mod replay;
+#[allow(dead_code, unused_imports, reason = "training and evaluation read rows")]
+mod rows;
 mod train;
 mod train_logs;
 mod tsv;
@@ -30,6 +34,8 @@ enum Command {
     ParseMemory(parse::memory::Args),
     /// Run a signal CSV or a journal through the engine; write predictions, weights and decisions.
     Replay(replay::Args),
+    /// Make rows to learn from: features and labels of a journal, a signal CSV or simulated fleets, as Parquet.
+    Extract(extract::Args),
     /// Measure how much earlier logs let simulated faults be predicted than metrics alone.
     LogLead(log_lead::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
@@ -40,6 +46,8 @@ enum Command {
     Classify(classify::Args),
     /// Learn the model of log classes from labelled lines, and write it as a version of models/logs.
     TrainLogs(train_logs::Args),
+    /// The registry of models: list, show, and change which version serves.
+    Models(models::Args),
 }
 
 fn main() -> ExitCode {
@@ -47,12 +55,14 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Parse(args) => parse::run(&args),
         Command::ParseMemory(args) => parse::memory::run(&args),
+        Command::Extract(args) => extract::run(&args),
         Command::LogLead(args) => log_lead::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Censoring(args) => censoring::run(&args),
         Command::Classify(args) => classify::run(&args),
         Command::TrainLogs(args) => train_logs::run(&args),
+        Command::Models(args) => models::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

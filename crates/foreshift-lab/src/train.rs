@@ -5,7 +5,9 @@
 //! `--recordings` it learns on from journals, of which every fifth is held out in the same way.
 
 mod evaluation;
-mod recorded;
+mod grow;
+mod probe;
+pub(crate) mod recorded;
 mod release;
 pub(crate) mod simulated;
 
@@ -13,7 +15,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args as ClapArgs;
+use foreshift_domain::Timestamp;
 use foreshift_predict::{Model, Params};
+use foreshift_registry::{InputFile, ModelName};
 use foreshift_sim::FleetSpec;
 
 use evaluation::{Evaluation, Figures, Watcher};
@@ -23,6 +27,15 @@ use simulated::Fleet;
 /// Arguments of `foreshift-lab train`.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
+    /// The time scale of the model.
+    #[arg(long, value_enum, default_value_t = Scale::Live)]
+    scale: Scale,
+    /// Grow trees beside the linear model on these rows, made by `foreshift-lab extract`: for the live scale of other
+    /// fleets than those of --seed.
+    #[arg(long, value_name = "PARQUET")]
+    rows: Option<PathBuf>,
+    #[command(flatten)]
+    probe: probe::Args,
     /// Seed of the first fleet; further ones count up. The one after the last is held out.
     #[arg(long, default_value_t = 100)]
     seed: u64,
@@ -44,15 +57,41 @@ pub(crate) struct Args {
     /// Begin with this model instead of fleets: go on to the recordings at once.
     #[arg(long, value_name = "FILE", requires = "recordings")]
     from: Option<PathBuf>,
-    /// The model's name; the version is the directory's.
-    #[arg(long, default_value = "live")]
-    name: String,
+    /// The model's name; the version is the directory's. That of the time scale unless named.
+    #[arg(long)]
+    name: Option<String>,
     /// Where to write `model.json`, `manifest.json`, `metrics.json` and `CARD.md`.
-    #[arg(long, value_name = "DIR", default_value = "models/live/2")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "models/live/2",
+        default_value_if("scale", "probe", "models/probe/1")
+    )]
     out: PathBuf,
 }
 
+/// The time scales that a champion is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Scale {
+    /// Ticks of a second; 30 s, 2 min and 10 min.
+    Live,
+    /// Ticks of minutes to an hour, from recorded outages.
+    Probe,
+}
+
+impl Scale {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Probe => "probe",
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if args.scale == Scale::Probe {
+        return probe::run(args);
+    }
     let model = match &args.from {
         Some(path) => {
             let text =
@@ -63,12 +102,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         None => on_fleets(args)?,
     };
     let rows_learned = model.version().rows_learned;
-    let name = format!(
-        "{}@{}",
-        args.name,
-        args.out.file_name().and_then(|name| name.to_str()).unwrap_or("1")
-    );
-    let model = model.released(&name);
+    let parent = args.from.as_ref().and_then(|_| model.version().name.parse().ok());
+    let name = released_name(args)?;
+    let model = model.released(&name.to_string());
     let (model, recordings) = match &args.recordings {
         Some(folder) => {
             let (model, recordings) = learn_on(args, folder, model)?;
@@ -81,20 +117,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     eprintln!("fleet {held_out_seed}, held out: {fleet}");
     let release = Release {
         name,
-        trained_on: "simulated fleets of foreshift-sim, then recordings of foreshift-testbed",
+        parent,
         seeds: (args.seed..held_out_seed).collect(),
         held_out_seed,
         hours: args.hours,
         targets: args.targets,
-        recordings: recordings.as_ref().map(|recordings| recordings.learned_from),
-        held_out_recordings: recordings.as_ref().map(|recordings| recordings.held_out),
+        recordings: recordings
+            .as_ref()
+            .map(|recordings| recordings.learned_from.clone())
+            .unwrap_or_default(),
+        held_out_recordings: recordings.as_ref().map_or(0, |recordings| recordings.held_out),
         epochs: args.epochs,
-        horizons_s: model
-            .horizons()
-            .iter()
-            .map(|horizon| horizon.as_secs_f64())
-            .collect(),
-        feature_schema: model.schema().to_string(),
         rows_learned,
     };
     let figures = Held {
@@ -102,6 +135,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         recordings: recordings.map(|recordings| recordings.evaluation),
     };
     release::write(&args.out, &model, &release, &figures)
+}
+
+fn released_name(args: &Args) -> anyhow::Result<ModelName> {
+    let number = args.out.file_name().and_then(|name| name.to_str()).unwrap_or("1");
+    let name = args.name.as_deref().unwrap_or(args.scale.name());
+    format!("{name}@{number}")
+        .parse()
+        .context("the last directory of --out is the version's number")
 }
 
 /// What is learned on the simulated fleets.
@@ -128,7 +169,20 @@ fn one_fleet(
         targets: args.targets,
     };
     let fleet = Fleet::of(spec, learns)?;
-    let model = model.unwrap_or_else(|| fleet.fresh_model(|_| true));
+    let model = match (model, &args.rows) {
+        (Some(model), _) => model,
+        (None, None) => fleet.fresh_model(|_| true),
+        (None, Some(rows)) => {
+            let part = grow::Part {
+                rows,
+                until: Timestamp::MAX,
+                without: &[],
+            };
+            let fresh = fleet.fresh_model(|_| true);
+            let trees = grow::grow(&part, &fresh)?;
+            grow::beside(fresh, trees, Timestamp::MIN)?
+        }
+    };
     let mut watcher = Watcher::new(&fleet.fallback);
     let model = fleet.play(model, &mut watcher)?;
     let mut figures = Figures::default();
@@ -138,7 +192,7 @@ fn one_fleet(
 
 /// What came of learning on.
 struct LearnedOn {
-    learned_from: usize,
+    learned_from: Vec<InputFile>,
     held_out: usize,
     evaluation: Evaluation,
 }
@@ -169,14 +223,25 @@ fn learn_on(args: &Args, folder: &Path, model: Model) -> anyhow::Result<(Model, 
         }
         evaluation = look(&model, &format!("after epoch {epoch}"))?;
     }
+    let inputs = journals.iter().map(|(_, journal)| input(folder, journal));
+    let inputs = inputs.collect::<Result<_, _>>()?;
     let params = Params {
         hazard,
         ..model.params().clone()
     };
     let learned = LearnedOn {
-        learned_from: journals.len(),
+        learned_from: inputs,
         held_out: held_out.len(),
         evaluation,
     };
     Ok((model.released(&name).with_params(params)?, learned))
+}
+
+/// A journal's name below the folder, with its digest.
+fn input(folder: &Path, journal: &Path) -> anyhow::Result<InputFile> {
+    let name = journal.strip_prefix(folder).unwrap_or(journal);
+    Ok(InputFile {
+        name: name.display().to_string(),
+        ..InputFile::of(journal)?
+    })
 }

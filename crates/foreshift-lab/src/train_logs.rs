@@ -218,7 +218,7 @@ mod tests {
         let manifest =
             std::fs::read_to_string(root().join("models/logs/1/manifest.json")).expect("it has a manifest");
         assert!(
-            manifest.contains(&release::digest(&bytes)),
+            manifest.contains(&foreshift_domain::Digest::of(&bytes).to_string()),
             "the digest is another one"
         );
         let shipped = Classifier::shipped().expect("the built-in model is read");

@@ -7,6 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The most inputs of a model: a row is placed on the stack, so that predicting allocates nothing.
+pub const MAX_INPUTS: usize = 256;
+
 /// Nearness is kept in this many parts, so that a waiting row stays small.
 const PARTS: f64 = 65_536.0;
 
@@ -59,6 +62,20 @@ impl Position {
     pub(crate) fn touched(self) -> [(usize, f64); 2] {
         let (knot, share) = (usize::from(self.knot), self.share());
         [(knot, 1.0 - share), (knot + 1, share)]
+    }
+}
+
+/// A row in its places.
+pub(crate) struct Placed {
+    positions: [Position; MAX_INPUTS],
+    inputs: usize,
+}
+
+impl std::ops::Deref for Placed {
+    type Target = [Position];
+
+    fn deref(&self) -> &[Position] {
+        self.positions.get(..self.inputs).unwrap_or_default()
     }
 }
 
@@ -200,13 +217,17 @@ impl Layout {
     }
 
     /// Places a row; what the row lacks is missing.
-    pub(crate) fn place(&self, row: &[f64]) -> Box<[Position]> {
+    pub(crate) fn place(&self, row: &[f64]) -> Placed {
         let values = row.iter().copied().chain(std::iter::repeat(f64::NAN));
-        self.scales
-            .iter()
-            .zip(values)
-            .map(|(scale, value)| scale.place(value))
-            .collect()
+        let mut placed = Placed {
+            positions: [Position::default(); MAX_INPUTS],
+            inputs: self.scales.len().min(MAX_INPUTS),
+        };
+        let places = placed.positions.iter_mut().zip(&self.scales);
+        for ((position, scale), value) in places.zip(values) {
+            *position = scale.place(value);
+        }
+        placed
     }
 
     /// Every touched slot with its input value in (0, 1].
@@ -281,6 +302,17 @@ impl Layout {
 pub struct Example {
     pub(crate) placed: Box<[Position]>,
     pub(crate) said: Box<[Said]>,
+    /// What the experts beside the linear model said of it, where there are any.
+    pub(crate) beside: Option<Box<Beside>>,
+}
+
+/// What is kept of a row for an ensemble.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Beside {
+    /// Logits of the linear model and of the trees, by head.
+    pub(crate) logits: Box<[(f32, f32)]>,
+    /// The leaves that the linear model reads: by head, then tree.
+    pub(crate) leaves: Box<[u8]>,
 }
 
 /// What was said of one horizon when the row was new.
@@ -288,7 +320,7 @@ pub struct Example {
 pub(crate) struct Said {
     /// Logit of the hazard prior.
     pub(crate) hazard: f32,
-    /// Logit before calibration.
+    /// Logit before calibration: of the linear model, or of the mixture where there is one.
     pub(crate) raw: f32,
     /// Calibrated logit.
     pub(crate) logit: f32,
@@ -305,7 +337,10 @@ impl Example {
     /// Memory that the row takes, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.placed) + size_of_val(&*self.said)
+        let beside = self.beside.as_deref().map_or(0, |beside| {
+            size_of::<Beside>() + size_of_val(&*beside.logits) + size_of_val(&*beside.leaves)
+        });
+        size_of::<Self>() + size_of_val(&*self.placed) + size_of_val(&*self.said) + beside
     }
 }
 
@@ -365,6 +400,7 @@ mod tests {
         let example = Example {
             placed: vec![Position::default(); 30].into(),
             said: vec![Said::default(); 3].into(),
+            beside: None,
         };
         assert!(example.bytes() <= 200, "{}", example.bytes());
     }

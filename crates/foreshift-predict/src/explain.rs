@@ -2,12 +2,15 @@
 //!
 //! A feature's contribution is what it adds compared to its mean over the rows learned from; the means
 //! are part of the base. For a sum of functions of one feature each, these are its Shapley values. A cross
-//! is shared equally by its two features.
+//! is shared equally by its two features. Of trees, and of the leaves that the linear model reads, the contributions
+//! are the Shapley values of TreeSHAP: what the model has learned of leaves is a tree of the same splits with other
+//! values. Every expert's terms count by its share.
 
 use foreshift_domain::Timestamp;
 use foreshift_domain::prediction::{Contribution, Explanation};
 
 use crate::encode::Owner;
+use crate::mixture::Expert;
 use crate::model::{Model, TargetModel};
 use crate::{MAX_LOGIT, probability_of};
 
@@ -17,7 +20,8 @@ impl Model {
     /// not exist has an explanation without contributions, at even odds and a horizon of zero.
     #[must_use]
     pub fn explain(&self, head: usize, target: &TargetModel, tick: Timestamp, row: &[f64]) -> Explanation {
-        let (Some(horizon), Some(calibration)) = (self.horizons.get(head), self.calibrations.get(head))
+        let (Some(horizon), Some(calibration)) =
+            (self.horizons.get(head), self.calibrations_at(tick).nth(head))
         else {
             return Explanation {
                 horizon: foreshift_domain::Duration::ZERO,
@@ -27,13 +31,36 @@ impl Model {
                 contributions: Vec::new(),
             };
         };
-        let hazards = self.hazards(target, tick);
-        let own = self.own_terms(head, target, hazards.get(head).copied().unwrap_or(0.0));
+        let hazard = self.hazards(target, tick).get(head).copied().unwrap_or(0.0);
+        let own = self.own_terms(head, target, hazard);
         let fleet = self.fleet.logit(*horizon, &self.params.hazard);
-        let (mean, of_features) = self.of_features(head, row);
-
-        let raw = own.bias + own.target_bias + own.hazard + mean + of_features.iter().sum::<f64>();
-        let logit = calibration.apply(raw.clamp(-MAX_LOGIT, MAX_LOGIT));
+        let (mean, mut of_features) = self.of_features(head, row);
+        let mut base = own.bias + fleet + mean;
+        let (mut of_target, mut of_hazard) = (own.target_bias, own.hazard - fleet);
+        let beside = self
+            .ensemble
+            .as_ref()
+            .and_then(|ensemble| ensemble.heads.get(head));
+        if let Some(beside) = beside {
+            let shares = target.shares(head, beside.shares);
+            let (linear, prior) = (shares.of(Expert::Linear), shares.of(Expert::Hazard));
+            let (of_trees, mean_of_trees) = beside.contributions(&shares, self.read_by_trees(row));
+            for (index, of_feature) in of_features.iter_mut().enumerate() {
+                *of_feature = linear * *of_feature + of_trees.get(index).copied().unwrap_or(0.0);
+            }
+            base = linear * base + prior * fleet + mean_of_trees;
+            of_target *= linear;
+            of_hazard = linear * of_hazard + prior * (hazard - fleet);
+        }
+        let raw = base + of_target + of_hazard + of_features.iter().sum::<f64>();
+        let mixed = match beside {
+            None => raw,
+            Some(_) => {
+                let said = self.logits(target, tick, row, &self.layout().place(row), |_| {});
+                said.raw.get(head).copied().unwrap_or(raw)
+            }
+        };
+        let logit = calibration.apply(mixed.clamp(-MAX_LOGIT, MAX_LOGIT));
         let term = |feature: &str, logit: f64| Contribution {
             feature: feature.to_owned(),
             value: None,
@@ -48,15 +75,15 @@ impl Model {
                 logit,
             })
             .collect();
-        contributions.push(term("target_bias", own.target_bias));
-        contributions.push(term("hazard_prior", own.hazard - fleet));
+        contributions.push(term("target_bias", of_target));
+        contributions.push(term("hazard_prior", of_hazard));
         contributions.push(term("calibration", logit - raw));
         contributions.sort_by(|a, b| b.logit.abs().total_cmp(&a.logit.abs()));
         Explanation {
             horizon: *horizon,
             probability: probability_of(logit),
             logit,
-            base: own.bias + fleet + mean,
+            base,
             contributions,
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! An FTRL-proximal logistic model, shared by all targets and with a bias of each target's own, corrects
 //! a hazard prior (how often incidents recur on this target, and when in the week). What it says is
-//! calibrated online on matured labels. Everything is additive in log-odds, so an explanation is exact.
+//! calibrated online on matured labels. Boosted trees may stand beside it; then the experts are combined by
+//! shares that follow what each adds. Everything is additive in log-odds, so an explanation is exact.
 //!
 //! This crate does not know what a feature means, how it was computed, what an incident is, or what is
 //! done about a prediction. Rows wait for their labels elsewhere. It reads no clock: every time is an
@@ -10,15 +11,20 @@
 
 pub mod calibrate;
 pub mod encode;
+pub mod ensemble;
 pub mod explain;
 pub mod ftrl;
+pub mod gate;
 pub mod hazard;
 pub mod metrics;
+pub mod mixture;
 pub mod model;
 pub mod store;
+pub mod trees;
 
 pub use calibrate::Calibration;
 pub use encode::{ALL_HEADS, Example, InputSpec};
+pub use ensemble::EnsembleParams;
 pub use ftrl::Rates;
 pub use hazard::{FleetHazard, HazardParams, TargetHazard};
 pub use model::{Lesson, Model, Params, TargetModel};

@@ -5,10 +5,13 @@ use foreshift_domain::{Digest, Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Calibration;
-use crate::encode::{Example, InputSpec, Layout, Position, Said, Scale};
+use crate::encode::{Beside, Example, InputSpec, Layout, Said, Scale};
+use crate::ensemble::{Ensemble, EnsembleParams};
 use crate::ftrl::{Coordinate, Rates};
 use crate::hazard::{FleetHazard, HazardParams, TargetHazard};
-use crate::store::{ModelError, Stored};
+use crate::mixture::Shares;
+use crate::store::{ModelError, Parts};
+use crate::trees::Trees;
 use crate::{MAX_LOGIT, probability_of};
 
 /// Slot of the bias that all targets share.
@@ -59,7 +62,7 @@ impl Default for Params {
 
 /// An online model: a row to a calibrated probability for each horizon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Stored", into = "Stored")]
+#[serde(try_from = "Parts", into = "Parts")]
 pub struct Model {
     pub(crate) name: String,
     pub(crate) schema: Digest,
@@ -74,6 +77,8 @@ pub struct Model {
     pub(crate) coordinates: Vec<Coordinate>,
     /// By slot: the weight of the rows that touched it.
     pub(crate) seen: Vec<f64>,
+    /// Trees beside the linear model, where there are any.
+    pub(crate) ensemble: Option<Ensemble>,
     /// By slot, then head: the weights that `coordinates` stand for.
     weights: Vec<f64>,
     rates: Vec<HeadRates>,
@@ -124,6 +129,8 @@ pub struct Lesson {
 pub struct TargetModel {
     biases: Vec<Coordinate>,
     hazard: TargetHazard,
+    /// The experts' shares, by head; none before the first row was learned beside trees.
+    shares: Vec<Shares>,
 }
 
 /// The terms of one head's raw logit that are not features.
@@ -184,6 +191,28 @@ impl Model {
         ))
     }
 
+    /// The same model with boosted trees beside it, one ensemble for each head, whose leaves it has not learned yet.
+    /// Trees read the row as the model does; they do not learn. Where there were trees before, the new ones take over
+    /// their shares and calibration.
+    ///
+    /// # Errors
+    /// When there are not as many as heads, they read features that the model does not, or `params` are out of
+    /// their range.
+    pub fn with_trees(mut self, trees: Vec<Trees>, params: EnsembleParams) -> Result<Self, ModelError> {
+        let new = Ensemble::new(trees, params, self.horizons.len(), self.inputs.len())?;
+        self.ensemble = Some(match self.ensemble.take() {
+            None => new,
+            Some(before) => before.regrown(new),
+        });
+        Ok(self)
+    }
+
+    /// The trees of each head; empty for a linear model.
+    pub fn trees(&self) -> impl Iterator<Item = &Trees> {
+        let heads = self.ensemble.iter().flat_map(|ensemble| &ensemble.heads);
+        heads.map(|head| &head.trees)
+    }
+
     /// The same model under a new name, for another fleet than the one it learned on. How often that one failed is
     /// what it believes at first, until a target-day has been seen; the record itself, which fades from its last day
     /// on and knows the hours of that fleet, is left behind. Its count of rows learned starts at nothing.
@@ -236,6 +265,7 @@ impl Model {
             calibrations: vec![Calibration::default(); heads],
             coordinates: vec![Coordinate::default(); slots * heads],
             seen: vec![0.0; slots],
+            ensemble: None,
             weights: vec![0.0; slots * heads],
             layout,
             hazard_scale: Scale::new(&knots),
@@ -250,6 +280,9 @@ impl Model {
         self.weights = weights
             .map(|(coordinate, rates)| coordinate.weight(&rates.shared))
             .collect();
+        if let Some(ensemble) = &mut self.ensemble {
+            ensemble.refresh(self.rates.iter().map(|rates| rates.shared));
+        }
     }
 
     /// Its name and how many rows it learned since it was loaded; a row counts once for each horizon.
@@ -285,10 +318,27 @@ impl Model {
         &self.params
     }
 
-    /// Calibration of each head.
+    /// Calibration of each head of the linear model.
     #[must_use]
     pub fn calibrations(&self) -> &[Calibration] {
         &self.calibrations
+    }
+
+    /// What stands beside the linear model, where it may speak of this tick.
+    pub(crate) fn ensemble_at(&self, tick: Timestamp) -> Option<&Ensemble> {
+        self.ensemble
+            .as_ref()
+            .filter(|ensemble| tick >= ensemble.params.speaks_from)
+    }
+
+    /// Calibration of what is said of this tick, by head.
+    pub(crate) fn calibrations_at(&self, tick: Timestamp) -> impl Iterator<Item = &Calibration> {
+        let beside = self.ensemble_at(tick).map(|ensemble| &ensemble.heads);
+        let linear = self.calibrations.iter().enumerate();
+        linear.map(move |(head, linear)| {
+            let beside = beside.and_then(|heads| heads.get(head));
+            beside.map_or(linear, |head| &head.calibration)
+        })
     }
 
     /// Whether its inputs are the first of these features, and it looks ahead this far. Features that came after
@@ -372,10 +422,10 @@ impl Model {
             });
         }
         let placed = self.layout.place(row);
-        let hazards = self.hazards(target, tick);
-        self.raw_logits(target, &hazards, &placed, out);
-        for (head, (slot, calibration)) in out.iter_mut().zip(&self.calibrations).enumerate() {
-            *slot = probability_of(calibration.apply(clamp_logit(*slot)));
+        let logits = self.logits(target, tick, row, &placed, |_| {});
+        let heads = out.iter_mut().zip(logits.raw).zip(self.calibrations_at(tick));
+        for (head, ((slot, raw), calibration)) in heads.enumerate() {
+            *slot = probability_of(calibration.apply(clamp_logit(raw)));
             if !slot.is_finite() {
                 return Err(ModelError::NotFinite { head });
             }
@@ -387,111 +437,30 @@ impl Model {
     #[must_use]
     pub fn encode(&self, target: &TargetModel, tick: Timestamp, row: &[f64]) -> Example {
         let placed = self.layout.place(row);
-        let hazards = self.hazards(target, tick);
-        let mut raws = vec![0.0; self.horizons.len()];
-        self.raw_logits(target, &hazards, &placed, &mut raws);
-        let heads = hazards.iter().zip(&raws).zip(&self.calibrations);
-        let said = heads.map(|((hazard, raw), calibration)| Said {
+        let mut leaves = Vec::new();
+        let logits = self.logits(target, tick, row, &placed, |leaf| leaves.push(leaf));
+        let raws = logits
+            .hazard
+            .iter()
+            .zip(&logits.raw)
+            .zip(self.calibrations_at(tick));
+        let said = raws.map(|((hazard, raw), calibration)| Said {
             hazard: *hazard as f32,
             raw: clamp_logit(*raw) as f32,
             logit: calibration.apply(clamp_logit(*raw)) as f32,
         });
+        let beside = self.ensemble_at(tick).map(|ensemble| {
+            let logits = logits.linear.iter().zip(&logits.trees);
+            let logits = logits.map(|(linear, trees)| (*linear as f32, *trees as f32));
+            Box::new(Beside {
+                logits: logits.take(ensemble.heads.len()).collect(),
+                leaves: leaves.into(),
+            })
+        });
         Example {
             said: said.collect(),
-            placed,
-        }
-    }
-
-    /// Learns one matured row for one head. `weight` undoes thinning: the row stands for that many.
-    /// A row of another model, a head that does not exist and a weight that is no positive number are left out.
-    pub fn learn(
-        &mut self,
-        head: usize,
-        target: &mut TargetModel,
-        example: &Example,
-        positive: bool,
-        weight: f64,
-    ) {
-        let lesson = Lesson {
-            positive: f64::from(u8::from(positive)),
-            weight,
-            calibration: weight,
-        };
-        self.teach(head, target, example, lesson);
-    }
-
-    /// Learns one row for one head, of which more is to be said than a label.
-    /// What [`Model::learn`] leaves out is left out here too, and so is a probability that is none.
-    pub fn teach(&mut self, head: usize, target: &mut TargetModel, example: &Example, lesson: Lesson) {
-        let Lesson {
-            positive,
-            weight,
-            calibration: held_to,
-        } = lesson;
-        let (Some(said), Some(calibration)) = (example.said.get(head), self.calibrations.get_mut(head))
-        else {
-            return;
-        };
-        let sound = weight.is_finite() && weight > 0.0 && (0.0..=1.0).contains(&positive);
-        if example.placed.len() != self.layout.inputs() || !sound {
-            return;
-        }
-        let weight = weight.min(MAX_WEIGHT);
-        calibration.learn(
-            f64::from(said.raw),
-            positive > 0.5,
-            held_to.min(MAX_WEIGHT) * self.rates.get(head).map_or(1.0, |rates| rates.share),
-        );
-        let raw = self.raw_logit(head, target, f64::from(said.hazard), &example.placed);
-        if !raw.is_finite() {
-            return;
-        }
-        let probability = probability_of(clamp_logit(raw));
-        let gradient = weight * (probability - positive);
-        self.step(head, target, said, &example.placed, gradient);
-        if head == 0 {
-            self.note_seen(&example.placed, weight);
-        }
-        self.rows_learned = self.rows_learned.saturating_add(1);
-    }
-
-    fn step(
-        &mut self,
-        head: usize,
-        target: &mut TargetModel,
-        said: &Said,
-        placed: &[Position],
-        gradient: f64,
-    ) {
-        let heads = self.horizons.len();
-        let Some(rates) = self.rates.get(head) else {
-            return;
-        };
-        let per_alpha = 1.0 / rates.shared.alpha;
-        let (coordinates, weights) = (&mut self.coordinates, &mut self.weights);
-        let mut touch = |slot: usize, value: f64| {
-            let at = slot * heads + head;
-            if let (Some(coordinate), Some(weight)) = (coordinates.get_mut(at), weights.get_mut(at)) {
-                *weight = coordinate.step(*weight, gradient * value, &rates.shared, per_alpha);
-            }
-        };
-        touch(BIAS, 1.0);
-        visit_hazard(&self.hazard_scale, f64::from(said.hazard), &mut touch);
-        self.layout.visit_head(head, placed, &mut touch);
-        target.step(head, heads, gradient, &rates.target);
-    }
-
-    fn note_seen(&mut self, placed: &[Position], weight: f64) {
-        let seen = &mut self.seen;
-        let mut touch = |slot: usize, value: f64| {
-            if let Some(seen) = seen.get_mut(slot) {
-                *seen += weight * value;
-            }
-        };
-        touch(BIAS, 1.0);
-        self.layout.visit(placed, &mut touch);
-        if self.seen.first().is_some_and(|all| *all > MAX_SEEN) {
-            self.seen.iter_mut().for_each(|seen| *seen *= 0.5);
+            placed: Box::from(&*placed),
+            beside,
         }
     }
 }
@@ -519,6 +488,7 @@ fn visit_hazard(scale: &Scale, hazard: f64, touch: &mut impl FnMut(usize, f64)) 
     }
 }
 
+mod learn;
 mod logits;
 #[cfg(test)]
 mod tests;

@@ -5,13 +5,16 @@ use foreshift_domain::{Digest, Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Calibration;
-use crate::encode::{InputSpec, Layout};
+use crate::encode::{InputSpec, Layout, MAX_INPUTS};
+use crate::ensemble::{Ensemble, StoredEnsemble};
 use crate::ftrl::Coordinate;
 use crate::hazard::FleetHazard;
 use crate::model::{MAX_HEADS, Model, Params, reserved_slots};
 
-/// The version of the format that this code writes and reads.
+/// The version of the format of a linear model.
 pub const FORMAT: u32 = 1;
+/// The version of the format of a linear model with what stands beside it.
+pub const ENSEMBLE_FORMAT: u32 = 2;
 /// The most weights of a model, over all heads: 8 MiB of them. Larger comes from a mistake.
 pub const MAX_WEIGHTS: usize = 1 << 20;
 /// The most knots of one input: their places are kept in 16 bits, with room for missing.
@@ -27,7 +30,7 @@ pub enum ModelError {
         reason: String,
     },
     /// Written by another version of this code.
-    #[error("the model has format {found}, this version reads format {FORMAT}")]
+    #[error("the model has format {found}, this version reads formats {FORMAT} and {ENSEMBLE_FORMAT}")]
     Format {
         /// As read.
         found: u32,
@@ -79,6 +82,12 @@ pub enum ModelError {
         weights: usize,
         /// For how many horizons.
         heads: usize,
+    },
+    /// More inputs than fit.
+    #[error("the model would have {inputs} inputs, allowed are {MAX_INPUTS}")]
+    TooManyInputs {
+        /// How many.
+        inputs: usize,
     },
     /// Horizons that are not positive and ascending.
     #[error("horizons must be positive and strictly ascending, these are {horizons}")]
@@ -146,6 +155,19 @@ pub(crate) struct Stored {
     seen: Vec<f64>,
 }
 
+/// An ensemble as it is written: a linear model, and what stands beside it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredWhole {
+    format: u32,
+    linear: Stored,
+    ensemble: StoredEnsemble,
+}
+
+/// A model in a snapshot of the engine, whose format cannot leave fields out.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Parts(Stored, Option<StoredEnsemble>);
+
 #[derive(Deserialize)]
 struct FormatOnly {
     format: u32,
@@ -179,11 +201,20 @@ impl From<Model> for Stored {
     }
 }
 
-impl TryFrom<Stored> for Model {
+impl From<Model> for Parts {
+    fn from(mut model: Model) -> Self {
+        let ensemble = model.ensemble.take().map(StoredEnsemble::from);
+        Self(Stored::from(model), ensemble)
+    }
+}
+
+impl TryFrom<Parts> for Model {
     type Error = ModelError;
 
-    fn try_from(stored: Stored) -> Result<Self, ModelError> {
+    fn try_from(Parts(stored, ensemble): Parts) -> Result<Self, ModelError> {
         stored.check()?;
+        let (heads, inputs) = (stored.horizons_us.len(), stored.inputs.len());
+        let ensemble = ensemble.map(|stored| Ensemble::read(stored, heads, inputs));
         let (inputs, crosses) = (stored.inputs, stored.crosses);
         let mut model = Self::blank(
             stored.name,
@@ -199,6 +230,7 @@ impl TryFrom<Stored> for Model {
         model.calibrations = stored.calibrations;
         model.fleet = stored.fleet;
         model.rows_learned = stored.rows_learned;
+        model.ensemble = ensemble.transpose()?;
         model.refresh_weights();
         Ok(model)
     }
@@ -243,7 +275,7 @@ impl Stored {
     }
 }
 
-fn size(what: &'static str, expected: usize, found: usize) -> Result<(), ModelError> {
+pub(crate) fn size(what: &'static str, expected: usize, found: usize) -> Result<(), ModelError> {
     if expected == found {
         Ok(())
     } else {
@@ -277,6 +309,9 @@ pub(crate) fn check_inputs(
     crosses: &[(u16, u16)],
     heads: usize,
 ) -> Result<(), ModelError> {
+    if inputs.len() > MAX_INPUTS {
+        return Err(ModelError::TooManyInputs { inputs: inputs.len() });
+    }
     let mut names = std::collections::BTreeSet::new();
     for input in inputs {
         let ascending = input.edges.is_sorted_by(|a, b| a < b);
@@ -335,10 +370,17 @@ impl Model {
             reason: error.to_string(),
         };
         let FormatOnly { format } = serde_json::from_str(text).map_err(json)?;
-        if format != FORMAT {
-            return Err(ModelError::Format { found: format });
+        match format {
+            FORMAT => {
+                let stored = serde_json::from_str::<Stored>(text).map_err(json)?;
+                Parts(stored, None).try_into()
+            }
+            ENSEMBLE_FORMAT => {
+                let whole = serde_json::from_str::<StoredWhole>(text).map_err(json)?;
+                Parts(whole.linear, Some(whole.ensemble)).try_into()
+            }
+            found => Err(ModelError::Format { found }),
         }
-        serde_json::from_str::<Stored>(text).map_err(json)?.try_into()
     }
 
     /// Writes the model: the same model is the same text.
@@ -346,9 +388,17 @@ impl Model {
     /// # Errors
     /// When it could not be read again: a number in it is not finite, or its inputs or horizons cannot be used.
     pub fn to_json(&self) -> Result<String, ModelError> {
-        let stored = Stored::from(self.clone());
-        stored.check()?;
-        serde_json::to_string(&stored).map_err(|error| ModelError::Json {
+        let Parts(linear, ensemble) = Parts::from(self.clone());
+        linear.check()?;
+        let text = match ensemble {
+            None => serde_json::to_string(&linear),
+            Some(ensemble) => serde_json::to_string(&StoredWhole {
+                format: ENSEMBLE_FORMAT,
+                linear,
+                ensemble,
+            }),
+        };
+        text.map_err(|error| ModelError::Json {
             reason: error.to_string(),
         })
     }

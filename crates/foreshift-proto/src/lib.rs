@@ -12,13 +12,13 @@ pub mod json;
 pub mod log;
 mod log_summary;
 mod prediction;
-pub mod rfc3339;
 mod signal;
 mod status;
 mod weights;
 
 pub use error::WireError;
 pub use field::{MAX_LISTED_NAMES, MAX_SHARES};
+pub use foreshift_domain::rfc3339;
 pub use log::{LogLine, Severity};
 pub use signal::{MAX_BATCH, Malformed, Names, SignalView};
 pub use status::{MAX_PART_ENTRIES, StatusMerge, status_parts};

@@ -28,6 +28,21 @@ impl Progress {
         }
     }
 
+    /// By steps of a known number.
+    pub(crate) fn steps(what: &str, of: usize) -> Self {
+        let bar = ProgressBar::new(of as u64).with_message(what.to_owned());
+        let style = ProgressStyle::with_template("{msg} {bar:40} {pos} of {len}, {eta} left");
+        Self {
+            bar: style.map_or(bar.clone(), |style| bar.with_style(style)),
+            bytes: None,
+        }
+    }
+
+    /// Draws how many steps are done.
+    pub(crate) fn reach(&self, steps: usize) {
+        self.bar.set_position(steps as u64);
+    }
+
     /// Draws what has been reached.
     pub(crate) fn show(&self) {
         match &self.bytes {

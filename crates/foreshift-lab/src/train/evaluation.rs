@@ -42,6 +42,7 @@ pub(super) struct Watcher {
     ended: BTreeMap<TargetName, Timestamp>,
     down: BTreeMap<TargetName, bool>,
     rows: Vec<(TargetName, Timestamp, [f64; 4])>,
+    from: Timestamp,
     end: Timestamp,
 }
 
@@ -62,13 +63,19 @@ impl Watcher {
             down: BTreeMap::new(),
             rows: Vec::new(),
             cooldown: fallback.timing.cooldown,
+            from: Timestamp::MIN,
             end: Timestamp::MIN,
         }
     }
 
+    /// Keeps predictions from this time on alone, and every one of them where ticks are far apart.
+    pub(super) fn from(self, from: Timestamp) -> Self {
+        Self { from, ..self }
+    }
+
     fn keep(&mut self, tick: &PredictionTick) {
         self.end = tick.time;
-        if (tick.time.as_micros() / self.tick.as_micros().max(1)) % KEEP_EVERY != 0 {
+        if tick.time < self.from || (tick.time.as_micros() / self.tick.as_micros().max(1)) % KEEP_EVERY != 0 {
             return;
         }
         for target in &tick.targets {

@@ -2,26 +2,24 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use foreshift_predict::Model;
+use foreshift_registry::{InputFile, Manifest, ModelName, Release as Files, write_version};
 use serde::Serialize;
+use serde_json::{Map, json};
 
 use super::evaluation::Evaluation;
 
-/// Where a model comes from, as `manifest.json`.
-#[derive(Serialize)]
+/// Where a model comes from.
 pub(super) struct Release {
-    pub(super) name: String,
-    pub(super) trained_on: &'static str,
+    pub(super) name: ModelName,
+    pub(super) parent: Option<ModelName>,
     pub(super) seeds: Vec<u64>,
     pub(super) held_out_seed: u64,
     pub(super) hours: u32,
     pub(super) targets: usize,
-    pub(super) recordings: Option<usize>,
-    pub(super) held_out_recordings: Option<usize>,
+    pub(super) recordings: Vec<InputFile>,
+    pub(super) held_out_recordings: usize,
     pub(super) epochs: u32,
-    pub(super) horizons_s: Vec<f64>,
-    pub(super) feature_schema: String,
     pub(super) rows_learned: u64,
 }
 
@@ -33,10 +31,48 @@ pub(super) struct Held {
 }
 
 pub(super) fn write(dir: &Path, model: &Model, release: &Release, held: &Held) -> anyhow::Result<()> {
-    file(dir, "model.json", &model.to_json()?)?;
-    file(dir, "manifest.json", &serde_json::to_string_pretty(release)?)?;
-    file(dir, "metrics.json", &serde_json::to_string_pretty(held)?)?;
-    file(dir, "CARD.md", &card(release, held))
+    let files = Files {
+        manifest: manifest(model, release),
+        model: model.to_json()?.into_bytes(),
+        metrics: serde_json::to_string_pretty(held)?,
+        card: card(release, held),
+    };
+    Ok(write_version(dir, files, true)?)
+}
+
+fn manifest(model: &Model, release: &Release) -> Manifest {
+    let (first, last) = (release.seeds.first(), release.seeds.last());
+    let fleets = format!(
+        "foreshift-sim, fleets of seeds {} to {}",
+        first.copied().unwrap_or_default(),
+        last.copied().unwrap_or_default()
+    );
+    let mut inputs = vec![InputFile::made_anew(&fleets)];
+    inputs.extend_from_slice(&release.recordings);
+    let told = json!({
+        "seeds": release.seeds,
+        "held_out_seed": release.held_out_seed,
+        "hours": release.hours,
+        "targets": release.targets,
+        "recordings": release.recordings.len(),
+        "held_out_recordings": release.held_out_recordings,
+        "epochs": release.epochs,
+        "rows_learned": release.rows_learned,
+    });
+    let trained_on = if release.recordings.is_empty() {
+        "simulated fleets of foreshift-sim"
+    } else {
+        "simulated fleets of foreshift-sim, then recordings of foreshift-testbed"
+    };
+    Manifest {
+        parent: release.parent.clone(),
+        simulated: true,
+        inputs,
+        seed: release.seeds.first().copied(),
+        git_revision: crate::models::git_revision(),
+        training: told.as_object().cloned().unwrap_or_else(Map::new),
+        ..Manifest::of(release.name.clone(), model, "foreshift-lab train", trained_on)
+    }
 }
 
 fn card(release: &Release, held: &Held) -> String {
@@ -52,7 +88,8 @@ fn card(release: &Release, held: &Held) -> String {
         release.seeds.first().copied().unwrap_or_default(),
         release.held_out_seed.saturating_sub(1),
     );
-    if let (Some(recordings), Some(held_out)) = (release.recordings, release.held_out_recordings) {
+    if !release.recordings.is_empty() {
+        let (recordings, held_out) = (release.recordings.len(), release.held_out_recordings);
         text += &format!(
             "**Then on recordings** of real Envoys in front of upstreams with scripted faults, made by `foreshift-testbed\n\
             record`: {recordings} of them, {} times; {held_out} more were held out.\n",
@@ -75,10 +112,4 @@ fn card(release: &Release, held: &Held) -> String {
         );
     }
     text + "Made by `make record train-live`.\n"
-}
-
-fn file(dir: &Path, name: &str, text: &str) -> anyhow::Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    let path = dir.join(name);
-    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,12 +1,11 @@
 //! The model of log classes with what there is to say about it: the files of a version in models/logs.
 
-use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::Context;
 use foreshift_logs::classify::Model;
+use foreshift_registry::{Manifest, ModelName, Release as Files, write_version};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
+use serde_json::json;
 
 use super::figures::Figures;
 
@@ -48,50 +47,27 @@ pub(super) struct HeldOut {
     pub(super) classes: String,
 }
 
-#[derive(Serialize)]
-struct Manifest<'a> {
-    name: &'a str,
-    trained_on: &'static str,
-    lines: usize,
-    seed: u64,
-    buckets_with_weights: usize,
-    bytes: usize,
-    sha256: String,
-}
-
 pub(super) fn write(dir: &Path, model: &Model, report: &Report) -> anyhow::Result<()> {
-    let bytes = model.to_bytes()?;
+    let name: ModelName = report.name.parse()?;
+    let told = json!({ "lines": report.lines, "buckets_with_weights": model.rows() });
     let manifest = Manifest {
-        name: &report.name,
-        trained_on: "datasets/log-lines/corpus",
-        lines: report.lines,
-        seed: report.seed,
-        buckets_with_weights: model.rows(),
-        bytes: bytes.len(),
-        sha256: digest(&bytes),
+        seed: Some(report.seed),
+        git_revision: crate::models::git_revision(),
+        training: told.as_object().cloned().unwrap_or_default(),
+        ..Manifest::bare(
+            name,
+            "model.bin",
+            "foreshift-lab train-logs",
+            "datasets/log-lines/corpus",
+        )
     };
-    file(dir, "model.bin", &bytes)?;
-    file(
-        dir,
-        "manifest.json",
-        serde_json::to_string_pretty(&manifest)?.as_bytes(),
-    )?;
-    file(
-        dir,
-        "metrics.json",
-        serde_json::to_string_pretty(report)?.as_bytes(),
-    )?;
-    file(dir, "CARD.md", card(report).as_bytes())
-}
-
-/// SHA-256 in hexadecimal.
-pub(super) fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    let files = Files {
+        manifest,
+        model: model.to_bytes()?,
+        metrics: serde_json::to_string_pretty(report)?,
+        card: card(report),
+    };
+    Ok(write_version(dir, files, true)?)
 }
 
 impl Report {
@@ -157,10 +133,4 @@ fn card(report: &Report) -> String {
         report.seed,
         report.markdown()
     )
-}
-
-fn file(dir: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    let path = dir.join(name);
-    std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,11 +1,25 @@
 //! The raw logit, for all heads at once or for one: a sparse sum of weights.
 
-use foreshift_domain::{Duration, Timestamp};
+use foreshift_domain::Timestamp;
 
-use super::{BIAS, Model, OwnTerms, TargetModel, visit_hazard};
+use super::{BIAS, MAX_HEADS, Model, OwnTerms, TargetModel, clamp_logit, visit_hazard};
 use crate::encode::{Layout, Position};
 use crate::ftrl::{Coordinate, Rates};
+use crate::mixture::Shares;
 use crate::store::ModelError;
+
+/// What was said of a row, by head.
+#[derive(Default)]
+pub(crate) struct Logits {
+    /// By the hazard prior.
+    pub(crate) hazard: [f64; MAX_HEADS],
+    /// By the linear model, which corrects the prior.
+    pub(crate) linear: [f64; MAX_HEADS],
+    /// By the trees; 0 where there are none.
+    pub(crate) trees: [f64; MAX_HEADS],
+    /// By the mixture, or by the linear model where there is nothing else.
+    pub(crate) raw: [f64; MAX_HEADS],
+}
 
 impl Model {
     pub(super) fn check_row(&self, row: &[f64]) -> Result<(), ModelError> {
@@ -24,22 +38,58 @@ impl Model {
         &self.layout
     }
 
-    /// Logits of the hazard prior, one for each head, rounded as a waiting row keeps them.
-    pub(crate) fn hazards(&self, target: &TargetModel, tick: Timestamp) -> Vec<f64> {
-        let params = &self.params.hazard;
-        let rates = target.hazard.rates_per_day(&self.fleet, tick, params);
-        let logit = |span: &Duration| {
-            target
-                .hazard
-                .logit_at_rates(&rates, &self.fleet, tick, *span, params)
+    /// What all experts say of a row. `leaf` gets the leaves that the linear model reads: by head, then tree.
+    pub(crate) fn logits(
+        &self,
+        target: &TargetModel,
+        tick: Timestamp,
+        row: &[f64],
+        placed: &[Position],
+        mut leaf: impl FnMut(u8),
+    ) -> Logits {
+        let mut logits = Logits {
+            hazard: self.hazards(target, tick),
+            ..Logits::default()
         };
-        self.horizons
-            .iter()
-            .map(|horizon| f64::from(logit(horizon) as f32))
-            .collect()
+        let heads = self.horizons.len().min(MAX_HEADS);
+        let linear = logits.linear.get_mut(..heads).unwrap_or_default();
+        self.raw_logits(target, &logits.hazard, placed, linear);
+        let Some(ensemble) = self.ensemble_at(tick) else {
+            logits.raw = logits.linear;
+            return logits;
+        };
+        let linear = logits.linear.iter_mut().zip(&mut logits.trees);
+        let said = linear.zip(&mut logits.raw).zip(logits.hazard);
+        for (number, (head, (((linear, trees), raw), hazard))) in ensemble.heads.iter().zip(said).enumerate()
+        {
+            let (of_trees, of_leaves) = head.says(self.read_by_trees(row), &mut leaf);
+            *linear = clamp_logit(*linear + of_leaves);
+            *trees = clamp_logit(of_trees);
+            *raw = target.shares(number, head.shares).mix(&[*linear, *trees, hazard]);
+        }
+        logits
     }
 
-    /// Raw logits of all heads. `out` is as long as there are heads.
+    /// What trees read of a row: what the model reads.
+    pub(crate) fn read_by_trees<'a>(&self, row: &'a [f64]) -> &'a [f64] {
+        row.get(..self.inputs.len()).unwrap_or(row)
+    }
+
+    /// Logits of the hazard prior, one for each head, rounded as a waiting row keeps them.
+    pub(crate) fn hazards(&self, target: &TargetModel, tick: Timestamp) -> [f64; MAX_HEADS] {
+        let params = &self.params.hazard;
+        let rates = target.hazard.rates_per_day(&self.fleet, tick, params);
+        let mut logits = [0.0; MAX_HEADS];
+        for (logit, horizon) in logits.iter_mut().zip(&self.horizons) {
+            let exact = target
+                .hazard
+                .logit_at_rates(&rates, &self.fleet, tick, *horizon, params);
+            *logit = f64::from(exact as f32);
+        }
+        logits
+    }
+
+    /// Logits of all heads of the linear model, without leaves. `out` is as long as there are heads.
     pub(super) fn raw_logits(
         &self,
         target: &TargetModel,
@@ -62,18 +112,23 @@ impl Model {
         });
     }
 
-    /// Raw logit of one head.
+    /// Logit of one head of the linear model, with the leaves it reads.
     pub(super) fn raw_logit(
         &self,
         head: usize,
         target: &TargetModel,
         hazard: f64,
         placed: &[Position],
+        leaves: &[u8],
     ) -> f64 {
         let mut logit = self.own_terms(head, target, hazard).sum();
         self.layout
             .visit(placed, |slot, value| logit += self.weight(slot, head) * value);
-        logit
+        let trees = self
+            .ensemble
+            .as_ref()
+            .and_then(|ensemble| ensemble.heads.get(head));
+        logit + trees.map_or(0.0, |trees| trees.leaves_add(leaves))
     }
 
     /// The terms of the raw logit that belong to the model itself.
@@ -99,6 +154,11 @@ impl Model {
 }
 
 impl TargetModel {
+    /// The experts' shares for a head, which are those of all targets as long as nothing was learned of this one.
+    pub(crate) fn shares(&self, head: usize, of_all: Shares) -> Shares {
+        self.shares.get(head).copied().unwrap_or(of_all)
+    }
+
     fn bias(&self, head: usize, rates: &Rates) -> f64 {
         self.biases
             .get(head)

@@ -50,8 +50,8 @@ fn a_model_reads_back_equal_and_writes_the_same_text_again() {
 #[test]
 fn another_format_is_named_before_anything_else_is_read() {
     assert_eq!(
-        refused("\"format\":1", "\"format\":2,\"news\":true"),
-        ModelError::Format { found: 2 }
+        refused("\"format\":1", "\"format\":3,\"news\":true"),
+        ModelError::Format { found: 3 }
     );
 }
 

@@ -130,7 +130,7 @@ fn it_learns_what_a_slow_and_obvious_ftrl_learns() {
         let hazard = f64::from(example.said[0].hazard);
         let x = dense_row(hazard, &row);
         let logit = hazard + dense.dot(&x) + bias.dot(&[1.0]);
-        let raw = model.raw_logit(0, &target, hazard, &example.placed);
+        let raw = model.raw_logit(0, &target, hazard, &example.placed, &[]);
         assert!((raw - logit).abs() < 1e-12, "row {i}: {raw} {logit}");
         let error = weight * (1.0 / (1.0 + libm::exp(-logit)) - f64::from(u8::from(positive)));
         dense.learn(&x, error);

@@ -1,6 +1,6 @@
 //! RFC 3339 times, read and written without a calendar library: the proleptic Gregorian calendar in UTC.
 
-use foreshift_domain::Timestamp;
+use crate::time::Timestamp;
 
 /// The point in time that an RFC 3339 text names, such as `2025-03-01T12:00:00.25Z` or `…+02:00`. `None` when it
 /// names none. A blank instead of the `T` is accepted, a leap second counts as the second after it, and what is

@@ -1,0 +1,124 @@
+//! Growing trees on rows that `foreshift-lab extract` has written.
+
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use foreshift_boost::{Columns, Params, Rows as Given, train};
+use foreshift_domain::{Duration, RouteName, Timestamp};
+use foreshift_predict::trees::Trees;
+use foreshift_predict::{EnsembleParams, Model};
+
+use crate::replay::progress::Progress;
+use crate::rows::Rows;
+
+/// How trees are grown: few leaves, each of many rows and drawn towards none, since incidents are rare and those of one
+/// target are alike. Found on recorded outages before 2024 by what it said of 2024; nothing was tuned to a target.
+pub(super) fn params() -> Params {
+    Params {
+        trees: 200,
+        leaves: 15,
+        learning_rate: 0.05,
+        lambda: 20.0,
+        min_rows: 500,
+        row_fraction: 0.5,
+        feature_fraction: 0.3,
+        seed: 1,
+        threads: 2,
+        ..Params::default()
+    }
+}
+
+/// Which rows trees are grown on.
+pub(super) struct Part<'a> {
+    /// The file.
+    pub(super) rows: &'a Path,
+    /// Rows whose horizon ends by then.
+    pub(super) until: Timestamp,
+    /// Rows of routes that none of these matches.
+    pub(super) without: &'a [Pattern],
+}
+
+/// The name of a route, or the beginning of names before a `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pattern(String);
+
+impl std::str::FromStr for Pattern {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Pattern {
+    pub(super) fn matches(&self, route: &RouteName) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(prefix) => route.as_str().starts_with(prefix),
+            None => route.as_str() == self.0,
+        }
+    }
+}
+
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Trees for each horizon of the model. They read the features of this build.
+pub(super) fn grow(part: &Part<'_>, model: &Model) -> anyhow::Result<Vec<Trees>> {
+    let heads = model.horizons().iter().enumerate();
+    heads.map(|(head, horizon)| one(part, head, *horizon)).collect()
+}
+
+fn one(part: &Part<'_>, head: usize, horizon: Duration) -> anyhow::Result<Trees> {
+    let rows = Rows::read(part.rows, head)?;
+    let horizon_s = rows.about.horizons_s.get(head).copied().unwrap_or_default();
+    ensure!(
+        (horizon_s - horizon.as_secs_f64()).abs() < 1e-6,
+        "{} looks ahead {horizon_s} s where the model looks ahead {horizon}",
+        part.rows.display()
+    );
+    // Rows overlap by as much as the horizon is longer than the tick, and weigh that much less: the square root of it
+    // undoes half, as for the learning rates of the linear model.
+    let overlap = (horizon_s / rows.about.tick_s).max(1.0).sqrt();
+    let taken = (0..rows.len()).filter(|row| {
+        let route = RouteName::from(rows.route[*row].as_str());
+        rows.label[*row].is_some()
+            && rows.time[*row] + horizon <= part.until
+            && !part.without.iter().any(|pattern| pattern.matches(&route))
+    });
+    let taken: Vec<usize> = taken.collect();
+    let of = |column: &[f64]| -> Vec<f64> { taken.iter().map(|row| column[*row]).collect() };
+    let labels: Vec<f64> = taken
+        .iter()
+        .map(|row| f64::from(u8::from(rows.label[*row] == Some(true))))
+        .collect();
+    let weights: Vec<f64> = of(&rows.weight)
+        .into_iter()
+        .map(|weight| weight * overlap)
+        .collect();
+    let columns: Vec<Vec<f64>> = rows.features.iter().map(|column| of(column)).collect();
+    drop(rows.features);
+    let given = Given {
+        columns: Columns::from_slices(columns.iter().map(Vec::as_slice).collect())?,
+        labels: &labels,
+        weights: Some(&weights),
+        offsets: None,
+    };
+    let params = params();
+    let progress = Progress::steps(&format!("trees for {horizon}"), params.trees);
+    let trained = train(&given, None, &params, |round| progress.reach(round.trees))
+        .with_context(|| format!("no trees for {horizon} from {}", part.rows.display()))?;
+    progress.finish();
+    Ok(trained.trees)
+}
+
+/// A model with trees beside it that speak of what comes from `speaks_from` on.
+pub(super) fn beside(model: Model, trees: Vec<Trees>, speaks_from: Timestamp) -> anyhow::Result<Model> {
+    let params = EnsembleParams {
+        speaks_from,
+        ..EnsembleParams::default()
+    };
+    Ok(model.with_trees(trees, params)?)
+}

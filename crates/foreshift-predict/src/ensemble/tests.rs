@@ -1,0 +1,283 @@
+use foreshift_domain::{Digest, Duration, Timestamp};
+use proptest::prelude::*;
+
+use super::*;
+use crate::metrics::{Quality, rank};
+use crate::test_stream::Stream;
+use crate::trees::{Child, Leaf, Split, Tree};
+use crate::{InputSpec, Model, Params, TargetModel, probability_of};
+
+const START: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+fn inputs(count: usize) -> Vec<InputSpec> {
+    let input = |i| InputSpec {
+        name: format!("feature_{i}"),
+        edges: vec![-2.0, -1.0, 0.0, 1.0, 2.0],
+        heads: crate::ALL_HEADS,
+        missing_tells: true,
+    };
+    (0..count).map(input).collect()
+}
+
+fn linear(count: usize) -> Model {
+    let horizons = [Duration::from_secs(120), Duration::from_secs(600)];
+    let shared = Rates {
+        alpha: 0.3,
+        beta: 0.3,
+        l1: 0.0,
+        l2: 0.1,
+    };
+    let params = Params {
+        shared,
+        ..Params::default()
+    };
+    let fresh = Model::fresh("test@1", Digest::of(b"schema"), inputs(count), &horizons);
+    fresh.with_params(params).unwrap()
+}
+
+/// High where features 0 and 1 have the same sign, low where they differ: what no sum of single features says.
+fn same_sign(features: usize, height: f64) -> Trees {
+    let split = |feature, left, right| Split {
+        feature,
+        threshold: 0.0,
+        missing_left: true,
+        left,
+        right,
+    };
+    let leaf = |value| Leaf { value, cover: 10.0 };
+    let tree = Tree {
+        splits: vec![
+            split(0, Child::Split(1), Child::Split(2)),
+            split(1, Child::Leaf(0), Child::Leaf(1)),
+            split(1, Child::Leaf(2), Child::Leaf(3)),
+        ],
+        leaves: vec![leaf(height), leaf(-height), leaf(-height), leaf(height)],
+    };
+    Trees::new(features, -1.0, Link::Logit, &[tree]).unwrap()
+}
+
+fn with_trees(height: f64) -> Model {
+    let trees = vec![same_sign(2, height), same_sign(3, height)];
+    linear(3).with_trees(trees, EnsembleParams::default()).unwrap()
+}
+
+fn tick(i: usize) -> Timestamp {
+    START + Duration::from_secs(i as i64)
+}
+
+fn say(model: &Model, target: &TargetModel, i: usize, row: &[f64]) -> f64 {
+    let mut out = [0.0; 2];
+    model.predict(target, tick(i), row, &mut out).unwrap();
+    out[0]
+}
+
+/// Teaches rows whose log-odds are `truth`; returns what was said of the last half of them.
+fn teach(
+    model: &mut Model,
+    target: &mut TargetModel,
+    rows: usize,
+    truth: impl Fn(&[f64]) -> f64,
+) -> Vec<(f64, bool)> {
+    let (mut stream, mut said) = (Stream::new(21), Vec::new());
+    for i in 0..rows {
+        let row: Vec<f64> = (0..3).map(|_| 1.5 * stream.normal()).collect();
+        let positive = stream.uniform() < probability_of(truth(&row));
+        if i >= rows / 2 {
+            said.push((say(model, target, i, &row), positive));
+        }
+        let example = model.encode(target, tick(i), &row);
+        for head in 0..2 {
+            model.learn(head, target, &example, positive, 1.0);
+        }
+    }
+    said
+}
+
+fn apart(row: &[f64]) -> f64 {
+    if (row[0] > 0.0) == (row[1] > 0.0) {
+        1.5
+    } else {
+        -3.5
+    }
+}
+
+fn log_loss(said: &[(f64, bool)]) -> f64 {
+    let mut quality = Quality::default();
+    said.iter()
+        .for_each(|(p, positive)| quality.add(*p, *positive, 1.0));
+    quality.log_loss().unwrap()
+}
+
+#[test]
+fn trees_say_what_no_sum_of_features_says() {
+    let learned = |mut model: Model| {
+        let mut target = TargetModel::default();
+        teach(&mut model, &mut target, 6_000, apart)
+    };
+    let (plain, beside) = (learned(linear(3)), learned(with_trees(2.0)));
+    let auc = |said: &[(f64, bool)]| rank(&mut said.to_vec()).unwrap().auc;
+    assert!(
+        auc(&plain) < 0.6 && auc(&beside) > 0.8,
+        "{} {}",
+        auc(&plain),
+        auc(&beside)
+    );
+    assert!(log_loss(&beside) < 0.8 * log_loss(&plain));
+}
+
+#[test]
+fn trees_that_have_come_to_be_wrong_are_unlearned() {
+    // The trees say the opposite of what holds: their share goes, and the linear model learns what their leaves mean.
+    let (mut model, mut target) = (with_trees(-2.0), TargetModel::default());
+    let said = teach(&mut model, &mut target, 20_000, apart);
+    assert!(rank(&mut said.clone()).unwrap().auc > 0.8);
+    let shares = model.ensemble.as_ref().unwrap().heads[0].shares;
+    assert!(shares.of(Expert::Trees) < 0.2, "{shares:?}");
+}
+
+#[test]
+fn what_is_learned_of_one_head_leaves_the_shares_of_the_other() {
+    let (mut model, mut target) = (with_trees(2.0), TargetModel::default());
+    let example = model.encode(&target, START, &[1.0, 1.0, 0.0]);
+    model.learn(1, &mut target, &example, true, 1.0);
+    let heads = &model.ensemble.as_ref().unwrap().heads;
+    assert_eq!(
+        heads[0].shares,
+        Shares::in_proportion(EnsembleParams::default().home)
+    );
+    assert_ne!(heads[1].shares, heads[0].shares);
+}
+
+#[test]
+fn a_model_with_trees_reads_back_and_a_linear_one_keeps_the_old_format() {
+    let (mut model, mut target) = (with_trees(2.0), TargetModel::default());
+    teach(&mut model, &mut target, 500, apart);
+    let text = model.to_json().unwrap();
+    assert!(text.starts_with("{\"format\":2,"));
+    let again = Model::from_json(&text).unwrap();
+    assert_eq!((again.to_json().unwrap(), &again), (text, &model));
+    let row = [0.3, -0.4, f64::NAN];
+    assert_eq!(
+        say(&again, &target, 9, &row).to_bits(),
+        say(&model, &target, 9, &row).to_bits()
+    );
+    assert!(linear(3).to_json().unwrap().starts_with("{\"format\":1,"));
+}
+
+#[test]
+fn features_that_came_after_the_model_are_not_read_by_its_trees_either() {
+    let (model, target) = (with_trees(2.0), TargetModel::default());
+    let row = [0.3, -0.4, 0.1];
+    let longer = [0.3, -0.4, 0.1, 77.0];
+    assert_eq!(
+        say(&model, &target, 9, &row).to_bits(),
+        say(&model, &target, 9, &longer).to_bits()
+    );
+}
+
+#[test]
+fn trees_that_do_not_fit_the_model_are_refused() {
+    let params = EnsembleParams::default();
+    let one = vec![same_sign(3, 1.0)];
+    assert!(matches!(
+        linear(3).with_trees(one, params),
+        Err(ModelError::Size { expected: 2, .. })
+    ));
+    let wide = vec![same_sign(4, 1.0), same_sign(4, 1.0)];
+    assert!(matches!(
+        linear(3).with_trees(wide, params),
+        Err(ModelError::Size { expected: 4, .. })
+    ));
+    let wild = EnsembleParams {
+        home: [f64::NAN, 0.5, 0.5],
+        ..params
+    };
+    let trees = vec![same_sign(3, 1.0), same_sign(3, 1.0)];
+    assert!(matches!(
+        linear(3).with_trees(trees, wild),
+        Err(ModelError::OutOfRange { .. })
+    ));
+}
+
+#[test]
+fn of_the_time_they_were_grown_on_trees_say_nothing_and_nothing_is_learned_of_them() {
+    let params = EnsembleParams {
+        speaks_from: tick(100),
+        ..EnsembleParams::default()
+    };
+    let trees = vec![same_sign(3, 3.0), same_sign(3, 3.0)];
+    let (mut plain, mut own) = (linear(3), TargetModel::default());
+    let (mut model, mut target) = (
+        linear(3).with_trees(trees, params).unwrap(),
+        TargetModel::default(),
+    );
+    teach(&mut plain, &mut own, 100, apart);
+    teach(&mut model, &mut target, 100, apart);
+    let row = [1.0, 1.0, 0.0];
+    assert_eq!(say(&model, &target, 99, &row), say(&plain, &own, 99, &row));
+    assert_eq!(
+        model.ensemble.as_ref().unwrap().heads[0].shares,
+        Shares::in_proportion(params.home)
+    );
+    assert!(say(&model, &target, 100, &row) > say(&plain, &own, 100, &row));
+}
+
+#[test]
+fn new_trees_take_over_the_shares_and_calibration_of_those_before() {
+    let (mut model, mut target) = (with_trees(2.0), TargetModel::default());
+    teach(&mut model, &mut target, 2_000, apart);
+    let before = model.ensemble.as_ref().unwrap().heads[0].clone();
+    let trees = vec![same_sign(3, 1.0), same_sign(3, 1.0)];
+    let model = model.with_trees(trees, EnsembleParams::default()).unwrap();
+    let after = &model.ensemble.as_ref().unwrap().heads[0];
+    assert_eq!(
+        (after.shares, &after.calibration),
+        (before.shares, &before.calibration)
+    );
+    assert_ne!(
+        after.leaves_add(&[0]),
+        before.leaves_add(&[0]),
+        "leaves are learned anew"
+    );
+}
+
+#[test]
+fn predicting_allocates_nothing() {
+    let (mut model, mut target) = (with_trees(2.0), TargetModel::default());
+    teach(&mut model, &mut target, 50, apart);
+    let mut out = [0.0; 2];
+    let row = [0.3, -0.4, f64::NAN];
+    let counted = allocation_counter::measure(|| {
+        model.predict(&target, tick(60), &row, &mut out).unwrap();
+    });
+    assert_eq!(counted.count_total, 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn contributions_of_the_whole_ensemble_sum_to_the_logit(
+        lessons in prop::collection::vec((prop::array::uniform3(-3.0..3.0), any::<bool>()), 0..80),
+        row in prop::array::uniform3(prop_oneof![-3.0..3.0, Just(f64::NAN)]),
+    ) {
+        let (mut model, mut target) = (with_trees(3.0), TargetModel::default());
+        for (i, (lesson, positive)) in lessons.iter().enumerate() {
+            let example = model.encode(&target, tick(i), lesson);
+            model.learn(i % 2, &mut target, &example, *positive, 1.0);
+        }
+        let mut out = [0.0; 2];
+        model.predict(&target, tick(99), &row, &mut out).unwrap();
+        for (head, probability) in out.iter().enumerate() {
+            let explanation = model.explain(head, &target, tick(99), &row);
+            let sum = explanation.base + explanation.contributions.iter().map(|term| term.logit).sum::<f64>();
+            prop_assert!((sum - explanation.logit).abs() < 1e-6, "{:?}", explanation);
+            prop_assert!((explanation.probability - probability).abs() < 1e-9);
+            // Of what the calibration changed there is nothing that belongs to an expert.
+            let calibration = model.calibrations_at(tick(99)).nth(head).unwrap();
+            let before = explanation.base + explanation.contributions.iter()
+                .filter(|term| term.feature != "calibration").map(|term| term.logit).sum::<f64>();
+            prop_assert!((calibration.apply(before) - explanation.logit).abs() < 1e-6);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Learning from a matured row: calibration, the experts' shares, the weights of the linear model.
+
+use super::{BIAS, Lesson, MAX_SEEN, MAX_WEIGHT, Model, TargetModel, clamp_logit, visit_hazard};
+use crate::encode::{Beside, Example, Position, Said};
+use crate::mixture::EXPERTS;
+use crate::probability_of;
+
+impl Model {
+    /// Learns one matured row for one head. `weight` undoes thinning: the row stands for that many.
+    /// A row of another model, a head that does not exist and a weight that is no positive number are left out.
+    pub fn learn(
+        &mut self,
+        head: usize,
+        target: &mut TargetModel,
+        example: &Example,
+        positive: bool,
+        weight: f64,
+    ) {
+        let lesson = Lesson {
+            positive: f64::from(u8::from(positive)),
+            weight,
+            calibration: weight,
+        };
+        self.teach(head, target, example, lesson);
+    }
+
+    /// Learns one row for one head, of which more is to be said than a label.
+    /// What [`Model::learn`] leaves out is left out here too, and so is a probability that is none.
+    pub fn teach(&mut self, head: usize, target: &mut TargetModel, example: &Example, lesson: Lesson) {
+        let Lesson {
+            positive,
+            weight,
+            calibration: held_to,
+        } = lesson;
+        let (Some(said), Some(calibration)) = (example.said.get(head), self.calibrations.get_mut(head))
+        else {
+            return;
+        };
+        let sound = weight.is_finite() && weight > 0.0 && (0.0..=1.0).contains(&positive);
+        if example.placed.len() != self.layout.inputs() || !sound {
+            return;
+        }
+        let weight = weight.min(MAX_WEIGHT);
+        let held_to = held_to.min(MAX_WEIGHT) * self.rates.get(head).map_or(1.0, |rates| rates.share);
+        let came = positive > 0.5;
+        let beside = example.beside.as_deref();
+        let of_linear = beside.and_then(|beside| beside.logits.get(head));
+        let of_linear = of_linear.map_or(said.raw, |(linear, _)| *linear);
+        calibration.learn(f64::from(of_linear), came, held_to);
+        if let Some(beside) = beside.filter(|_| held_to > 0.0) {
+            self.learn_mixture(head, target, said, beside, came, held_to);
+        }
+        let leaves = self.leaves_of(head, beside);
+        let raw = self.raw_logit(head, target, f64::from(said.hazard), &example.placed, leaves);
+        if !raw.is_finite() {
+            return;
+        }
+        let probability = probability_of(clamp_logit(raw));
+        let gradient = weight * (probability - positive);
+        self.step(head, target, said, &example.placed, gradient);
+        self.step_leaves(head, leaves, gradient);
+        if head == 0 {
+            self.note_seen(&example.placed, weight);
+        }
+        self.rows_learned = self.rows_learned.saturating_add(1);
+    }
+
+    /// The leaves of one head among those that wait with a row.
+    fn leaves_of<'a>(&self, head: usize, beside: Option<&'a Beside>) -> &'a [u8] {
+        let (Some(ensemble), Some(beside)) = (&self.ensemble, beside) else {
+            return &[];
+        };
+        let read = |heads: &[crate::ensemble::HeadTrees]| heads.iter().map(|head| head.read_trees()).sum();
+        let first: usize = ensemble.heads.get(..head).map_or(0, read);
+        let count = ensemble.heads.get(head).map_or(0, |head| head.read_trees());
+        beside.leaves.get(first..first + count).unwrap_or_default()
+    }
+
+    fn learn_mixture(
+        &mut self,
+        head: usize,
+        target: &mut TargetModel,
+        said: &Said,
+        beside: &Beside,
+        positive: bool,
+        weight: f64,
+    ) {
+        let (Some(ensemble), Some((linear, trees))) = (&mut self.ensemble, beside.logits.get(head)) else {
+            return;
+        };
+        let home = ensemble.home();
+        let rates = ensemble.params;
+        let Some(of_head) = ensemble.heads.get_mut(head) else {
+            return;
+        };
+        of_head.calibration.learn(f64::from(said.raw), positive, weight);
+        let logits: [f64; EXPERTS] = [*linear, *trees, said.hazard].map(f64::from);
+        of_head
+            .shares
+            .learn(&logits, positive, weight, &rates.head, &home);
+        if target.shares.is_empty() {
+            target.shares = ensemble.heads.iter().map(|head| head.shares).collect();
+        }
+        let of_head = ensemble.heads.get(head).map(|head| head.shares);
+        if let (Some(own), Some(of_head)) = (target.shares.get_mut(head), of_head) {
+            own.learn(&logits, positive, weight, &rates.target, &of_head);
+        }
+    }
+
+    fn step(
+        &mut self,
+        head: usize,
+        target: &mut TargetModel,
+        said: &Said,
+        placed: &[Position],
+        gradient: f64,
+    ) {
+        let heads = self.horizons.len();
+        let Some(rates) = self.rates.get(head) else {
+            return;
+        };
+        let per_alpha = 1.0 / rates.shared.alpha;
+        let (coordinates, weights) = (&mut self.coordinates, &mut self.weights);
+        let mut touch = |slot: usize, value: f64| {
+            let at = slot * heads + head;
+            if let (Some(coordinate), Some(weight)) = (coordinates.get_mut(at), weights.get_mut(at)) {
+                *weight = coordinate.step(*weight, gradient * value, &rates.shared, per_alpha);
+            }
+        };
+        touch(BIAS, 1.0);
+        visit_hazard(&self.hazard_scale, f64::from(said.hazard), &mut touch);
+        self.layout.visit_head(head, placed, &mut touch);
+        target.step(head, heads, gradient, &rates.target);
+    }
+
+    fn step_leaves(&mut self, head: usize, leaves: &[u8], gradient: f64) {
+        let of_head = self
+            .ensemble
+            .as_mut()
+            .and_then(|ensemble| ensemble.heads.get_mut(head));
+        if let (Some(of_head), Some(rates)) = (of_head, self.rates.get(head)) {
+            of_head.step(leaves, gradient, &rates.shared, 1.0 / rates.shared.alpha);
+        }
+    }
+
+    fn note_seen(&mut self, placed: &[Position], weight: f64) {
+        let seen = &mut self.seen;
+        let mut touch = |slot: usize, value: f64| {
+            if let Some(seen) = seen.get_mut(slot) {
+                *seen += weight * value;
+            }
+        };
+        touch(BIAS, 1.0);
+        self.layout.visit(placed, &mut touch);
+        if self.seen.first().is_some_and(|all| *all > MAX_SEEN) {
+            self.seen.iter_mut().for_each(|seen| *seen *= 0.5);
+        }
+    }
+}
