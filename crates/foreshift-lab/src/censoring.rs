@@ -49,9 +49,6 @@ pub(crate) struct Args {
     /// Train on the rows of so many cycles, the newest.
     #[arg(long, default_value_t = 2)]
     keep: usize,
-    /// Go through the rows so often.
-    #[arg(long, default_value_t = 2)]
-    epochs: u32,
     /// Also ways that are no candidates, to see what each part is worth.
     #[arg(long)]
     all: bool,
@@ -109,7 +106,7 @@ fn one_world(args: &Args, ways: &[Way], seed: u64, bar: &ProgressBar) -> anyhow:
     };
     let judged_on = untouched(FLEETS_OF_A_WORLD - 1)?;
     let first = untouched(0)?;
-    let begun = learn::train(&fresh, &[&first], Way::Bound, args.epochs);
+    let begun = learn::train(&fresh, &[&first], Way::Bound, seed)?;
     let mut courses = Vec::new();
     for way in ways {
         let mut model: Model = begun.clone();
@@ -126,7 +123,7 @@ fn one_world(args: &Args, ways: &[Way], seed: u64, bar: &ProgressBar) -> anyhow:
                 kept.remove(0);
             }
             let rows: Vec<&Played> = kept.iter().collect();
-            model = learn::train(&fresh, &rows, *way, args.epochs);
+            model = learn::train(&fresh, &rows, *way, seed)?;
             let figures = judge::judge(&model, &judged_on);
             bar.inc(1);
             bar.set_message(format!("({}: {:.3})", way.as_str(), figures.average_precision));

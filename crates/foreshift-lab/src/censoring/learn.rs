@@ -1,7 +1,10 @@
-//! Training on what was seen, in several ways.
+//! Training boosted trees on what was seen, in several ways.
 
+use anyhow::Context;
+use foreshift_boost::{Columns, Params, Rows};
 use foreshift_engine::{FloorRecord, Label, inverse_propensity};
-use foreshift_predict::{Lesson, Model, TargetModel};
+use foreshift_predict::Model;
+use foreshift_predict::ensemble::EnsembleParams;
 use serde::Serialize;
 
 use super::play::{Event, Outcome, Played};
@@ -12,7 +15,7 @@ use super::play::{Event, Outcome, Played};
 pub(super) enum Way {
     /// A treated row without an incident is a negative.
     Naive,
-    /// Hidden outcomes are learned as both, with what floor traffic would have shown; alarms are held out.
+    /// Hidden outcomes are learned as both, less what floor traffic would have shown; alarms are held out.
     Ours,
     /// The same without a hold-out.
     OursActingOnAll,
@@ -54,106 +57,106 @@ impl Way {
         !matches!(self, Self::Naive | Self::OursActingOnAll | Self::Bound)
     }
 
-    /// What a row teaches; `None` is left out.
-    fn lesson(self, outcome: &Outcome, predicted: f64, floor: &FloorRecord) -> Option<Lesson> {
-        let certain = |positive: bool, weight: f64| Lesson {
-            positive: f64::from(u8::from(positive)),
-            weight,
-            calibration: if outcome.treated { 0.0 } else { weight },
+    /// The probability that a row was positive, and how many it stands for; `None` is left out.
+    pub(super) fn target(self, outcome: &Outcome, predicted: f64, floor: &FloorRecord) -> Option<(f64, f64)> {
+        if self == Self::HeldOutAlone && outcome.treated {
+            return None;
+        }
+        let stands_for = match self {
+            Self::HeldOutAlone => inverse_propensity(outcome.propensity),
+            _ => 1.0,
         };
-        if self == Self::Naive {
-            let positive = match outcome.label {
-                Label::Positive => true,
-                Label::Negative => false,
-                Label::Unknown if outcome.hidden => false,
-                Label::Unknown => return None,
-            };
-            return Some(Lesson {
-                calibration: 1.0,
-                ..certain(positive, 1.0)
-            });
-        }
-        if self == Self::HeldOutAlone {
-            let stands_for = inverse_propensity(outcome.propensity);
-            let known = outcome.label != Label::Unknown && !outcome.treated;
-            return known.then(|| certain(outcome.label == Label::Positive, stands_for));
-        }
-        match outcome.label {
-            Label::Positive => Some(certain(true, 1.0)),
-            Label::Negative => Some(certain(false, 1.0)),
-            Label::Unknown if !outcome.hidden || self == Self::Leave => None,
-            Label::Unknown => Some(Lesson {
-                positive: match self {
-                    Self::Both => predicted,
-                    _ => floor.averted(predicted, outcome.silent),
-                },
-                weight: 1.0,
-                calibration: 0.0,
-            }),
-        }
-        .map(|lesson| Lesson {
-            calibration: lesson.calibration * inverse_propensity(outcome.propensity),
-            ..lesson
-        })
+        let positive = match outcome.label {
+            Label::Positive => 1.0,
+            Label::Negative => 0.0,
+            Label::Unknown if !outcome.hidden => return None,
+            Label::Unknown => match self {
+                Self::Naive => 0.0,
+                Self::Ours | Self::OursActingOnAll => floor.averted(predicted, outcome.silent),
+                Self::Both => predicted,
+                Self::Leave | Self::HeldOutAlone | Self::Bound => return None,
+            },
+        };
+        Some((positive, stands_for))
     }
 }
 
-/// A model trained on these fleets, from `fresh`.
-pub(super) fn train(fresh: &Model, fleets: &[&Played], way: Way, epochs: u32) -> Model {
+/// Rows as the trainer takes them: one that is half known is there twice, with its weight shared.
+#[derive(Default)]
+struct Table {
+    values: Vec<f64>,
+    labels: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+impl Table {
+    fn add(&mut self, features: &[f32], label: f64, weight: f64, unread: &[usize]) {
+        if weight <= 0.0 {
+            return;
+        }
+        let from = self.values.len();
+        self.values.extend(features.iter().map(|value| f64::from(*value)));
+        for column in unread {
+            if let Some(value) = self.values.get_mut(from + column) {
+                *value = f64::NAN;
+            }
+        }
+        self.labels.push(label);
+        self.weights.push(weight);
+    }
+}
+
+/// A model trained on these fleets: `fresh`, with trees that alone have the say.
+pub(super) fn train(fresh: &Model, fleets: &[&Played], way: Way, seed: u64) -> anyhow::Result<Model> {
     let floor = floor_record(fleets);
-    let mut model = fresh.clone();
-    for _ in 0..epochs.max(1) {
-        for fleet in fleets {
-            let mut targets = vec![TargetModel::default(); fleet.targets];
-            for event in &fleet.events {
-                learn(&mut model, &mut targets, event, way, &floor);
-            }
+    let inputs = fresh.inputs();
+    let unread: Vec<usize> = (0..inputs.len())
+        .filter(|at| inputs.get(*at).is_some_and(|input| input.heads == 0))
+        .collect();
+    let mut table = Table::default();
+    for event in fleets.iter().flat_map(|fleet| &fleet.events) {
+        let Event::Row(row) = event else { continue };
+        let Some(outcome) = &row.outcome else { continue };
+        if let Some((positive, weight)) = way.target(outcome, row.predicted, &floor) {
+            table.add(&row.features, 1.0, positive * weight, &unread);
+            table.add(&row.features, 0.0, (1.0 - positive) * weight, &unread);
         }
     }
-    model.released("cycle@1")
-}
-
-fn learn(model: &mut Model, targets: &mut [TargetModel], event: &Event, way: Way, floor: &FloorRecord) {
-    /// Rows of half a minute in a horizon of ten: those of one incident weigh as much as one.
-    const ROW_WEIGHT: f64 = 0.05;
-    match event {
-        Event::Began { target, at } => {
-            if let Some(target) = targets.get_mut(*target) {
-                model.incident_began(target, *at);
-            }
-        }
-        Event::Row(row) => {
-            let Some(target) = targets.get_mut(row.target) else {
-                return;
-            };
-            model.observe(target, row.tick, row.at_risk);
-            let lesson = row
-                .outcome
-                .as_ref()
-                .and_then(|outcome| way.lesson(outcome, row.predicted, floor));
-            let Some(lesson) = lesson else { return };
-            let features: Vec<f64> = row.features.iter().map(|value| f64::from(*value)).collect();
-            let example = model.encode(target, row.tick, &features);
-            let lesson = Lesson {
-                weight: lesson.weight * ROW_WEIGHT,
-                calibration: lesson.calibration * ROW_WEIGHT,
-                ..lesson
-            };
-            model.teach(0, target, &example, lesson);
-        }
-    }
+    let rows = Rows {
+        columns: Columns::from_rows(&table.values, inputs.len())?,
+        labels: &table.labels,
+        weights: Some(&table.weights),
+        offsets: None,
+    };
+    let params = Params {
+        trees: 60,
+        leaves: 15,
+        min_rows: 200,
+        lambda: 5.0,
+        bins: 64,
+        seed,
+        ..Params::default()
+    };
+    let trained =
+        foreshift_boost::train(&rows, None, &params, |_| {}).context("the trees cannot be grown")?;
+    let alone = EnsembleParams {
+        home: [0.0, 1.0, 0.0],
+        ..EnsembleParams::default()
+    };
+    Ok(fresh.clone().with_trees(vec![trained.trees], alone)?)
 }
 
 /// What relieved targets showed of what was predicted of them.
-fn floor_record(fleets: &[&Played]) -> FloorRecord {
-    const ROW_WEIGHT: f64 = 0.05;
+pub(super) fn floor_record(fleets: &[&Played]) -> FloorRecord {
     let mut floor = FloorRecord::default();
-    for event in fleets.iter().flat_map(|fleet| &fleet.events) {
-        let Event::Row(row) = event else { continue };
-        let Some(outcome) = row.outcome else { continue };
-        let known = outcome.label != Label::Unknown;
-        if outcome.treated && !outcome.silent && (known || outcome.hidden) {
-            floor.note(row.predicted, outcome.label == Label::Positive, ROW_WEIGHT);
+    for fleet in fleets {
+        for event in &fleet.events {
+            let Event::Row(row) = event else { continue };
+            let Some(outcome) = row.outcome else { continue };
+            let known = outcome.label != Label::Unknown;
+            if outcome.treated && !outcome.silent && (known || outcome.hidden) {
+                floor.note(row.predicted, outcome.label == Label::Positive, fleet.row_weight);
+            }
         }
     }
     floor

@@ -11,13 +11,15 @@ use foreshift_sim::{ReactingFleet, ReactingRun, ReactingSpec, WeightChange};
 use indexmap::IndexSet;
 
 /// One tick in so many is kept as a row: neighbours say the same.
-const KEEP_EVERY: i64 = 3;
+const KEEP_EVERY: i64 = 6;
 
 /// What was seen of a fleet, in the order in which it happened.
 pub(super) struct Played {
     pub(super) events: Vec<Event>,
     pub(super) targets: usize,
     pub(super) horizon: Duration,
+    /// Of a row: those of one incident weigh as much as one.
+    pub(super) row_weight: f64,
     pub(super) guard: Duration,
     /// Length of the fleet times its targets, in days.
     pub(super) target_days: f64,
@@ -135,6 +137,7 @@ impl Player {
                 events: Vec::new(),
                 targets,
                 horizon,
+                row_weight: (fallback.timing.tick * KEEP_EVERY).as_secs_f64() / horizon.as_secs_f64(),
                 guard: fallback.timing.guard,
                 target_days: targets as f64 * f64::from(spec.hours) / 24.0,
             },

@@ -48,7 +48,7 @@ impl Model {
         let of_linear = beside.and_then(|beside| beside.logits.get(head));
         let of_linear = of_linear.map_or(said.raw, |(linear, _)| *linear);
         calibration.learn(f64::from(of_linear), came, held_to);
-        if let Some(beside) = beside {
+        if let Some(beside) = beside.filter(|_| held_to > 0.0) {
             self.learn_mixture(head, target, said, beside, came, held_to);
         }
         let leaves = self.leaves_of(head, beside);
