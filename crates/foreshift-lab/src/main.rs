@@ -1,5 +1,6 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
+mod backtest;
 mod baselines;
 mod classify;
 mod compare;
@@ -40,6 +41,8 @@ enum Command {
     Extract(extract::Args),
     /// Measure predictions on rows beside eight baselines: ranking, calibration, alarms, leads, with intervals.
     Evaluate(evaluate::Args),
+    /// Measure what the policy would have been worth: requests lost, needless shifts, flips.
+    Backtest(backtest::Args),
     /// Write one HTML page about how good predictions are: curves, calibration, leads, incidents, targets.
     Report(report::Args),
     /// Compare models and predictions on the same rows, with intervals of their differences.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::ParseMemory(args) => parse::memory::run(&args),
         Command::Extract(args) => extract::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Backtest(args) => backtest::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::LogLead(args) => log_lead::run(&args),
@@ -75,5 +79,15 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        super::Cli::command().debug_assert();
     }
 }
