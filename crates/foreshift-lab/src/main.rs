@@ -6,6 +6,7 @@ mod classify;
 mod compare;
 mod evaluate;
 mod extract;
+mod faults;
 mod log_lead;
 mod parse;
 mod replay;
@@ -41,6 +42,8 @@ enum Command {
     Extract(extract::Args),
     /// Measure predictions on rows beside eight baselines: ranking, calibration, alarms, leads, with intervals.
     Evaluate(evaluate::Args),
+    /// Write what truly went wrong in simulated fleets, so that evaluate can report abrupt incidents apart.
+    Faults(faults::Args),
     /// Measure what the policy would have been worth: requests lost, needless shifts, flips.
     Backtest(backtest::Args),
     /// Write one HTML page about how good predictions are: curves, calibration, leads, incidents, targets.
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::ParseMemory(args) => parse::memory::run(&args),
         Command::Extract(args) => extract::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Faults(args) => faults::run(&args),
         Command::Backtest(args) => backtest::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),

@@ -55,11 +55,11 @@ fn section(judged: &Judged, horizon: &Horizon) -> String {
          positive; {} with unknown labels left out</p>",
         ground.horizon_s,
         table::seconds(ground.horizon_s),
-        ground.rows,
-        ground.targets,
+        table::grouped(ground.rows),
+        table::grouped(ground.targets),
         events.map_or("-".to_owned(), |events| table::number(events.target_days, 1)),
-        ground.positives,
-        ground.unknown
+        table::grouped(ground.positives),
+        table::grouped(ground.unknown)
     );
     for warning in &horizon.warnings {
         text += &format!("<p class=\"warn\">Careful: {}.</p>", svg::escaped(warning));
