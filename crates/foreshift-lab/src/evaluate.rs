@@ -32,6 +32,16 @@ use panel::Panel;
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     #[command(flatten)]
+    subject: SubjectArgs,
+    /// How to print the figures.
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
+}
+
+/// What is measured.
+#[derive(ClapArgs)]
+pub(crate) struct SubjectArgs {
+    #[command(flatten)]
     pub(crate) grounds: GroundArgs,
     /// A model to run over the rows: a version of models/, or its model.json. It says what it thinks of a row before it
     /// learns from it, and learns when the label became known.
@@ -43,9 +53,6 @@ pub(crate) struct Args {
     /// Predictions made elsewhere: `time,target,horizon_s,probability` as CSV or Parquet. May be repeated.
     #[arg(long, value_name = "FILE")]
     pub(crate) predictions: Vec<PathBuf>,
-    /// How to print the figures.
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
-    pub(crate) output: Format,
 }
 
 /// Which rows are measured, and how.
@@ -87,7 +94,7 @@ pub(crate) struct Horizon {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let judged = Judged::new(args)?;
+    let judged = Judged::new(&args.subject)?;
     let horizons = judged.horizons()?;
     match args.output {
         Format::Json => println!("{}", serde_json::to_string_pretty(&horizons)?),
@@ -110,7 +117,7 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
-    pub(crate) fn new(args: &Args) -> anyhow::Result<Self> {
+    pub(crate) fn new(args: &SubjectArgs) -> anyhow::Result<Self> {
         let mut judged = args.grounds.read()?;
         if let Some(path) = &args.model {
             judged.say(path, !args.frozen)?;

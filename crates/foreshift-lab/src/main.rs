@@ -1,6 +1,8 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
 mod censoring;
+mod backtest;
+mod baselines;
 mod classify;
 mod features;
 mod drift;
@@ -9,6 +11,7 @@ mod compare;
 mod evaluate;
 mod extract;
 mod import;
+mod faults;
 mod log_lead;
 mod models;
 mod parse;
@@ -49,6 +52,10 @@ enum Command {
     Import(import::Args),
     /// Measure predictions on rows beside eight baselines: ranking, calibration, alarms, leads, with intervals.
     Evaluate(evaluate::Args),
+    /// Write what truly went wrong in simulated fleets, so that evaluate can report abrupt incidents apart.
+    Faults(faults::Args),
+    /// Measure what the policy would have been worth: requests lost, needless shifts, flips.
+    Backtest(backtest::Args),
     /// Write one HTML page about how good predictions are: curves, calibration, leads, incidents, targets.
     Report(report::Args),
     /// Compare models and predictions on the same rows, with intervals of their differences.
@@ -78,6 +85,8 @@ fn main() -> ExitCode {
         Command::Drift(args) => drift::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Faults(args) => faults::run(&args),
+        Command::Backtest(args) => backtest::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::LogLead(args) => log_lead::run(&args),
@@ -95,5 +104,15 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        super::Cli::command().debug_assert();
     }
 }

@@ -18,14 +18,14 @@ use timelines::Subject;
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     #[command(flatten)]
-    evaluate: evaluate::Args,
+    subject: evaluate::SubjectArgs,
     /// Where to write the page.
     #[arg(long, value_name = "HTML")]
     out: PathBuf,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let judged = Judged::new(&args.evaluate)?;
+    let judged = Judged::new(&args.subject)?;
     ensure!(
         !judged.said.is_empty(),
         "a report is about something: name it with --model or --predictions"
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let names: Vec<&str> = judged.said.iter().map(|(name, _)| name.as_str()).collect();
     let title = format!("How good are the predictions of {}?", names.join(", "));
     let rows = args
-        .evaluate
+        .subject
         .grounds
         .rows
         .file_name()
@@ -55,11 +55,11 @@ fn section(judged: &Judged, horizon: &Horizon) -> String {
          positive; {} with unknown labels left out</p>",
         ground.horizon_s,
         table::seconds(ground.horizon_s),
-        ground.rows,
-        ground.targets,
+        table::grouped(ground.rows),
+        table::grouped(ground.targets),
         events.map_or("-".to_owned(), |events| table::number(events.target_days, 1)),
-        ground.positives,
-        ground.unknown
+        table::grouped(ground.positives),
+        table::grouped(ground.unknown)
     );
     for warning in &horizon.warnings {
         text += &format!("<p class=\"warn\">Careful: {}.</p>", svg::escaped(warning));

@@ -50,7 +50,7 @@ pub(crate) struct Events {
     /// False alarms allowed for each target and day.
     pub(crate) budget: f64,
     pub(crate) target_days: f64,
-    /// The lowest threshold, from the top, up to which the budget holds; `None` when none does.
+    /// The lowest threshold at which the budget holds; `None` when none does.
     pub(crate) threshold: Option<f64>,
     pub(crate) false_alarms_per_target_day: f64,
     pub(crate) incidents: usize,
@@ -260,13 +260,13 @@ impl<'a> Watch<'a> {
         drawn.sum::<f64>().max(f64::MIN_POSITIVE)
     }
 
-    /// The last threshold, from the top, up to which the budget holds.
+    /// The lowest threshold at which the budget holds.
     fn within<'t>(&self, tried: &'t [At], budget: f64, counts: Option<&Counts>) -> Option<&'t At> {
         let allowed = budget * self.days(counts);
-        let holding = tried
+        let mut holding = tried
             .iter()
-            .take_while(|at| total(&at.false_alarms, counts) <= allowed);
-        holding.last()
+            .filter(|at| total(&at.false_alarms, counts) <= allowed);
+        holding.next_back()
     }
 
     fn members(&self, belongs: impl Fn(&Incident) -> bool) -> impl Iterator<Item = (usize, u32)> {

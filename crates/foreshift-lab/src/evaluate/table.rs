@@ -19,12 +19,12 @@ pub(crate) fn of(horizon: &Horizon) -> String {
         "Horizon {} s: {} rows of {} targets, {} positive ({:.3} %), {} unknown and left out; {incidents} incidents in \
          {days:.1} target-days.\nIntervals: 95 %, over {} {blocks}.\n",
         ground.horizon_s,
-        ground.rows,
-        ground.targets,
-        ground.positives,
+        grouped(ground.rows),
+        grouped(ground.targets),
+        grouped(ground.positives),
         100.0 * ground.base_rate,
-        ground.unknown,
-        ground.block_count
+        grouped(ground.unknown),
+        grouped(ground.block_count)
     );
     for warning in &horizon.warnings {
         text += &format!("Careful: {warning}.\n");
@@ -134,6 +134,19 @@ pub(crate) fn number(value: f64, digits: usize) -> String {
         .map_or(text.clone(), str::to_owned)
 }
 
+/// A count with commas between thousands.
+pub(crate) fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// A span in the unit that suits it.
 pub(crate) fn seconds(value: f64) -> String {
     match value {
@@ -170,6 +183,14 @@ pub(crate) fn aligned(header: &[&str], lines: Vec<Vec<String>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(
+            (grouped(999), grouped(1_234_567)),
+            ("999".to_owned(), "1,234,567".to_owned())
+        );
+    }
 
     #[test]
     fn columns_line_up_and_what_is_missing_is_a_dash() {

@@ -69,7 +69,7 @@ fn reliability(horizon: &Horizon) -> String {
     };
     let bins = || ours.risk_bins.iter().filter(|bin| bin.rows > 0);
     let least = bins().map(|bin| bin.expected).fold(0.1, f64::min).max(1e-7);
-    let axis = |label: &str| Axis::log(least, 1.0, label, power);
+    let axis = |label: &str| Axis::log(least, 1.0, label, percent);
     let mut plot = Plot::new(
         axis("probability said (mean of bin)"),
         axis("share that came true"),
@@ -117,9 +117,22 @@ fn budget(horizon: &Horizon) -> String {
     if let Some((_, ours)) = lines.chosen.last() {
         plot.rule("chance", (ours.events.budget, 0.0), (ours.events.budget, 1.0));
     }
-    lines.draw(&mut plot, |figures| figures.events.budget_curve.clone());
+    lines.draw(&mut plot, |figures| envelope(&figures.events.budget_curve));
     plot.name("chance", "the budget");
     plot.figure("Incidents foreseen against false alarms", "")
+}
+
+/// The most that is foreseen with so many false alarms or fewer: where two alarms become one, a lower threshold costs
+/// less than a higher one.
+fn envelope(curve: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut points = curve.to_vec();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut most = 0.0_f64;
+    for point in &mut points {
+        most = most.max(point.1);
+        point.1 = most;
+    }
+    points
 }
 
 fn leads(horizon: &Horizon) -> String {
@@ -212,17 +225,12 @@ fn forest(horizon: &Horizon) -> String {
 /// A probability as people say it.
 pub(super) fn percent(value: f64) -> String {
     let percent = 100.0 * value;
-    match percent {
-        _ if percent >= 99.5 => format!("{percent:.1} %"),
-        _ if percent >= 1.0 => format!("{percent:.0} %"),
-        _ if percent >= 0.1 => format!("{percent:.1} %"),
-        _ if percent >= 0.01 => format!("{percent:.2} %"),
-        _ => format!("{percent:.0e} %"),
-    }
-}
-
-fn power(value: f64) -> String {
-    percent(value)
+    // One digit that counts, and near certainty two.
+    let digits = match percent {
+        _ if percent > 99.0 && percent < 99.95 => 1.0,
+        _ => (-percent.log10()).ceil().clamp(0.0, 6.0),
+    };
+    format!("{percent:.*} %", digits as usize)
 }
 
 fn plain(value: f64) -> String {

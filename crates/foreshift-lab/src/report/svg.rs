@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 /// Room around a plot for ticks and labels.
-const LEFT: f64 = 50.0;
-const RIGHT: f64 = 14.0;
+const LEFT: f64 = 64.0;
+const RIGHT: f64 = 24.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 42.0;
 

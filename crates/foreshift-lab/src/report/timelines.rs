@@ -154,7 +154,7 @@ impl Subject<'_> {
             text += &format!(
                 "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
                 escaped(self.panel.target(number)),
-                target.rows,
+                table::grouped(target.rows),
                 target.incidents,
                 target.foreseen,
                 seconds(crate::evaluate::bootstrap::quantile(&target.leads, 0.5)),

@@ -1,6 +1,6 @@
 //! A simulated fleet through the engine that serves: a source as every other one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration as Wait;
 
 use foreshift_domain::Duration;
@@ -12,7 +12,7 @@ use foreshift_ingest::sequencer::PartitionKey;
 use foreshift_ingest::source::{Batch, Item, Positions, Run, Source, SourceError};
 use foreshift_logs::{Arrival, LogLine, LogReader, ReaderSettings, Severity};
 use foreshift_predict::Model;
-use foreshift_sim::{Emission, FleetSpec, Policy, Recording};
+use foreshift_sim::{Emission, FleetSpec, Policy, Recording, WeightChange};
 
 use crate::replay::driver::{Given, Recording as Watched, Replay, Sink};
 use crate::replay::progress::Progress;
@@ -72,9 +72,14 @@ impl Fleet {
     }
 }
 
+/// Changes of weights that a world has not been told yet.
+pub(crate) type Fresh = Arc<Mutex<Vec<WeightChange>>>;
+
 /// The run of a recording.
-struct Simulated<'a> {
+pub(crate) struct Simulated<'a> {
     run: foreshift_sim::Run<'a>,
+    /// Where the weights come from that the world answers to; `None` leaves them alone.
+    steered: Option<Fresh>,
     logs: LogReader,
     partition: PartitionKey,
     next: i64,
@@ -84,6 +89,7 @@ impl<'a> Simulated<'a> {
     fn new(recording: &'a Recording) -> anyhow::Result<Self> {
         Ok(Self {
             run: recording.run(Policy::Stay),
+            steered: None,
             logs: LogReader::new(ReaderSettings::default())?,
             partition: PartitionKey {
                 topic: "simulated".into(),
@@ -91,6 +97,41 @@ impl<'a> Simulated<'a> {
             },
             next: 0,
         })
+    }
+
+    /// A world that is told changes of weights as they are decided.
+    pub(crate) fn steered(recording: &'a Recording, fresh: Fresh) -> anyhow::Result<Self> {
+        let mut simulated = Self::new(recording)?;
+        simulated.steered = Some(fresh);
+        Ok(simulated)
+    }
+
+    /// What the run came to so far.
+    pub(crate) fn outcome(&self) -> foreshift_sim::Outcome {
+        self.run.outcome()
+    }
+
+    /// The next emissions: as many as asked for, or those of a moment where the world answers to what comes of them.
+    fn emissions(&mut self, max: usize) -> (Vec<Emission>, bool) {
+        let Some(fresh) = &self.steered else {
+            let emissions: Vec<Emission> = self.run.by_ref().take(max).collect();
+            let finished = emissions.len() < max;
+            return (emissions, finished);
+        };
+        if let Ok(mut fresh) = fresh.lock() {
+            fresh.drain(..).for_each(|change| self.run.set_weights(&change));
+        }
+        // Up to the first of the next step, which the world takes under the weights it has: a tenth of a second is what
+        // gateways need to follow.
+        let step = self.run.now();
+        let mut emissions = Vec::new();
+        while self.run.now() == step {
+            match self.run.next() {
+                Some(emission) => emissions.push(emission),
+                None => return (emissions, true),
+            }
+        }
+        (emissions, false)
     }
 
     fn decode(&mut self, emission: Emission) -> Decoded {
@@ -139,9 +180,9 @@ fn severity(of: foreshift_sim::Severity) -> Option<Severity> {
 
 impl Source for Simulated<'_> {
     fn poll(&mut self, max: usize, _timeout: Wait) -> Result<Batch, SourceError> {
-        let mut items = Vec::with_capacity(max);
-        while items.len() < max {
-            let Some(emission) = self.run.next() else { break };
+        let (emissions, finished) = self.emissions(max);
+        let mut items = Vec::with_capacity(emissions.len());
+        for emission in emissions {
             let decoded = self.decode(emission);
             items.push(Item {
                 offset: self.next,
@@ -149,7 +190,6 @@ impl Source for Simulated<'_> {
             });
             self.next += 1;
         }
-        let finished = items.len() < max;
         let partition = self.partition.clone();
         let run = Run {
             partition,
