@@ -36,7 +36,7 @@ pub use process::{
     OutputTopics, ProcessConfig, Properties, SamplesConfig, SignalKind, StartAt, StorageConfig, TimeConfig,
     Tls, TopicConfig, TopicFormat, XdsConfig, XdsGroup, load_process, parse_process, process_schema,
 };
-pub use text::MAX_DURATION_DAYS;
+pub use text::{MAX_DURATION_DAYS, parse_duration};
 
 use tree::{MAX_FILE_BYTES, Tree};
 

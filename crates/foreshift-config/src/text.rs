@@ -34,7 +34,10 @@ pub(crate) fn check(grammar: &str, text: &str) -> Result<(), String> {
 }
 
 /// Numbers with the units `us`, `ms`, `s`, `m`, `h` and `d`, one after another: `30s`, `1h30m`, `0s`.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// What was expected, when the text is something else or longer than [`MAX_DURATION_DAYS`].
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     const EXPECTED: &str = "expected a span of time such as 500ms, 30s, 2m, 1h30m or 7d";
     let wrong = || format!("{EXPECTED}, found `{text}`");
     let mut rest = text.trim();

@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::commands::RecentRequests;
 use crate::counters::Counters;
 use crate::groups::Groups;
-use crate::labels::Learner;
 use crate::output::{Alert, Output};
+use crate::pending::Learner;
 use crate::routes::Route;
 use crate::target::Target;
 use crate::tick::{check_model, fresh_model};
@@ -37,6 +37,8 @@ pub struct Engine {
     pub(crate) targets: Targets,
     pub(crate) routes: Routes,
     pub(crate) outputs: VecDeque<Output>,
+    /// No part of the state: what is asked for changes nothing that happens.
+    pub(crate) gives_rows: bool,
 }
 
 /// State that belongs to no single target or route.
@@ -109,6 +111,7 @@ impl Engine {
             targets: Targets::default(),
             routes: Routes::default(),
             outputs: VecDeque::new(),
+            gives_rows: false,
         };
         engine.check_model();
         engine.adopt_configured(&fallback);

@@ -1,174 +1,287 @@
-//! Rows that wait for their label. A label says whether an incident began in (t + guard, t + H]; it is
-//! known at the onset, or at t + H, or never, where our own action hid the outcome.
+//! What came of a prediction: the three states of a label, decided in this one place, online and from a record alike.
 //!
-//! Every row weighs tick / H: rows of one incident share one unit of weight, and since negatives weigh
-//! the same, probabilities stay calibrated. Rows are thinned by hash and weighted back.
+//! A label is positive when an incident began in (tick + guard, tick + horizon], negative when none did, and unknown
+//! when nobody can say. What hides an outcome is mostly our own doing: a target from which we moved the traffic did not
+//! fail, perhaps because we moved it. Three rules follow.
+//!
+//! * An incident that was seen is positive, whatever we did: floor traffic, probes and health signals show most
+//!   failures of a drained target.
+//! * Of a treated target without an incident, silence proves nothing: a negative needs evidence since the tick. A
+//!   signal of health is evidence by itself, requests are when the SLO could be judged by them.
+//! * Evidence from a target that was relieved of much of its load says that it serves little, not that it would have
+//!   served its own: failures which load brings about cannot show on floor traffic. Such a row is unknown too. A target
+//!   that is known by its health alone has a load which our weights say nothing about, so for it this rule is off.
+//!
+//! An unknown is never a negative: what is made of it is the learner's choice.
 
-use std::collections::VecDeque;
-
-use foreshift_domain::fallback::{Learning, Timing};
+use foreshift_domain::fallback::Timing;
 use foreshift_domain::{Duration, Timestamp};
-use foreshift_predict::{Example, Model, TargetModel};
 use serde::{Deserialize, Serialize};
 
-use crate::counters::Counters;
+/// A target that kept less than this share of its own baseline was relieved. A quarter less load is within what traffic
+/// does by itself in an hour, so a failure that needs the load of before would still have come at three quarters.
+pub const RELIEVED_BELOW: f64 = 0.75;
 
-/// The most rows of one target that wait; the oldest is given up (its label stays unknown). With four
-/// horizons and ten rows each this is never reached unless a horizon is far longer than the others.
-const MAX_PENDING: usize = 512;
-
-/// The rows of one target that wait.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Pending {
-    rows: VecDeque<Row>,
+/// Whether an incident began within the horizon of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Label {
+    /// One began.
+    Positive,
+    /// None did, and it would have been seen.
+    Negative,
+    /// Nobody can say: it was hidden by our own action, by silence, or by the end of the record.
+    Unknown,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Row {
-    tick: Timestamp,
-    example: Example,
-    /// One bit for each horizon whose label is still to come.
-    open: u8,
-    /// Whether we had moved traffic away from the target.
-    treated: bool,
-    /// Evidence about the target seen in all, at the tick.
-    evidence: u64,
+/// The beginning of an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Onset {
+    /// When.
+    pub at: Timestamp,
+    /// Whether it was announced: nothing could have shown it.
+    pub planned: bool,
 }
 
-/// What the labels of a target are learned with.
-pub(crate) struct Learner<'a> {
-    pub(crate) timing: &'a Timing,
-    pub(crate) learning: &'a Learning,
-    pub(crate) model: &'a mut Model,
-    pub(crate) counters: &'a mut Counters,
+/// What was seen of a target, in all; the difference of two is what was seen between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Requests that say something about the target.
+    pub requests: u64,
+    /// Signals of health: probes and reports, which need no traffic.
+    pub health: u64,
 }
 
-/// What was seen of a target when its rows mature.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen {
-    /// Evidence seen in all.
-    pub(crate) evidence: u64,
-    /// How much of it a treated row needs before silence about failures means something.
-    pub(crate) enough: u64,
-    /// Newest telemetry.
-    pub(crate) last: Timestamp,
-}
-
-impl Pending {
-    /// Which horizons keep a row at this tick: one bit each. `hash` is uniform and fixed for (target, tick).
-    pub(crate) fn keeps(timing: &Timing, learning: &Learning, hash: u64) -> u8 {
-        let draw = hash as f64 / u64::MAX as f64;
-        let mut mask = 0;
-        for (head, horizon) in timing.horizons.iter().enumerate() {
-            if draw < share_kept(timing, learning, *horizon) {
-                mask |= 1 << head;
-            }
+impl Evidence {
+    /// What was seen since an earlier count.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            requests: self.requests.saturating_sub(earlier.requests),
+            health: self.health.saturating_sub(earlier.health),
         }
-        mask
+    }
+}
+
+/// What is known of the outcome of one row: a target, a tick and a horizon.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LabelFacts {
+    /// The prediction tick.
+    pub tick: Timestamp,
+    /// How far it looked ahead.
+    pub horizon: Duration,
+    /// The first incident after the tick, as far as one is known.
+    pub onset: Option<Onset>,
+    /// Event time up to which everything is known.
+    pub known_until: Timestamp,
+    /// Whether nothing will ever be known beyond that: the record ended, or the target was forgotten.
+    pub ended: bool,
+    /// The least share of its own baseline that the target was given from the tick on, 0 to 1 or more; below 1 the row
+    /// is treated.
+    pub least_share: f64,
+    /// What was seen since the tick.
+    pub evidence: Evidence,
+    /// Whether the target ever served a counted request, so that its load follows our weights.
+    pub counted: bool,
+    /// Requests needed before the SLO could be judged by them, at least one.
+    pub enough: u64,
+    /// Newest telemetry of the target.
+    pub last_seen: Timestamp,
+}
+
+impl LabelFacts {
+    /// Whether we moved traffic away from the target between the tick and the end of the horizon.
+    #[must_use]
+    pub fn treated(&self) -> bool {
+        self.least_share < 1.0
     }
 
-    /// A row begins to wait.
-    pub(crate) fn push(&mut self, tick: Timestamp, example: Example, open: u8, treated: bool, evidence: u64) {
-        if self.rows.len() >= MAX_PENDING {
-            self.rows.pop_front();
+    /// The label; `None` when it is not yet known.
+    #[must_use]
+    pub fn label(&self, timing: &Timing) -> Option<Label> {
+        let end = self.tick + self.horizon;
+        if let Some(onset) = self.onset.filter(|onset| self.tick < onset.at && onset.at <= end) {
+            // What begins within the guard is seen, not predicted.
+            let predictable = onset.at > self.tick + timing.guard && !onset.planned;
+            return Some(if predictable {
+                Label::Positive
+            } else {
+                Label::Unknown
+            });
         }
-        self.rows.push_back(Row {
-            tick,
-            example,
-            open,
-            treated,
-            evidence,
+        if self.known_until < end {
+            return self.ended.then_some(Label::Unknown);
+        }
+        if self.known_until.since(self.last_seen) > timing.staleness || self.hidden() {
+            return Some(Label::Unknown);
+        }
+        Some(Label::Negative)
+    }
+
+    /// Whether an incident that we may have averted could not be told from none.
+    fn hidden(&self) -> bool {
+        let silent = self.evidence.health == 0 && self.evidence.requests < self.enough.max(1);
+        let relieved = self.counted && self.least_share < RELIEVED_BELOW;
+        self.treated() && (silent || relieved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TICK: Timestamp = Timestamp::from_secs(1_000);
+
+    fn timing() -> Timing {
+        let secs = Duration::from_secs;
+        Timing {
+            bucket: secs(1),
+            tick: secs(1),
+            horizons: vec![secs(100)],
+            guard: secs(5),
+            windows: [secs(5), secs(30), secs(300), secs(3_600)],
+            cooldown: secs(60),
+            staleness: secs(30),
+            forget_after: secs(3_600),
+        }
+    }
+
+    /// A row whose horizon has passed without an incident, on a target that serves as ever.
+    fn quiet() -> LabelFacts {
+        LabelFacts {
+            tick: TICK,
+            horizon: Duration::from_secs(100),
+            onset: None,
+            known_until: TICK + Duration::from_secs(100),
+            ended: false,
+            least_share: 1.0,
+            evidence: Evidence {
+                requests: 500,
+                health: 20,
+            },
+            counted: true,
+            enough: 10,
+            last_seen: TICK + Duration::from_secs(99),
+        }
+    }
+
+    fn onset(after_s: i64) -> Option<Onset> {
+        Some(Onset {
+            at: TICK + Duration::from_secs(after_s),
+            planned: false,
+        })
+    }
+
+    fn label(facts: LabelFacts) -> Option<Label> {
+        facts.label(&timing())
+    }
+
+    #[test]
+    fn a_label_is_positive_from_after_the_guard_to_the_end_of_the_horizon() {
+        let of = |after_s| {
+            label(LabelFacts {
+                onset: onset(after_s),
+                ..quiet()
+            })
+        };
+        assert_eq!(
+            of(0),
+            Some(Label::Negative),
+            "it began before the row looked ahead"
+        );
+        assert_eq!(of(5), Some(Label::Unknown), "within the guard");
+        assert_eq!(of(6), Some(Label::Positive));
+        assert_eq!(of(100), Some(Label::Positive));
+        assert_eq!(of(101), Some(Label::Negative));
+        let planned = onset(50).map(|onset| Onset {
+            planned: true,
+            ..onset
         });
+        let announced = LabelFacts {
+            onset: planned,
+            ..quiet()
+        };
+        assert_eq!(label(announced), Some(Label::Unknown));
     }
 
-    /// An incident began: rows that look at it are positive. Rows within the guard are given up, and so are all
-    /// when the incident was `planned`: nothing could have shown it.
-    pub(crate) fn onset(
-        &mut self,
-        at: Timestamp,
-        planned: bool,
-        target: &mut TargetModel,
-        with: &mut Learner<'_>,
-    ) {
-        for row in &mut self.rows {
-            for (head, horizon) in with.timing.horizons.iter().enumerate() {
-                if row.open & (1 << head) == 0 || at <= row.tick || at > row.tick + *horizon {
-                    continue;
-                }
-                row.open &= !(1 << head);
-                if at > row.tick + with.timing.guard && !planned {
-                    with.learn(head, *horizon, target, &row.example, true);
-                } else {
-                    with.counters.unknowns += 1;
-                }
-            }
-        }
-        self.rows.retain(|row| row.open != 0);
+    #[test]
+    fn a_label_is_not_known_before_its_time_and_never_when_the_record_ends_before() {
+        let early = LabelFacts {
+            known_until: TICK + Duration::from_secs(99),
+            ..quiet()
+        };
+        assert_eq!(label(early), None);
+        assert_eq!(label(LabelFacts { ended: true, ..early }), Some(Label::Unknown));
+        let seen = LabelFacts {
+            onset: onset(50),
+            ..early
+        };
+        assert_eq!(
+            label(seen),
+            Some(Label::Positive),
+            "a positive is known at its onset"
+        );
     }
 
-    /// Event time reached `now`: rows whose horizon has passed are negative, if anything was seen.
-    pub(crate) fn mature(
-        &mut self,
-        now: Timestamp,
-        seen: Seen,
-        target: &mut TargetModel,
-        with: &mut Learner<'_>,
-    ) {
-        for row in &mut self.rows {
-            for (head, horizon) in with.timing.horizons.iter().enumerate() {
-                if row.open & (1 << head) == 0 || row.tick + *horizon > now {
-                    continue;
-                }
-                row.open &= !(1 << head);
-                let hidden = row.treated && seen.evidence.saturating_sub(row.evidence) < seen.enough;
-                if hidden || now.since(seen.last) > with.timing.staleness {
-                    with.counters.unknowns += 1;
-                } else {
-                    with.learn(head, *horizon, target, &row.example, false);
-                }
-            }
-        }
-        self.rows.retain(|row| row.open != 0);
+    #[test]
+    fn an_incident_that_was_seen_is_positive_whatever_we_did() {
+        let drained = LabelFacts {
+            least_share: 0.01,
+            evidence: Evidence::default(),
+            onset: onset(50),
+            ..quiet()
+        };
+        assert_eq!(label(drained), Some(Label::Positive));
     }
 
-    /// The horizons changed: nothing that waits can be labelled.
-    pub(crate) fn clear(&mut self) {
-        self.rows.clear();
+    #[test]
+    fn silence_of_a_treated_target_is_unknown_and_one_signal_of_health_is_evidence() {
+        let drained = |requests, health| {
+            label(LabelFacts {
+                least_share: 0.9,
+                evidence: Evidence { requests, health },
+                ..quiet()
+            })
+        };
+        assert_eq!(drained(9, 0), Some(Label::Unknown));
+        assert_eq!(drained(10, 0), Some(Label::Negative));
+        assert_eq!(drained(0, 1), Some(Label::Negative));
+        let untreated = LabelFacts {
+            evidence: Evidence::default(),
+            ..quiet()
+        };
+        assert_eq!(
+            label(untreated),
+            Some(Label::Negative),
+            "little traffic is no treatment"
+        );
     }
-}
 
-impl Learner<'_> {
-    fn learn(
-        &mut self,
-        head: usize,
-        horizon: Duration,
-        target: &mut TargetModel,
-        example: &Example,
-        positive: bool,
-    ) {
-        let weight = row_share(self.timing, horizon) / share_kept(self.timing, self.learning, horizon);
-        self.model.learn(head, target, example, positive, weight);
-        if positive {
-            self.counters.positives += 1;
-        } else {
-            self.counters.negatives += 1;
-        }
+    #[test]
+    fn a_target_relieved_of_its_load_is_unknown_unless_its_load_was_never_ours() {
+        let relieved = LabelFacts {
+            least_share: RELIEVED_BELOW - 0.01,
+            ..quiet()
+        };
+        assert_eq!(label(relieved), Some(Label::Unknown));
+        let probed = LabelFacts {
+            counted: false,
+            ..relieved
+        };
+        assert_eq!(label(probed), Some(Label::Negative));
+        let hardly = LabelFacts {
+            least_share: RELIEVED_BELOW,
+            ..quiet()
+        };
+        assert_eq!(label(hardly), Some(Label::Negative));
     }
-}
 
-/// The weight of one row: as many as fit into the horizon make one.
-fn row_share(timing: &Timing, horizon: Duration) -> f64 {
-    (timing.tick.as_secs_f64() / horizon.as_secs_f64()).min(1.0)
-}
-
-fn share_kept(timing: &Timing, learning: &Learning, horizon: Duration) -> f64 {
-    (learning.rows_per_horizon * row_share(timing, horizon)).min(1.0)
-}
-
-/// A uniform hash of a target and a tick (the finaliser of SplitMix64, Steele et al. 2014).
-pub(crate) fn thinning_hash(target_seed: u64, tick: Timestamp) -> u64 {
-    let mut x = target_seed ^ (tick.as_micros() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
+    #[test]
+    fn stale_telemetry_says_nothing() {
+        let silent = LabelFacts {
+            last_seen: TICK + Duration::from_secs(69),
+            ..quiet()
+        };
+        assert_eq!(label(silent), Some(Label::Unknown));
+    }
 }

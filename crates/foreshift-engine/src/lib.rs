@@ -27,8 +27,10 @@ mod incidents;
 mod labels;
 mod output;
 mod overrides;
+mod pending;
 mod publish;
 mod routes;
+mod rows;
 mod snapshot;
 mod target;
 mod tick;
@@ -36,7 +38,9 @@ mod timeline;
 
 pub use counters::Counters;
 pub use engine::Engine;
+pub use labels::{Evidence, Label, LabelFacts, Onset, RELIEVED_BELOW};
 pub use output::{Alert, IncidentChange, MAX_HORIZONS, Output, PredictionTick, TargetPrediction};
+pub use rows::Row;
 pub use snapshot::{Snapshot, SnapshotError};
 
 pub use tick::{check_model, fresh_model};

@@ -7,9 +7,13 @@ use foreshift_domain::decision::Decision;
 use foreshift_domain::weights::RouteWeights;
 use foreshift_domain::{Digest, RouteName, TargetName, Timestamp};
 
+use crate::rows::Row;
+
 /// One output of the engine, in the order in which things happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
+    /// What a target looked like at a prediction tick; only when [`Engine::give_rows`](crate::Engine::give_rows) asked.
+    Row(Box<Row>),
     /// All predictions of one prediction tick.
     Predictions(PredictionTick),
     /// A decision, and the digest of its canonical bytes.
@@ -54,6 +58,8 @@ pub struct IncidentChange {
     pub target: TargetName,
     /// Its beginning.
     pub start: Timestamp,
+    /// Whether maintenance was announced then: what begins in it, nothing could have shown.
+    pub planned: bool,
     /// Its end; `None` when it has just begun.
     pub end: Option<Timestamp>,
 }

@@ -310,6 +310,7 @@ impl Engine {
                 target.shifted_at = Some(self.shared.now);
             }
             target.weight_share = share;
+            target.pending.given(share.unwrap_or(1.0));
         }
         if let Some(route) = self.routes.get_mut(name) {
             route.published = Some(Arc::clone(&weights));

@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Engine;
 use crate::groups::{GroupIndex, Groups};
 use crate::incidents::{Change, IncidentDetector};
-use crate::labels::Pending;
+use crate::labels::{Evidence, Onset};
 use crate::output::{Alert, IncidentChange, MAX_HORIZONS, Output};
+use crate::pending::{Pending, Seen};
 
 /// The route of signals that name none.
 const DEFAULT_ROUTE: &str = "default";
@@ -149,13 +150,22 @@ impl Target {
         }
     }
 
-    /// Evidence seen in all: requests that say something, and signals of health.
-    pub(crate) fn evidence(&self) -> u64 {
-        self.features
-            .counters()
-            .outcomes
-            .evidence()
-            .saturating_add(self.health_signals)
+    /// What was seen of it in all.
+    pub(crate) fn evidence(&self) -> Evidence {
+        Evidence {
+            requests: self.features.counters().outcomes.evidence(),
+            health: self.health_signals,
+        }
+    }
+
+    /// What its rows are labelled by.
+    pub(crate) fn seen(&self) -> Seen {
+        Seen {
+            evidence: self.evidence(),
+            counted: self.features.counters().outcomes.total() > 0,
+            enough: u64::from(self.slo.min_requests),
+            last: self.features.last_seen(),
+        }
     }
 }
 
@@ -419,10 +429,11 @@ impl Engine {
                 target.incident_count += 1;
                 self.shared.counters.incidents += 1;
                 let planned = target.features.in_maintenance();
+                let (onset, seen) = (Some(Onset { at, planned }), target.seen());
                 let mut learner = self.shared.learner();
                 target
                     .pending
-                    .onset(at, planned, &mut target.learned, &mut learner);
+                    .settle(at, onset, seen, &mut target.learned, &mut learner);
                 target.features.incident_began(at);
                 self.shared.model.incident_began(&mut target.learned, at);
                 self.shared
@@ -432,10 +443,12 @@ impl Engine {
                 self.outputs.push_back(Output::Incident(IncidentChange {
                     target,
                     start,
+                    planned,
                     end: None,
                 }));
             }
             Change::Ended { start, end } => {
+                let planned = target.features.in_maintenance();
                 target.features.incident_ended(end);
                 self.shared
                     .groups
@@ -443,6 +456,7 @@ impl Engine {
                 let change = IncidentChange {
                     target: name.clone(),
                     start,
+                    planned,
                     end: Some(end),
                 };
                 self.outputs.push_back(Output::Incident(change));

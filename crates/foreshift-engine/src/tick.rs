@@ -10,8 +10,8 @@ use foreshift_predict::{InputSpec, Model, ModelError};
 
 use crate::engine::Engine;
 use crate::groups::GroupIndex;
-use crate::labels::{Pending, Seen, thinning_hash};
 use crate::output::{MAX_HORIZONS, Output, PredictionTick, TargetPrediction};
+use crate::pending::{Pending, thinning_hash};
 use crate::routes::Route;
 use crate::target::{LastPrediction, Target};
 
@@ -111,15 +111,11 @@ impl Engine {
             return;
         }
         for target in self.targets.values_mut() {
-            let seen = Seen {
-                evidence: target.evidence(),
-                enough: u64::from(target.slo.min_requests).max(1),
-                last: target.features.last_seen(),
-            };
+            let seen = target.seen();
             let mut learner = self.shared.learner();
             target
                 .pending
-                .mature(tick, seen, &mut target.learned, &mut learner);
+                .settle(tick, None, seen, &mut target.learned, &mut learner);
         }
     }
 
@@ -130,6 +126,7 @@ impl Engine {
         self.shared.model.observe(&mut target.learned, tick, at_risk);
         let (_, target) = self.targets.get_index(index)?;
         let row = self.feature_row(target, tick);
+        let given = self.gives_rows.then(|| self.row_of(target, tick, at_risk, &row));
         let probabilities = self.probabilities(target, tick, &row);
         let timing = &self.shared.fallback.timing;
         let learning = &self.shared.fallback.learning;
@@ -139,6 +136,9 @@ impl Engine {
             if open != 0 {
                 kept = Some((open, self.shared.model.encode(&target.learned, tick, &row)));
             }
+        }
+        if let Some(given) = given {
+            self.outputs.push_back(Output::Row(Box::new(given)));
         }
         self.shared.counters.predictions += 1;
         if probabilities.is_none() {
@@ -150,9 +150,9 @@ impl Engine {
         let last = LastPrediction::after(target.prediction, tick, probabilities, horizons);
         target.prediction = Some(LastPrediction { in_incident, ..last });
         if let Some((open, example)) = kept {
-            let treated = target.weight_share.is_some_and(|share| share < 1.0);
+            let share = target.weight_share.unwrap_or(1.0);
             let evidence = target.evidence();
-            target.pending.push(tick, example, open, treated, evidence);
+            target.pending.push(tick, example, open, share, evidence);
         }
         probabilities
     }

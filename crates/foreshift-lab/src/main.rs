@@ -1,9 +1,14 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
 mod classify;
+mod drift;
+mod extract;
+mod import;
 mod log_lead;
 mod parse;
 mod replay;
+#[allow(dead_code, unused_imports, reason = "training and evaluation read rows")]
+mod rows;
 mod train;
 mod train_logs;
 mod tsv;
@@ -29,6 +34,12 @@ enum Command {
     ParseMemory(parse::memory::Args),
     /// Run a signal CSV or a journal through the engine; write predictions, weights and decisions.
     Replay(replay::Args),
+    /// Make rows to learn from: features and labels of a journal, a signal CSV or simulated fleets, as Parquet.
+    Extract(extract::Args),
+    /// Say how far the features of rows have moved from those of other rows.
+    Drift(drift::Args),
+    /// Make a signal CSV of what others recorded.
+    Import(import::Args),
     /// Measure how much earlier logs let simulated faults be predicted than metrics alone.
     LogLead(log_lead::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
@@ -44,6 +55,9 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Parse(args) => parse::run(&args),
         Command::ParseMemory(args) => parse::memory::run(&args),
+        Command::Extract(args) => extract::run(&args),
+        Command::Drift(args) => drift::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::LogLead(args) => log_lead::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),

@@ -5,7 +5,7 @@
 //! `--recordings` it learns on from journals, of which every fifth is held out in the same way.
 
 mod evaluation;
-mod recorded;
+pub(crate) mod recorded;
 mod release;
 pub(crate) mod simulated;
 

@@ -8,9 +8,10 @@ use anyhow::{Context, bail};
 use foreshift_domain::fallback::Fallback;
 use foreshift_domain::{Duration, Input, Timestamp};
 use foreshift_engine::{Engine, Output};
+use foreshift_ingest::journal::segments;
 use foreshift_ingest::sequencer::{Outbox, Settings};
 use foreshift_ingest::source::{CsvSource, JournalSource, Source};
-use foreshift_ingest::{ClockMode, Intake};
+use foreshift_ingest::{ClockMode, Decoded, Intake};
 
 use super::Summary;
 use super::progress::Progress;
@@ -44,7 +45,7 @@ impl Recording for JournalSource {
 }
 
 /// Opens a recording by its name.
-pub(super) fn open(path: &Path) -> anyhow::Result<Box<dyn Recording>> {
+pub(crate) fn open(path: &Path) -> anyhow::Result<Box<dyn Recording>> {
     if is_journal(path) {
         return Ok(Box::new(JournalSource::open(path)?));
     }
@@ -53,6 +54,54 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Box<dyn Recording>> {
 
 fn is_journal(path: &Path) -> bool {
     path.is_dir() || path.extension().is_some_and(|extension| extension == "parquet")
+}
+
+/// Whether a folder is a journal itself.
+pub(crate) fn holds_segments(dir: &Path) -> anyhow::Result<bool> {
+    Ok(!segments(dir)?.is_empty())
+}
+
+/// Goes through the inputs of a journal; of another recording there are none.
+pub(crate) fn inputs(path: &Path, take: &mut dyn FnMut(&Input) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    if !is_journal(path) {
+        return Ok(());
+    }
+    let mut source = JournalSource::open(path)?;
+    loop {
+        let batch = source.poll(BATCH_ITEMS, Wait::ZERO)?;
+        for item in batch.runs.iter().flat_map(|run| &run.items) {
+            if let Decoded::Ordered(input) = &item.decoded {
+                take(input)?;
+            }
+        }
+        if batch.finished {
+            return Ok(());
+        }
+    }
+}
+
+/// The newest event time of a recording.
+pub(crate) fn newest(path: &Path) -> anyhow::Result<Timestamp> {
+    let mut source = open(path)?;
+    let mut newest = Timestamp::MIN;
+    loop {
+        let batch = source.poll(BATCH_ITEMS, Wait::ZERO)?;
+        for item in batch.runs.iter().flat_map(|run| &run.items) {
+            newest = newest.max(time_of(&item.decoded).unwrap_or(Timestamp::MIN));
+        }
+        if batch.finished {
+            return Ok(newest);
+        }
+    }
+}
+
+fn time_of(item: &Decoded) -> Option<Timestamp> {
+    match item {
+        Decoded::Signal { signal, .. } | Decoded::Ordered(Input::Signal(signal)) => Some(signal.time),
+        Decoded::Log { event, .. } | Decoded::Ordered(Input::Log(event)) => Some(event.time),
+        Decoded::Cumulative(point) => Some(point.signal.time),
+        Decoded::Ordered(_) => None,
+    }
 }
 
 /// The fallback configuration that a journal begins with.
@@ -64,7 +113,7 @@ pub(crate) fn recorded_fallback(path: &Path) -> anyhow::Result<Arc<Fallback>> {
     loop {
         let batch = source.poll(BATCH_ITEMS, Wait::ZERO)?;
         for item in batch.runs.into_iter().flat_map(|run| run.items) {
-            if let foreshift_ingest::Decoded::Ordered(Input::Fallback(fallback)) = item.decoded {
+            if let Decoded::Ordered(Input::Fallback(fallback)) = item.decoded {
                 return Ok(fallback);
             }
         }

@@ -17,7 +17,7 @@ use super::evaluation::{Figures, Watcher};
 use crate::replay::driver::{Given, Replay, recorded_fallback};
 
 /// The journals below a folder, in order of their names.
-pub(super) fn journals(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn journals(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     collect(folder, &mut found)?;
     found.sort();

@@ -57,10 +57,18 @@ impl Fleet {
     /// The whole recording through an engine with this model; gives the model as it is then.
     pub(crate) fn play(&self, model: Model, sink: &mut dyn Sink) -> anyhow::Result<Model> {
         let engine = Engine::new(1, Arc::clone(&self.fallback), model);
-        let mut source = Simulated::new(&self.recording)?;
         let mut replay = Replay::new(engine, &self.fallback, Duration::ZERO, Duration::DAY, Given::ALL);
-        replay.run(&mut source, sink)?;
+        replay.run(&mut Simulated::new(&self.recording)?, sink)?;
         Ok(replay.engine.model().clone())
+    }
+
+    /// The whole recording through an engine that gives its rows.
+    pub(crate) fn play_rows(&self, sink: &mut dyn Sink) -> anyhow::Result<()> {
+        let model = foreshift_engine::fresh_model(&self.fallback);
+        let mut engine = Engine::new(1, Arc::clone(&self.fallback), model);
+        engine.give_rows(true);
+        let mut replay = Replay::new(engine, &self.fallback, Duration::ZERO, Duration::DAY, Given::ALL);
+        replay.run(&mut Simulated::new(&self.recording)?, sink)
     }
 }
 

@@ -132,7 +132,7 @@ impl Outlets {
                 }
             }
             Output::Alert(alert) => tracing::warn!("{alert}"),
-            Output::Predictions(_) => {}
+            Output::Predictions(_) | Output::Row(_) => {}
         }
         Ok(())
     }
