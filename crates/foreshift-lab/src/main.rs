@@ -1,10 +1,13 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
+mod boost;
 mod classify;
 mod drift;
 mod extract;
+mod forest;
 mod import;
 mod log_lead;
+mod logistic;
 mod parse;
 mod replay;
 #[allow(dead_code, unused_imports, reason = "training and evaluation read rows")]
@@ -44,6 +47,8 @@ enum Command {
     LogLead(log_lead::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
     Train(train::Args),
+    /// Train boosted trees on extracted rows, beside a random forest and a logistic regression.
+    Boost(boost::Args),
     /// Say what each log line of a file says went wrong.
     Classify(classify::Args),
     /// Learn the model of log classes from labelled lines, and write it as a version of models/logs.
@@ -61,6 +66,7 @@ fn main() -> ExitCode {
         Command::LogLead(args) => log_lead::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Boost(args) => boost::run(&args),
         Command::Classify(args) => classify::run(&args),
         Command::TrainLogs(args) => train_logs::run(&args),
     };
