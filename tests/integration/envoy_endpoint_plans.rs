@@ -84,6 +84,7 @@ fn plan(seed: &mut Seed, cluster: &EdsCluster, sequence: u64) -> RouteWeights {
         // Some hold no more: then endpoints have their weights at rest.
         valid_until: Timestamp::from_secs(if seed.below(4) == 0 { 900 } else { 1_000_000 }),
         baseline_confirmed: true,
+        propensity: 1.0,
     }
 }
 

@@ -115,6 +115,7 @@ fn plan(seed: &mut Seed, route: &str, sequence: u64) -> RouteWeights {
         // Some hold no more.
         valid_until: Timestamp::from_secs(if seed.below(8) == 0 { 900 } else { 1_000_000 }),
         baseline_confirmed: true,
+        propensity: 1.0,
     }
 }
 

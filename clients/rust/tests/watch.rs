@@ -135,6 +135,7 @@ fn weights(sequence: u64, eu_bp: u32) -> RouteWeights {
         decided_at: Timestamp::from_secs(900),
         valid_until: Timestamp::from_secs(1_000),
         baseline_confirmed: true,
+        propensity: 1.0,
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use foreshift_domain::Duration;
-use foreshift_domain::fallback::{Criticality, DomainSource, Mode};
+use foreshift_domain::fallback::{Criticality, DomainSource, HiddenRows, Mode};
 
 use crate::fallback::file::{
     DiscoverFile, FleetFile, LearningFile, LimitsFile, OffOr, RiskFile, SettingsFile, SloFile, TimingFile,
@@ -46,6 +46,7 @@ impl Default for LearningFile {
         Self {
             online: true,
             rows_per_horizon: 30.0,
+            hidden: HiddenRows::default(),
         }
     }
 }
@@ -148,6 +149,7 @@ impl Default for LimitsFile {
             headroom: 0.8,
             valid_for: secs(MINUTE),
             decay: secs(MINUTE),
+            held_out_bp: 0,
         }
     }
 }

@@ -31,7 +31,8 @@ pub struct Decision {
     pub targets: Vec<DecisionTarget>,
     /// Rules of the envelope that bound the proposal, in ascending order.
     pub clauses: Vec<Clause>,
-    /// Probability with which this action was chosen, given the inputs: 1 unless part of a hold-out.
+    /// Probability with which this action was chosen, given the inputs: 1 but where it was drawn whether an alarm
+    /// is held out; then the product over the targets that alarm.
     pub propensity: f64,
     /// The model whose predictions were used.
     pub model: ModelVersion,
@@ -56,6 +57,9 @@ pub struct DecisionTarget {
     pub risk: Option<f64>,
     /// Whether its prediction is an alarm.
     pub alarm: bool,
+    /// Whether that alarm is held out: not acted on, so that what comes of it is seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held_out: bool,
     /// Age of its newest telemetry.
     pub telemetry_age: Option<Duration>,
     /// Share at rest, in basis points.
@@ -112,6 +116,8 @@ pub enum Reason {
     StaleDecay,
     /// All targets are down: there is nowhere to go.
     NoTarget,
+    /// A prediction that is held out: not acted on, so that what comes of it is seen.
+    HeldOut,
 }
 
 /// A rule of the envelope that bound the proposal.

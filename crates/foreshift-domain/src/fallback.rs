@@ -60,6 +60,20 @@ pub struct Learning {
     /// How many rows of a target are kept for one length of a horizon, above zero; further ones are thinned by
     /// hash and weighted back, so that rows which wait for their label stay few.
     pub rows_per_horizon: f64,
+    /// What is made of rows whose outcome our own action hid.
+    #[serde(default)]
+    pub hidden: HiddenRows,
+}
+
+/// What is made of a row whose outcome our own action hid. It is never a negative, and calibration never sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HiddenRows {
+    /// Learned as positive and as negative, each with the probability that the model gave it.
+    #[default]
+    Both,
+    /// Left out.
+    Leave,
 }
 
 /// Limits over all routes.
@@ -248,6 +262,10 @@ pub struct Limits {
     pub valid_for: Duration,
     /// With no valid plan or stale telemetry, weights walk back to baseline within this time after the hold.
     pub decay: Duration,
+    /// Of so many in 10,000 alarm episodes nothing is done on the prediction, so that what comes of it is seen; 0
+    /// acts on all. Never above 0 on a critical route.
+    #[serde(default)]
+    pub held_out_bp: u32,
 }
 
 /// A target as configured.

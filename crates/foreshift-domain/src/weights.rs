@@ -52,6 +52,8 @@ pub struct RouteWeights {
     pub valid_until: Timestamp,
     /// Whether a person confirmed the baseline (configured routes: always).
     pub baseline_confirmed: bool,
+    /// Probability with which the decision was made as it was, in (0, 1]; below 1 where an alarm may be held out.
+    pub propensity: f64,
 }
 
 /// One target of a route.

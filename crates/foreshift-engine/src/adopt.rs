@@ -192,6 +192,7 @@ fn watch_only() -> RouteSettings {
             headroom: 0.8,
             valid_for: Duration::from_secs(60),
             decay: Duration::from_secs(60),
+            held_out_bp: 0,
         },
     }
 }

@@ -44,6 +44,8 @@ counters! {
     failed_predictions,
     /// Alarms that began.
     alarms,
+    /// Alarms held out from action.
+    held_out,
     /// Rows learned as positive.
     positives,
     /// Rows learned as negative.

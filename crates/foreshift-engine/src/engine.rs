@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::commands::RecentRequests;
 use crate::counters::Counters;
 use crate::groups::Groups;
+use crate::labels::FloorRecord;
 use crate::output::{Alert, Output};
 use crate::pending::Learner;
 use crate::routes::Route;
@@ -66,6 +67,8 @@ pub(crate) struct Shared {
     pub(crate) decisions: u64,
     /// Digest of the newest decision.
     pub(crate) previous: Digest,
+    /// What relieved targets showed.
+    pub(crate) floor: FloorRecord,
     pub(crate) counters: Counters,
 }
 
@@ -76,6 +79,7 @@ impl Shared {
             timing: &self.fallback.timing,
             learning: &self.fallback.learning,
             model: &mut self.model,
+            floor: &mut self.floor,
             counters: &mut self.counters,
         }
     }
@@ -106,6 +110,7 @@ impl Engine {
                 requests: RecentRequests::default(),
                 decisions: 0,
                 previous: Digest::default(),
+                floor: FloorRecord::default(),
                 counters: Counters::default(),
             },
             targets: Targets::default(),

@@ -100,7 +100,7 @@ impl LabelFacts {
     #[must_use]
     pub fn label(&self, timing: &Timing) -> Option<Label> {
         let end = self.tick + self.horizon;
-        if let Some(onset) = self.onset.filter(|onset| self.tick < onset.at && onset.at <= end) {
+        if let Some(onset) = self.onset_ahead() {
             // What begins within the guard is seen, not predicted.
             let predictable = onset.at > self.tick + timing.guard && !onset.planned;
             return Some(if predictable {
@@ -118,11 +118,70 @@ impl LabelFacts {
         Some(Label::Negative)
     }
 
-    /// Whether an incident that we may have averted could not be told from none.
-    fn hidden(&self) -> bool {
-        let silent = self.evidence.health == 0 && self.evidence.requests < self.enough.max(1);
-        let relieved = self.counted && self.least_share < RELIEVED_BELOW;
-        self.treated() && (silent || relieved)
+    fn onset_ahead(&self) -> Option<Onset> {
+        let end = self.tick + self.horizon;
+        self.onset.filter(|onset| self.tick < onset.at && onset.at <= end)
+    }
+
+    /// Whether no incident was seen, and one that we may have averted could not be told from none.
+    #[must_use]
+    pub fn hidden(&self) -> bool {
+        self.onset_ahead().is_none() && self.treated() && (self.silent() || self.relieved())
+    }
+
+    /// Whether too little was seen since the tick for anything to show.
+    #[must_use]
+    pub fn silent(&self) -> bool {
+        self.evidence.health == 0 && self.evidence.requests < self.enough.max(1)
+    }
+
+    /// Whether it served so much less that failures which load brings about could not come.
+    fn relieved(&self) -> bool {
+        self.counted && self.least_share < RELIEVED_BELOW
+    }
+}
+
+/// What targets that were relieved of their load showed all the same, against what was predicted of them: how much of
+/// what is predicted floor traffic shows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FloorRecord {
+    expected: f64,
+    seen: f64,
+}
+
+impl Default for FloorRecord {
+    /// Half, until as much is known as some incidents tell.
+    fn default() -> Self {
+        const INCIDENTS: f64 = 4.0;
+        Self {
+            expected: INCIDENTS,
+            seen: INCIDENTS / 2.0,
+        }
+    }
+}
+
+impl FloorRecord {
+    /// A row of a relieved target that was not silent: `probability` was predicted, `positive` says what was seen.
+    pub fn note(&mut self, probability: f64, positive: bool, weight: f64) {
+        if !probability.is_finite() || !weight.is_finite() {
+            return;
+        }
+        self.expected += weight * probability;
+        self.seen += weight * f64::from(u8::from(positive));
+    }
+
+    /// The share of predicted incidents that floor traffic shows, 0 to 1.
+    #[must_use]
+    pub fn shown(&self) -> f64 {
+        (self.seen / self.expected).clamp(0.0, 1.0)
+    }
+
+    /// Probability that an incident was averted, after none was seen where `probability` was predicted: what Bayes'
+    /// rule leaves of it. Silence leaves all.
+    #[must_use]
+    pub fn averted(&self, probability: f64, silent: bool) -> f64 {
+        let shown = if silent { 0.0 } else { self.shown() };
+        probability * (1.0 - shown) / (1.0 - probability * shown).max(f64::MIN_POSITIVE)
     }
 }
 
@@ -274,6 +333,19 @@ mod tests {
             ..quiet()
         };
         assert_eq!(label(hardly), Some(Label::Negative));
+    }
+
+    #[test]
+    fn of_what_was_predicted_that_is_averted_which_floor_traffic_would_not_have_shown() {
+        let mut floor = FloorRecord::default();
+        assert_eq!(floor.shown(), 0.5);
+        for row in 0..10_000 {
+            floor.note(0.4, row % 10 == 0, 1.0);
+        }
+        assert!((floor.shown() - 0.25).abs() < 1e-3);
+        // Of 100 with a chance of 0.4, 10 were seen; of the 90 others 30 were averted.
+        assert!((floor.averted(0.4, false) - 30.0 / 90.0).abs() < 1e-3);
+        assert_eq!(floor.averted(0.4, true), 0.4, "silence says nothing");
     }
 
     #[test]

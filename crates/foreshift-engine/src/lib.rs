@@ -38,8 +38,9 @@ mod timeline;
 
 pub use counters::Counters;
 pub use engine::Engine;
-pub use labels::{Evidence, Label, LabelFacts, Onset, RELIEVED_BELOW};
+pub use labels::{Evidence, FloorRecord, Label, LabelFacts, Onset, RELIEVED_BELOW};
 pub use output::{Alert, IncidentChange, MAX_HORIZONS, Output, PredictionTick, TargetPrediction};
+pub use pending::{MAX_INVERSE_PROPENSITY, inverse_propensity};
 pub use rows::Row;
 pub use snapshot::{Snapshot, SnapshotError};
 

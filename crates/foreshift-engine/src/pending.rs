@@ -5,17 +5,27 @@
 
 use std::collections::VecDeque;
 
-use foreshift_domain::fallback::{Learning, Timing};
+use foreshift_domain::fallback::{HiddenRows, Learning, Timing};
 use foreshift_domain::{Duration, Timestamp};
-use foreshift_predict::{Example, Model, TargetModel};
+use foreshift_predict::{Example, Lesson, Model, TargetModel};
 use serde::{Deserialize, Serialize};
 
 use crate::counters::Counters;
-use crate::labels::{Evidence, Label, LabelFacts, Onset};
+use crate::labels::{Evidence, FloorRecord, Label, LabelFacts, Onset};
+use crate::output::MAX_HORIZONS;
 
 /// The most rows of one target that wait; the oldest is given up (its label stays unknown). With four
 /// horizons and ten rows each this is never reached unless a horizon is far longer than the others.
 const MAX_PENDING: usize = 512;
+
+/// A row that was held out stands for at most this many: a rarer one would tell more of chance than of the rest.
+pub const MAX_INVERSE_PROPENSITY: f64 = 20.0;
+
+/// How many rows one stands for that was treated as it was with this probability.
+#[must_use]
+pub fn inverse_propensity(propensity: f64) -> f64 {
+    (1.0 / propensity).clamp(1.0, MAX_INVERSE_PROPENSITY)
+}
 
 /// The rows of one target that wait.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +43,10 @@ struct Row {
     least_share: f64,
     /// What had been seen of the target.
     evidence: Evidence,
+    /// The least probability with which alarms since were treated as they were.
+    propensity: f64,
+    /// What was predicted when we first moved traffic away, or at the tick if that was before.
+    predicted: [f32; MAX_HORIZONS],
 }
 
 /// What the labels of a target are learned with.
@@ -40,6 +54,7 @@ pub(crate) struct Learner<'a> {
     pub(crate) timing: &'a Timing,
     pub(crate) learning: &'a Learning,
     pub(crate) model: &'a mut Model,
+    pub(crate) floor: &'a mut FloorRecord,
     pub(crate) counters: &'a mut Counters,
 }
 
@@ -76,6 +91,7 @@ impl Pending {
         example: Example,
         open: u8,
         share: f64,
+        predicted: [f32; MAX_HORIZONS],
         evidence: Evidence,
     ) {
         if self.rows.len() >= MAX_PENDING {
@@ -87,13 +103,25 @@ impl Pending {
             open,
             least_share: share,
             evidence,
+            propensity: 1.0,
+            predicted,
         });
     }
 
     /// From now on the target is given this share of its own baseline: what waits is treated by it.
-    pub(crate) fn given(&mut self, share: f64) {
+    pub(crate) fn given(&mut self, share: f64, predicted: Option<[f64; MAX_HORIZONS]>) {
         for row in &mut self.rows {
+            if let (true, true, Some(predicted)) = (share < 1.0, row.least_share >= 1.0, predicted) {
+                row.predicted = predicted.map(|probability| probability as f32);
+            }
             row.least_share = row.least_share.min(share);
+        }
+    }
+
+    /// An alarm of the target is treated as it is with this probability: so is what waits.
+    pub(crate) fn drawn(&mut self, propensity: f64) {
+        for row in &mut self.rows {
+            row.propensity = row.propensity.min(propensity);
         }
     }
 
@@ -125,7 +153,7 @@ impl Pending {
                 };
                 if let Some(label) = facts.label(with.timing) {
                     row.open &= !(1 << head);
-                    with.learn(head, *horizon, target, &row.example, label);
+                    with.learn(head, &facts, row, target, label);
                 }
             }
         }
@@ -139,26 +167,44 @@ impl Pending {
 }
 
 impl Learner<'_> {
-    fn learn(
-        &mut self,
-        head: usize,
-        horizon: Duration,
-        target: &mut TargetModel,
-        example: &Example,
-        label: Label,
-    ) {
+    fn learn(&mut self, head: usize, facts: &LabelFacts, row: &Row, target: &mut TargetModel, label: Label) {
+        let horizon = facts.horizon;
         let weight = row_share(self.timing, horizon) / share_kept(self.timing, self.learning, horizon);
-        match label {
+        let predicted = row.predicted.get(head).map_or(f64::NAN, |p| f64::from(*p));
+        let known = label != Label::Unknown;
+        if facts.treated() && !facts.silent() && (known || facts.hidden()) {
+            self.floor.note(predicted, label == Label::Positive, weight);
+        }
+        let positive = match label {
             Label::Positive => {
                 self.counters.positives += 1;
-                self.model.learn(head, target, example, true, weight);
+                1.0
             }
             Label::Negative => {
                 self.counters.negatives += 1;
-                self.model.learn(head, target, example, false, weight);
+                0.0
             }
-            Label::Unknown => self.counters.unknowns += 1,
-        }
+            Label::Unknown => {
+                self.counters.unknowns += 1;
+                let learned = facts.hidden() && self.learning.hidden == HiddenRows::Both;
+                if !learned {
+                    return;
+                }
+                self.floor.averted(predicted, facts.silent())
+            }
+        };
+        // Calibration is held to what came where we did nothing; what was held out stands for the rest.
+        let calibration = if facts.treated() || !known {
+            0.0
+        } else {
+            weight * inverse_propensity(row.propensity)
+        };
+        let lesson = Lesson {
+            positive,
+            weight,
+            calibration,
+        };
+        self.model.teach(head, target, &row.example, lesson);
     }
 }
 

@@ -160,6 +160,7 @@ impl Engine {
                 .fleet
                 .record(name, self.shared.now, &self.shared.fallback.fleet);
         }
+        self.note_draws(name, &plan);
         self.schedule_look(name, &plan, &facts.targets);
         if mode != Mode::Off
             && plan.reason == Reason::NoTarget
@@ -168,6 +169,27 @@ impl Engine {
             self.alert(Alert::NoTarget { route: name.clone() });
         }
         self.decide(name, &plan, &facts.targets, cause, request_id);
+    }
+
+    /// What was drawn for alarms on their first route holds for the rows that wait; episodes held out are counted.
+    fn note_draws(&mut self, name: &RouteName, plan: &Plan) {
+        let Some(route) = self.routes.get(name) else {
+            return;
+        };
+        let draws = plan.alarms.iter().zip(&plan.held_out).zip(&plan.propensities);
+        for (configured, ((alarm, held_out), propensity)) in route.config.targets.iter().zip(draws) {
+            let Some(target) = self.targets.get_mut(&configured.target) else {
+                continue;
+            };
+            if target.routes.first() != Some(name) {
+                continue;
+            }
+            self.shared.counters.alarms += u64::from(*alarm && !target.alarm);
+            self.shared.counters.held_out += u64::from(*held_out && !target.held_out);
+            target.alarm = *alarm;
+            (target.held_out, target.propensity) = (*held_out, *propensity);
+            target.pending.drawn(*propensity);
+        }
     }
 
     fn last_reason_was(&self, name: &RouteName, reason: Reason) -> bool {
@@ -232,7 +254,7 @@ impl Engine {
             reason: plan.reason,
             targets: decision_targets(route, plan, facts),
             clauses: plan.clauses.clone(),
-            propensity: 1.0,
+            propensity: plan.propensities.iter().product(),
             model: self.shared.model.version(),
             fallback: self.shared.fallback.digest,
             valid_until: plan.valid_until,
@@ -275,6 +297,7 @@ impl Engine {
             decided_at: decision.time,
             valid_until: decision.valid_until,
             baseline_confirmed: route.confirmed,
+            propensity: decision.propensity,
         }
     }
 
@@ -310,7 +333,8 @@ impl Engine {
                 target.shifted_at = Some(self.shared.now);
             }
             target.weight_share = share;
-            target.pending.given(share.unwrap_or(1.0));
+            let predicted = target.prediction.and_then(|last| last.probabilities);
+            target.pending.given(share.unwrap_or(1.0), predicted);
         }
         if let Some(route) = self.routes.get_mut(name) {
             route.published = Some(Arc::clone(&weights));
@@ -341,6 +365,7 @@ fn decision_targets(route: &Route, plan: &Plan, facts: &[TargetFacts]) -> Vec<De
         health: fact.health.health,
         risk: fact.risk.filter(|risk| risk.is_finite()),
         alarm: plan.alarms.get(at).copied().unwrap_or_default(),
+        held_out: plan.held_out.get(at).copied().unwrap_or_default(),
         telemetry_age: fact.telemetry_age,
         baseline_bp: target.baseline_bp,
         proposed_bp: bp(&plan.proposed, at),
@@ -376,7 +401,8 @@ fn changes(route: &Route, plan: &Plan, now: Timestamp) -> bool {
             .iter()
             .zip(&route.views)
             .any(|(target, view)| target.health != view.health);
-    let told = before.reason != plan.reason || before.mode != route.mode();
+    let drawn = before.propensity != plan.propensities.iter().product::<f64>();
+    let told = before.reason != plan.reason || before.mode != route.mode() || drawn;
     let half_life = before.valid_until.since(before.decided_at).as_micros() / 2;
     let worn = plan.valid_until > before.valid_until && now.since(before.decided_at).as_micros() >= half_life;
     moved || told || worn

@@ -24,6 +24,10 @@ pub struct Row {
     pub weight_bp: Option<u32>,
     /// That weight over its baseline there; `None` without a baseline. Below 1 we moved traffic away.
     pub weight_share: Option<f64>,
+    /// Whether an alarm of it is held out from action on that route, as of the plan before the tick.
+    pub held_out: bool,
+    /// Probability with which the alarm is treated as it is; 1 without an alarm, and where nothing was drawn.
+    pub propensity: f64,
     /// Requests seen in all that say something about the target.
     pub requests: u64,
     /// Signals of health seen in all.
@@ -64,6 +68,8 @@ impl Engine {
             at_risk,
             weight_bp: weight.map(|weight| weight.weight_bp),
             weight_share: target.weight_share,
+            held_out: target.held_out,
+            propensity: target.propensity,
             requests: target.features.counters().outcomes.evidence(),
             health_signals: target.health_signals,
             counted: target.features.counters().outcomes.total() > 0,

@@ -51,6 +51,11 @@ pub(crate) struct Target {
     /// Own weight over own baseline on the first route, and when it last moved.
     pub(crate) weight_share: Option<f64>,
     pub(crate) shifted_at: Option<Timestamp>,
+    /// On the first route: whether it alarms, whether that is held out from action, and with which probability the
+    /// alarm is treated as it is.
+    pub(crate) alarm: bool,
+    pub(crate) held_out: bool,
+    pub(crate) propensity: f64,
     /// Seed of the hash that thins rows.
     pub(crate) seed: u64,
     /// End of the bucket that was last scheduled to close.
@@ -349,6 +354,9 @@ impl Engine {
             watched: false,
             weight_share: None,
             shifted_at: None,
+            alarm: false,
+            held_out: false,
+            propensity: 1.0,
             seed,
             scheduled: Timestamp::MIN,
         };

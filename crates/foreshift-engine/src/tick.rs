@@ -152,7 +152,10 @@ impl Engine {
         if let Some((open, example)) = kept {
             let share = target.weight_share.unwrap_or(1.0);
             let evidence = target.evidence();
-            target.pending.push(tick, example, open, share, evidence);
+            let predicted = probabilities.map_or([f32::NAN; MAX_HORIZONS], |all| all.map(|one| one as f32));
+            target
+                .pending
+                .push(tick, example, open, share, predicted, evidence);
         }
         probabilities
     }

@@ -1,6 +1,7 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
 mod boost;
+mod censoring;
 mod classify;
 mod drift;
 mod extract;
@@ -49,6 +50,8 @@ enum Command {
     Train(train::Args),
     /// Train boosted trees on extracted rows, beside a random forest and a logistic regression.
     Boost(boost::Args),
+    /// Show in simulation what acting on predictions does to the models trained afterwards.
+    Censoring(censoring::Args),
     /// Say what each log line of a file says went wrong.
     Classify(classify::Args),
     /// Learn the model of log classes from labelled lines, and write it as a version of models/logs.
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Boost(args) => boost::run(&args),
+        Command::Censoring(args) => censoring::run(&args),
         Command::Classify(args) => classify::run(&args),
         Command::TrainLogs(args) => train_logs::run(&args),
     };

@@ -15,7 +15,7 @@
 mod bindings;
 mod expiry;
 mod predictive;
-mod room;
+pub(crate) mod room;
 mod step;
 mod turning;
 
@@ -28,6 +28,7 @@ use crate::allocation::allocate;
 use crate::envelope::bindings::Bindings;
 use crate::plan::{Note, Scene, pinned};
 use crate::proposal::{self, Proposal};
+use crate::rounding::portion_down;
 use crate::state::{RATE_BURST, RouteState, Turn, WHOLE_BP};
 
 /// What the envelope made of a proposal.
@@ -79,7 +80,7 @@ impl Keeps {
     }
 }
 
-/// Bounds a proposal by the sixteen rules and steps towards what is left of it. `before` are the planned weights
+/// Bounds a proposal by the rules and steps towards what is left of it. `before` are the planned weights
 /// of the last plan; `lapsed` says that it is no longer valid.
 pub(crate) fn bound(
     state: &mut RouteState,
@@ -91,6 +92,7 @@ pub(crate) fn bound(
     let mut bindings = Bindings::new(scene);
     let mut looks = Vec::new();
     note_silence(scene, &mut bindings);
+    note_held_out(scene, proposal, &mut bindings);
     if !scene.usable && scene.input.route.settings.triggers.risk.is_some() {
         bindings.bind(10, None, 0);
         if scene.input.predictions_usable {
@@ -225,6 +227,20 @@ fn note_silence(scene: &Scene<'_>, bindings: &mut Bindings<'_>) {
     for (target, facts) in scene.facts.iter().enumerate() {
         if facts.stale && facts.health.is_down() {
             bindings.note(Note::StaleDown { target });
+        }
+    }
+}
+
+/// Says which alarms are held out, and what of the route they would have moved (rule 17).
+fn note_held_out(scene: &Scene<'_>, proposal: &Proposal, bindings: &mut Bindings<'_>) {
+    for (target, (keep, baseline)) in proposal.withheld.iter().zip(&scene.baseline).enumerate() {
+        if *keep < WHOLE_BP {
+            let given_up = u64::from(WHOLE_BP - keep);
+            bindings.bind(
+                17,
+                Some(target),
+                portion_down(*baseline, given_up, u64::from(WHOLE_BP)),
+            );
         }
     }
 }

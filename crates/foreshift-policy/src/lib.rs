@@ -12,6 +12,7 @@
 mod allocation;
 mod envelope;
 mod fleet;
+mod held_out;
 mod plan;
 mod proposal;
 mod reactive;

@@ -11,7 +11,7 @@ use crate::fleet::FleetView;
 use crate::proposal::{self, Proposal};
 use crate::reactive::HealthView;
 use crate::rounding::normalize;
-use crate::state::{RouteState, WHOLE_BP, baseline};
+use crate::state::{RouteState, TargetState, WHOLE_BP, baseline};
 
 /// What is known of a target of the route at this moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -117,6 +117,10 @@ pub struct Plan {
     pub notes: Vec<Note>,
     /// Which targets alarm on predictions.
     pub alarms: Vec<bool>,
+    /// Which of those alarms are held out from action.
+    pub held_out: Vec<bool>,
+    /// Probability with which each alarm is treated as it is, 1 where nothing was drawn.
+    pub propensities: Vec<f64>,
     /// Whether this plan begins a shift on predictions, in mode auto: to be recorded in [`FleetState`].
     ///
     /// [`FleetState`]: crate::FleetState
@@ -202,6 +206,8 @@ pub fn plan(state: &mut RouteState, input: &PlanInput<'_>) -> Plan {
         clauses: bounded.clauses,
         notes: bounded.notes,
         alarms: state.alarms(),
+        held_out: state.targets.iter().map(TargetState::held_out).collect(),
+        propensities: state.targets.iter().map(TargetState::propensity).collect(),
         begins_predictive_shift: bounded.begins_shift,
         next_look: next_look.filter(|_| !scene.baseline.is_empty()),
         valid_until: state.valid_until,
@@ -242,6 +248,8 @@ fn reason(scene: &Scene<'_>, proposal: &Proposal, bounded: &Bounded) -> Reason {
         Reason::Degraded
     } else if alarms_bind && held_short(false) {
         Reason::PredictedRisk
+    } else if proposal.withheld.iter().any(|keep| *keep < WHOLE_BP) {
+        Reason::HeldOut
     } else if bounded.decaying {
         Reason::StaleDecay
     } else if held_short(true) {

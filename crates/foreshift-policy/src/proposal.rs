@@ -6,6 +6,7 @@ use foreshift_domain::signal::Health;
 use foreshift_domain::weights::FULL_BP;
 
 use crate::allocation::{Share, allocate};
+use crate::held_out;
 use crate::plan::Scene;
 use crate::reactive::HealthView;
 use crate::state::{RouteState, TargetState, WHOLE_BP};
@@ -24,7 +25,9 @@ pub(crate) struct Proposal {
     pub(crate) reactive: Vec<u32>,
     /// Share that the newest usable prediction leaves each target, as long as it has not expired.
     pub(crate) predictive: Vec<u32>,
-    /// The weights that would follow if nothing bound them.
+    /// The share that the prediction of an alarm which is held out would have left; the whole for all others.
+    pub(crate) withheld: Vec<u32>,
+    /// The weights that would follow if nothing bound them, nor were held out.
     pub(crate) weights: Vec<u32>,
 }
 
@@ -35,7 +38,7 @@ pub(crate) fn propose(state: &mut RouteState, scene: &Scene<'_>) -> Proposal {
     let reactive: Vec<u32> = facts()
         .map(|facts| reactive_keep(&facts.health, scene.floor))
         .collect();
-    let predictive: Vec<u32> = state
+    let mut predictive: Vec<u32> = state
         .targets
         .iter_mut()
         .zip(facts())
@@ -59,10 +62,18 @@ pub(crate) fn propose(state: &mut RouteState, scene: &Scene<'_>) -> Proposal {
         let keep = keep(&reactive).min(keep(&predictive));
         (keep, keep, FULL_BP)
     });
+    held_out::draw(state, scene);
+    let mut withheld = vec![WHOLE_BP; predictive.len()];
+    for (target, (keep, withheld)) in state.targets.iter().zip(predictive.iter_mut().zip(&mut withheld)) {
+        if target.held_out() {
+            *withheld = std::mem::replace(keep, WHOLE_BP);
+        }
+    }
     Proposal {
         weights: allocate(&shares).weights,
         reactive,
         predictive,
+        withheld,
     }
 }
 

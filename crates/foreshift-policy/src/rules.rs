@@ -1,4 +1,4 @@
-//! The sixteen rules of the envelope by number, name and text, so that docs, metrics and the command line agree.
+//! The rules of the envelope by number, name and text, so that docs, metrics and the command line agree.
 
 use foreshift_domain::weights::Version;
 
@@ -14,7 +14,7 @@ pub struct Rule {
 }
 
 /// All rules, in the order of their numbers.
-pub const RULES: [Rule; 16] = [
+pub const RULES: [Rule; 17] = [
     Rule {
         number: 1,
         name: "sum",
@@ -101,9 +101,15 @@ pub const RULES: [Rule; 16] = [
         name: "sync",
         text: "A target that is out of sync, or whose lag is unknown, receives no shifted traffic.",
     },
+    Rule {
+        number: 17,
+        name: "held_out",
+        text: "An alarm that was drawn to be held out moves nothing, so that what comes of it is seen; the reactive rules \
+               act as ever. Never on a critical route, and only while others could take the target's share over.",
+    },
 ];
 
-/// The rule of that number, 1 to 16.
+/// The rule of that number, 1 to 17.
 pub fn rule(number: u8) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.number == number)
 }
@@ -139,6 +145,6 @@ mod tests {
             assert_eq!(rule(one.number), Some(one));
             assert_eq!(RULES.iter().filter(|other| other.name == one.name).count(), 1);
         }
-        assert_eq!((rule(0), rule(17)), (None, None));
+        assert_eq!((rule(0), rule(18)), (None, None));
     }
 }

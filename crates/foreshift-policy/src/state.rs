@@ -7,6 +7,7 @@ use foreshift_domain::weights::FULL_BP;
 use foreshift_domain::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::held_out::Episode;
 use crate::rounding::{normalize, share_out};
 
 /// All of a target's own baseline, in basis points of it. Shares that a target keeps are counted in these.
@@ -60,6 +61,8 @@ pub(crate) struct TargetState {
     pub(crate) seen_at: Timestamp,
     /// Share of its baseline that it keeps, after all rules.
     pub(crate) turn: Turn,
+    /// Its alarms of late, and whether they are held out.
+    pub(crate) episode: Option<Episode>,
 }
 
 /// The direction in which the share that a target keeps is going.
@@ -99,7 +102,20 @@ impl TargetState {
             seen_keep: WHOLE_BP,
             seen_at: now,
             turn: Turn::REST,
+            episode: None,
         }
+    }
+
+    /// Whether its alarm is held out from action.
+    pub(crate) fn held_out(&self) -> bool {
+        self.alarm && self.episode.is_some_and(|episode| episode.held_out())
+    }
+
+    /// Probability with which its alarm is treated as it is; 1 without an alarm.
+    pub(crate) fn propensity(&self) -> f64 {
+        self.episode
+            .filter(|_| self.alarm)
+            .map_or(1.0, |episode| episode.propensity())
     }
 }
 

@@ -18,3 +18,4 @@ mod rule_13_validity;
 mod rule_14_reasons;
 mod rule_15_errors_first;
 mod rule_16_sync;
+mod rule_17_held_out;

@@ -22,7 +22,7 @@ pub use calibrate::Calibration;
 pub use encode::{ALL_HEADS, Example, InputSpec};
 pub use ftrl::Rates;
 pub use hazard::{FleetHazard, HazardParams, TargetHazard};
-pub use model::{Model, Params, TargetModel};
+pub use model::{Lesson, Model, Params, TargetModel};
 pub use store::ModelError;
 
 /// Log-odds are held within plus and minus this: probabilities stay inside (0, 1) and no row can

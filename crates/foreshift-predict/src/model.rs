@@ -107,6 +107,18 @@ impl HeadRates {
     }
 }
 
+/// What one row teaches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lesson {
+    /// Probability that an incident began: 1 or 0 where that was seen, between where nobody can say. A row that is
+    /// half known is the same as two rows, one of each kind, with the weight shared.
+    pub positive: f64,
+    /// The row stands for so many.
+    pub weight: f64,
+    /// So many of them calibration is held to; none where our own action may have changed what came.
+    pub calibration: f64,
+}
+
 /// What the model keeps of one target. Belongs to the target's state; starts with [`TargetModel::default`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TargetModel {
@@ -400,25 +412,42 @@ impl Model {
         positive: bool,
         weight: f64,
     ) {
+        let lesson = Lesson {
+            positive: f64::from(u8::from(positive)),
+            weight,
+            calibration: weight,
+        };
+        self.teach(head, target, example, lesson);
+    }
+
+    /// Learns one row for one head, of which more is to be said than a label.
+    /// What [`Model::learn`] leaves out is left out here too, and so is a probability that is none.
+    pub fn teach(&mut self, head: usize, target: &mut TargetModel, example: &Example, lesson: Lesson) {
+        let Lesson {
+            positive,
+            weight,
+            calibration: held_to,
+        } = lesson;
         let (Some(said), Some(calibration)) = (example.said.get(head), self.calibrations.get_mut(head))
         else {
             return;
         };
-        if example.placed.len() != self.layout.inputs() || !weight.is_finite() || weight <= 0.0 {
+        let sound = weight.is_finite() && weight > 0.0 && (0.0..=1.0).contains(&positive);
+        if example.placed.len() != self.layout.inputs() || !sound {
             return;
         }
         let weight = weight.min(MAX_WEIGHT);
         calibration.learn(
             f64::from(said.raw),
-            positive,
-            weight * self.rates.get(head).map_or(1.0, |rates| rates.share),
+            positive > 0.5,
+            held_to.min(MAX_WEIGHT) * self.rates.get(head).map_or(1.0, |rates| rates.share),
         );
         let raw = self.raw_logit(head, target, f64::from(said.hazard), &example.placed);
         if !raw.is_finite() {
             return;
         }
         let probability = probability_of(clamp_logit(raw));
-        let gradient = weight * (probability - f64::from(u8::from(positive)));
+        let gradient = weight * (probability - positive);
         self.step(head, target, said, &example.placed, gradient);
         if head == 0 {
             self.note_seen(&example.placed, weight);

@@ -69,6 +69,7 @@ pair!(
         StaleHold,
         StaleDecay,
         NoTarget,
+        HeldOut,
     ]
 );
 pair!(

@@ -44,6 +44,7 @@ impl From<&RouteWeights> for v1::RouteWeights {
             decided_at_unix_us: weights.decided_at.as_micros(),
             valid_until_unix_us: weights.valid_until.as_micros(),
             baseline_confirmed: weights.baseline_confirmed,
+            propensity: weights.propensity,
         }
     }
 }
@@ -78,7 +79,20 @@ impl TryFrom<v1::RouteWeights> for RouteWeights {
             decided_at: field::time(wire.decided_at_unix_us),
             valid_until: field::time(wire.valid_until_unix_us),
             baseline_confirmed: wire.baseline_confirmed,
+            propensity: propensity(wire.propensity)?,
         })
+    }
+}
+
+/// Absence is a server that knows of no hold-out.
+fn propensity(wire: f64) -> Result<f64, WireError> {
+    match wire {
+        0.0 => Ok(1.0),
+        drawn if drawn > 0.0 && drawn <= 1.0 => Ok(drawn),
+        _ => Err(WireError::OutOfRange {
+            field: "route_weights.propensity",
+            expected: "above 0 and at most 1",
+        }),
     }
 }
 

@@ -208,6 +208,7 @@ fn route_weights() -> impl Strategy<Value = RouteWeights> {
         Reason::StaleHold,
         Reason::StaleDecay,
         Reason::NoTarget,
+        Reason::HeldOut,
     ];
     let target = |weight_bp: u32| {
         (
@@ -240,10 +241,20 @@ fn route_weights() -> impl Strategy<Value = RouteWeights> {
         any::<u64>(),
         model(),
         (time(), time()),
-        any::<bool>(),
+        (any::<bool>(), 0.001..=1.0),
     )
         .prop_map(
-            |(route, version, mode, targets, reason, decision, model, times, baseline_confirmed)| {
+            |(
+                route,
+                version,
+                mode,
+                targets,
+                reason,
+                decision,
+                model,
+                times,
+                (baseline_confirmed, propensity),
+            )| {
                 RouteWeights {
                     route: route.into(),
                     version,
@@ -255,6 +266,7 @@ fn route_weights() -> impl Strategy<Value = RouteWeights> {
                     decided_at: times.0,
                     valid_until: times.1,
                     baseline_confirmed,
+                    propensity,
                 }
             },
         )

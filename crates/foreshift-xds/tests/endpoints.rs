@@ -68,6 +68,7 @@ fn weights(cluster: &EdsCluster, weights_bp: &[u32]) -> RouteWeights {
         decided_at: Timestamp::from_secs(50),
         valid_until: Timestamp::from_secs(100),
         baseline_confirmed: true,
+        propensity: 1.0,
     }
 }
 

@@ -41,6 +41,7 @@ fn route(mode: Mode, first_bp: u32) -> RouteWeights {
         decided_at: Timestamp::from_secs(50),
         valid_until: VALID_UNTIL,
         baseline_confirmed: true,
+        propensity: 1.0,
     }
 }
 

@@ -55,6 +55,7 @@ pub(super) fn fallback(written: &mut FallbackFile, text: &str, report: &mut Repo
         learning: Learning {
             online: written.learning.online,
             rows_per_horizon: written.learning.rows_per_horizon,
+            hidden: written.learning.hidden,
         },
         fleet,
         discover,

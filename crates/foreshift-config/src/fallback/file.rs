@@ -1,6 +1,8 @@
 //! `fallback.yaml` as it is written. The doc comments are what the JSON schema says to people.
 
-use foreshift_domain::fallback::{CapacityUnit, Criticality, DomainSource, Mode, OutcomeSource, Role};
+use foreshift_domain::fallback::{
+    CapacityUnit, Criticality, DomainSource, HiddenRows, Mode, OutcomeSource, Role,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +61,9 @@ pub(crate) struct LearningFile {
     /// How many rows of a target are kept for one length of a horizon, above 0; further ones are thinned and weighted back.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub(crate) rows_per_horizon: f64,
+    /// What is made of rows whose outcome our own action hid.
+    #[schemars(schema_with = "hidden_words")]
+    pub(crate) hidden: HiddenRows,
 }
 
 /// Limits over all routes.
@@ -362,6 +367,9 @@ pub(crate) struct LimitsFile {
     pub(crate) valid_for: Span,
     /// With no valid plan or with stale telemetry, weights walk back to baseline within this time after the hold.
     pub(crate) decay: Span,
+    /// Of so many in 10,000 alarm episodes nothing is done on the prediction, so that what comes of it is seen and learned from; reactive rules still act. 0 acts on all. At most 5,000, and 0 on critical routes.
+    #[schemars(range(max = 5_000))]
+    pub(crate) held_out_bp: u32,
 }
 
 /// `off`, or a value.
@@ -413,6 +421,19 @@ fn criticality_words(_: &mut SchemaGenerator) -> Schema {
             (Criticality::Low, "Nobody waits for it."),
             (Criticality::Normal, "Users notice."),
             (Criticality::Critical, "The business stops."),
+        ],
+    )
+}
+
+fn hidden_words(_: &mut SchemaGenerator) -> Schema {
+    words(
+        "What is made of rows whose outcome our own action hid. They are never plain negatives.",
+        &[
+            (
+                HiddenRows::Both,
+                "Learned as positive and as negative, each with the probability that the model gave it.",
+            ),
+            (HiddenRows::Leave, "Left out."),
         ],
     )
 }

@@ -52,7 +52,7 @@ pub(super) fn settings(
         mode: written.mode,
         slo: slo(written.slo, timing, &at.key("slo"), report),
         triggers: triggers(written.triggers, timing, &at.key("triggers"), report),
-        limits: limits(written.limits, timing, &at.key("limits"), report),
+        limits: limits(written, timing, &at.key("limits"), report),
     }
 }
 
@@ -113,7 +113,17 @@ fn risk(file: &TriggersFile, timing: &Timing, at: &At, report: &mut Report<'_>) 
     })
 }
 
-fn limits(file: &LimitsFile, timing: &Timing, at: &At, report: &mut Report<'_>) -> Limits {
+fn limits(written: &Written<'_>, timing: &Timing, at: &At, report: &mut Report<'_>) -> Limits {
+    let file = written.limits;
+    report.require(
+        file.held_out_bp == 0 || written.criticality != Criticality::Critical,
+        &at.key("held_out_bp"),
+        format!(
+            "must be 0 on a critical route, is {}: an alarm that is held out is not acted on",
+            file.held_out_bp
+        ),
+        "remove it here, or write `limits: {held_out_bp: 0}` where it comes from `defaults`",
+    );
     report.require(
         file.max_hard_down_step_bp_per_s >= file.max_step_bp_per_s,
         &at.key("max_hard_down_step_bp_per_s"),
@@ -148,6 +158,7 @@ fn limits(file: &LimitsFile, timing: &Timing, at: &At, report: &mut Report<'_>) 
         headroom: file.headroom,
         valid_for: file.valid_for.0,
         decay: file.decay.0,
+        held_out_bp: file.held_out_bp,
     }
 }
 

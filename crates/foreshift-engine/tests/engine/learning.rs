@@ -1,7 +1,7 @@
 use foreshift_domain::command::Action;
 use foreshift_domain::signal::{EventKind, Health, Observation};
 use foreshift_domain::{Input, ModelHealth};
-use foreshift_engine::Output;
+use foreshift_engine::{Counters, Engine, Output};
 
 use crate::world::*;
 
@@ -36,6 +36,68 @@ fn an_incident_in_announced_maintenance_teaches_nothing() {
     let counters = engine.counters();
     assert_eq!((counters.incidents, counters.positives), (1, 0), "{counters:?}");
     assert!(counters.unknowns > 0);
+}
+
+/// A lone target and its spare, of which the target alone has traffic; a person drains the target at second 300.
+fn drained(hidden: &str) -> (Engine, Counters) {
+    let yaml = format!(
+        "
+timing: {{bucket: 1s, tick: 5s, horizons: [30s, 2m], guard: 0s, cooldown: 10s, staleness: 30s}}
+learning: {{hidden: {hidden}}}
+defaults: {{mode: auto}}
+routes:
+  - name: llm
+    targets:
+      - {{name: alpha, role: primary, capacity: 500 rps}}
+      - {{name: spare, role: secondary, capacity: 500 rps}}
+"
+    );
+    let mut engine = engine(&yaml);
+    feed(&mut engine, &steady(0, 300));
+    let before = engine.counters();
+    let pin = Action::Pin {
+        route: "llm".into(),
+        weights: vec![("spare".into(), 10_000)],
+    };
+    feed(&mut engine, &[command(300.0, "1", pin)]);
+    (engine, before)
+}
+
+#[test]
+fn unknown_outcomes_are_never_counted_as_negative_nor_are_those_whose_traffic_moved_away_after_the_tick() {
+    let (mut engine, before) = drained("leave");
+    feed(&mut engine, &steady(300, 355));
+    let after = engine.counters();
+    assert_eq!(
+        after.negatives, before.negatives,
+        "rows waited for both horizons when it was drained"
+    );
+    assert!(after.unknowns > before.unknowns, "{after:?}");
+    assert_eq!(
+        engine.model().version().rows_learned,
+        before.negatives,
+        "what is left out teaches nothing"
+    );
+    feed(&mut engine, &steady(355, 600));
+    let restored = engine.counters();
+    assert!(
+        restored.negatives > after.negatives,
+        "the pin ended: rows are known again"
+    );
+}
+
+#[test]
+fn hidden_outcomes_are_learned_as_both_and_calibration_never_sees_them() {
+    let (mut engine, before) = drained("both");
+    let calibrations = engine.model().calibrations().to_vec();
+    feed(&mut engine, &steady(300, 355));
+    let after = engine.counters();
+    assert_eq!(after.negatives, before.negatives);
+    assert_eq!(
+        engine.model().version().rows_learned,
+        before.negatives + after.unknowns - before.unknowns
+    );
+    assert_eq!(engine.model().calibrations(), calibrations);
 }
 
 #[test]

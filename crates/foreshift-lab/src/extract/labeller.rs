@@ -70,7 +70,15 @@ struct Waiting {
     evidence: Evidence,
     /// The least share of its own baseline that the target was given since.
     least_share: f64,
+    draw: Draw,
     outcomes: [Option<Outcome>; MAX_HORIZONS],
+}
+
+/// Whether an alarm since was held out from action, and the least probability with which one was treated as it was.
+#[derive(Clone, Copy)]
+struct Draw {
+    held_out: bool,
+    propensity: f64,
 }
 
 #[derive(Clone, Copy)]
@@ -81,6 +89,14 @@ struct Outcome {
     incident: Option<Timestamp>,
     /// Whether we had moved traffic away by then.
     treated: bool,
+    draw: Draw,
+}
+
+impl Draw {
+    const NONE: Self = Self {
+        held_out: false,
+        propensity: 1.0,
+    };
 }
 
 impl Outcome {
@@ -89,6 +105,7 @@ impl Outcome {
         known_at: None,
         incident: None,
         treated: false,
+        draw: Draw::NONE,
     };
 }
 
@@ -154,6 +171,8 @@ impl<'a> Labeller<'a> {
         target.rows.push_back(Waiting {
             evidence: target.evidence,
             least_share: row.weight_share.unwrap_or(1.0),
+            // What is drawn on this tick's prediction the next tick tells.
+            draw: Draw::NONE,
             outcomes: [None; MAX_HORIZONS],
             row,
         });
@@ -243,6 +262,7 @@ impl<'a> Labeller<'a> {
         for (head, horizon) in self.timing.horizons.iter().enumerate() {
             let unknown = Outcome {
                 treated: waiting.least_share < 1.0,
+                draw: waiting.draw,
                 ..Outcome::UNKNOWN
             };
             let seen = waiting.outcomes.get(head).copied().flatten().unwrap_or(unknown);
@@ -255,6 +275,7 @@ impl<'a> Labeller<'a> {
                 known_at,
                 incident,
                 treated,
+                draw,
             } = outcome;
             let incident = incident.map(|start| format!("{target}@{}", start.as_millis()));
             let Some(thinned) = self.thinning.weight(&target, row.tick, head, label) else {
@@ -275,8 +296,8 @@ impl<'a> Labeller<'a> {
                 incident: incident.as_deref(),
                 weight: share(self.timing.tick, *horizon) * thinned,
                 treated,
-                propensity: 1.0,
-                held_out: false,
+                propensity: draw.propensity,
+                held_out: draw.held_out,
                 weight_bp: row.weight_bp,
                 features: &row.features,
             })?;
@@ -351,6 +372,10 @@ impl Followed {
         self.counted = row.counted;
         self.min_requests = row.min_requests;
         self.last_seen = row.last_seen;
+        for waiting in &mut self.rows {
+            waiting.draw.held_out |= row.held_out;
+            waiting.draw.propensity = waiting.draw.propensity.min(row.propensity);
+        }
     }
 
     /// Labels what can be labelled now.
@@ -383,6 +408,7 @@ impl Followed {
                     known_at: Some(ahead.map_or(tick + *horizon, |_| known_at)),
                     incident: ahead.map(|onset| onset.at),
                     treated: facts.treated(),
+                    draw: waiting.draw,
                 });
             }
         }

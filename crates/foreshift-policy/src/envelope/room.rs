@@ -1,9 +1,9 @@
-//! Rules 2 and 16: what fits where.
+//! Rules 2, 16 and 17: what fits where.
 
 use crate::allocation::{Allocation, Share, allocate};
 use crate::envelope::bindings::Bindings;
 use crate::plan::{Note, Scene, Sync, TargetFacts};
-use crate::state::RouteState;
+use crate::state::{RouteState, TargetState};
 use foreshift_domain::weights::FULL_BP;
 
 /// The most that each target may be given, in basis points of the route, and the rule that says so.
@@ -39,9 +39,14 @@ pub(crate) fn rooms(state: &mut RouteState, scene: &Scene<'_>) -> Rooms {
             }
         }
     };
-    let pairs = scene.facts.iter().zip(&scene.baseline);
-    let at_least_baseline = |(facts, baseline): (&TargetFacts, &u32)| {
-        let (most, rule) = room(facts);
+    let pairs = scene.facts.iter().zip(&scene.baseline).zip(&state.targets);
+    let at_least_baseline = |((facts, baseline), target): ((&TargetFacts, &u32), &TargetState)| {
+        // What is left alone although it may fail is not given more.
+        let (most, rule) = if target.held_out() {
+            (0, Some(17))
+        } else {
+            room(facts)
+        };
         (most.max(*baseline), rule)
     };
     Rooms(pairs.map(at_least_baseline).collect())

@@ -216,6 +216,7 @@ pub(super) fn limits() -> Limits {
         headroom: 0.8,
         valid_for: Duration::from_secs(300),
         decay: Duration::from_secs(300),
+        held_out_bp: 0,
     }
 }
 
@@ -329,6 +330,7 @@ pub(super) fn any_route() -> impl Strategy<Value = RouteConfig> {
                 headroom,
                 valid_for: Duration::from_secs(valid_for),
                 decay: Duration::from_secs(decay),
+                held_out_bp: if small { 2_500 } else { 0 },
             };
             if skewed {
                 skew(&mut route);

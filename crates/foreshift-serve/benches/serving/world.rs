@@ -125,6 +125,7 @@ pub(crate) fn weights(route: &str, targets: &[String], sequence: u64, first_bp: 
         decided_at,
         valid_until: decided_at + Duration::from_secs(3_600),
         baseline_confirmed: true,
+        propensity: 1.0,
     }
 }
 

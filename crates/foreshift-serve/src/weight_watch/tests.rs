@@ -28,6 +28,7 @@ fn weights(route: &str, sequence: u64) -> Arc<RouteWeights> {
         decided_at: Timestamp::default(),
         valid_until: Timestamp::default(),
         baseline_confirmed: true,
+        propensity: 1.0,
     })
 }
 

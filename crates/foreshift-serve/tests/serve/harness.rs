@@ -195,6 +195,7 @@ pub(crate) fn weights(route: &str, sequence: u64, first_bp: u32) -> RouteWeights
         decided_at: Timestamp::from_secs(100),
         valid_until: Timestamp::from_secs(200),
         baseline_confirmed: true,
+        propensity: 1.0,
     }
 }
 

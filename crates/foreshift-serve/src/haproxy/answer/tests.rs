@@ -33,6 +33,7 @@ fn published(route: &str, targets: &[(&str, u32, u32)]) -> Published {
         decided_at: Timestamp::from_secs(0),
         valid_until: UNTIL,
         baseline_confirmed: true,
+        propensity: 1.0,
     };
     let mut published = Published::default();
     published.routes.insert(route.into(), Arc::new(weights));

@@ -38,7 +38,10 @@ pub(crate) fn decision(decision: &Decision, paint: Paint) -> String {
     if decision.propensity < 1.0 {
         facts.push((
             "propensity",
-            format!("{:.3} (part of a hold-out)", decision.propensity),
+            format!(
+                "{:.3} (alarms of this route may be held out)",
+                decision.propensity
+            ),
         ));
     }
     facts.extend(decision.request_id.as_deref().map(|id| ("request id", clean(id))));
@@ -74,7 +77,11 @@ fn targets(decision: &Decision, paint: Paint) -> String {
     for target in &decision.targets {
         let (health, ink) = health_word(target.health);
         let risk = target.risk.map_or(Cell::new("-"), |risk| {
-            let alarm = if target.alarm { " alarm" } else { "" };
+            let alarm = match (target.alarm, target.held_out) {
+                (true, true) => " alarm, held out",
+                (true, false) => " alarm",
+                (false, _) => "",
+            };
             Cell::new(format!("{}{alarm}", percent(risk))).ink(risk_ink(risk))
         });
         table.row([

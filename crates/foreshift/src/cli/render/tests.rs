@@ -59,6 +59,7 @@ fn weights(route: &str, mode: Mode, reason: Reason, targets: Vec<TargetWeight>) 
         decided_at: seconds_ago(5),
         valid_until: NOW + Duration::from_secs(60),
         baseline_confirmed: true,
+        propensity: 1.0,
     }
 }
 
@@ -345,6 +346,7 @@ fn a_decision_names_the_rules_that_bound_it() {
             health: Some(Health::Up),
             risk: Some(0.62),
             alarm: true,
+            held_out: false,
             telemetry_age: Some(Duration::from_secs(1)),
             baseline_bp: 10_000,
             proposed_bp: 500,

@@ -136,6 +136,7 @@ pub(crate) fn reason_word(reason: Reason) -> (&'static str, Ink) {
         Reason::StaleHold => ("stale, holding", Ink::Warn),
         Reason::StaleDecay => ("stale, going back", Ink::Warn),
         Reason::NoTarget => ("no target is well", Ink::Bad),
+        Reason::HeldOut => ("alarm held out", Ink::Warn),
     }
 }
 
@@ -156,6 +157,9 @@ pub(crate) fn reason_sentence(reason: Reason) -> &'static str {
         Reason::StaleHold => "Telemetry is stale: weights are held, since silence is not failure.",
         Reason::StaleDecay => "Telemetry has been stale for long: weights go back to the baseline.",
         Reason::NoTarget => "All targets are down: there is nowhere to go. A person is needed.",
+        Reason::HeldOut => {
+            "A target is predicted to fail, and that alarm is held out: nothing is done, so that what comes of it is seen."
+        }
     }
 }
 

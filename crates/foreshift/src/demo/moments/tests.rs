@@ -41,6 +41,7 @@ fn weights(sequence: u64, at_s: i64, a_bp: u32, reason: Reason) -> RouteWeights 
         decided_at: Timestamp::from_secs(at_s),
         valid_until: Timestamp::from_secs(at_s + 60),
         baseline_confirmed: true,
+        propensity: 1.0,
     }
 }
 

@@ -104,7 +104,9 @@ pub(super) fn overview(view: &StatusView<'_>, routes: &[&RouteWeights], most: us
 
 /// What moves on a route; `None` when it is at rest and its plan too, unless it was asked for by name.
 pub(super) fn detail(view: &StatusView<'_>, weights: &RouteWeights) -> Option<String> {
-    let is_calm = moved_bp(weights) == 0 && would_move_bp(weights) == 0 && weights.reason != Reason::NoTarget;
+    let is_calm = moved_bp(weights) == 0
+        && would_move_bp(weights) == 0
+        && !matches!(weights.reason, Reason::NoTarget | Reason::HeldOut);
     if is_calm && view.only.is_empty() && !view.all {
         return None;
     }
@@ -118,6 +120,12 @@ pub(super) fn detail(view: &StatusView<'_>, weights: &RouteWeights) -> Option<St
         text.push_str(
             "  its baseline was discovered: it stays in shadow until `foreshift baseline confirm`\n",
         );
+    }
+    if weights.propensity < 1.0 {
+        text.push_str(&format!(
+            "  some alarms of this route are held out: it is as it is with probability {:.3}\n",
+            weights.propensity
+        ));
     }
     text.push_str(&targets(view, weights));
     for line in cost(view, weights) {
