@@ -23,6 +23,7 @@ mod train;
 #[cfg(test)]
 mod tests;
 
+pub use loss::{average_precision, log_loss};
 pub use params::{Metric, Params};
 pub use rows::{Columns, Rows};
 pub use train::{BoostError, MAX_ROWS, Round, Trained, train};

@@ -3,7 +3,8 @@
 use foreshift_predict::probability_of;
 
 /// The weighted mean log-loss of log-odds; NaN without weight.
-pub(crate) fn log_loss(logits: &[f64], labels: &[f64], weights: impl Iterator<Item = f64>) -> f64 {
+#[must_use]
+pub fn log_loss(logits: &[f64], labels: &[f64], weights: impl Iterator<Item = f64>) -> f64 {
     let (mut loss, mut total) = (0.0, 0.0);
     for ((logit, label), weight) in logits.iter().zip(labels).zip(weights) {
         // -ln p of what happened, written so that it cannot overflow.
@@ -16,7 +17,8 @@ pub(crate) fn log_loss(logits: &[f64], labels: &[f64], weights: impl Iterator<It
 
 /// The weighted average precision: the mean, over the positives, of the precision among all rows at least as
 /// high. Rows of equal log-odds count together. NaN without positives.
-pub(crate) fn average_precision(logits: &[f64], labels: &[f64], weights: impl Iterator<Item = f64>) -> f64 {
+#[must_use]
+pub fn average_precision(logits: &[f64], labels: &[f64], weights: impl Iterator<Item = f64>) -> f64 {
     let mut rows: Vec<(f64, bool, f64)> = logits
         .iter()
         .zip(labels)

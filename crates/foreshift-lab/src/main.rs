@@ -1,5 +1,6 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
+mod boost;
 mod censoring;
 mod backtest;
 mod baselines;
@@ -10,10 +11,12 @@ mod baselines;
 mod compare;
 mod evaluate;
 mod extract;
+mod forest;
 mod import;
 mod faults;
 mod log_lead;
 mod models;
+mod logistic;
 mod parse;
 mod replay;
 mod report;
@@ -66,6 +69,8 @@ enum Command {
     Features(features::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
     Train(train::Args),
+    /// Train boosted trees on extracted rows, beside a random forest and a logistic regression.
+    Boost(boost::Args),
     /// Show in simulation what acting on predictions does to the models trained afterwards.
     Censoring(censoring::Args),
     /// Say what each log line of a file says went wrong.
@@ -93,6 +98,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Features(args) => features::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Boost(args) => boost::run(&args),
         Command::Censoring(args) => censoring::run(&args),
         Command::Classify(args) => classify::run(&args),
         Command::TrainLogs(args) => train_logs::run(&args),
