@@ -1,5 +1,6 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
+mod anomaly;
 mod classify;
 mod log_lead;
 mod parse;
@@ -22,6 +23,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Say how anomalous each point of a series is, seeing only the points before it.
+    Anomaly(anomaly::Args),
     /// Give each line of a log file its template.
     Parse(parse::Args),
     /// Check that the miner's memory stays flat over a long stream of made-up lines.
@@ -42,6 +45,7 @@ enum Command {
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let done = match command {
+        Command::Anomaly(args) => anomaly::run(&args),
         Command::Parse(args) => parse::run(&args),
         Command::ParseMemory(args) => parse::memory::run(&args),
         Command::LogLead(args) => log_lead::run(&args),

@@ -8,6 +8,7 @@
 //! done about a prediction. Rows wait for their labels elsewhere. It reads no clock: every time is an
 //! argument, and the same calls give the same bytes.
 
+pub mod anomaly;
 pub mod calibrate;
 pub mod encode;
 pub mod explain;
