@@ -24,14 +24,12 @@ pub const MIN_TAIL: f64 = 1e-12;
 const MAX_DECADES: f64 = 12.0;
 /// Values are held within plus and minus this, so that their squares stay finite.
 const MAX_VALUE: f64 = 1e150;
-/// Time scales of the means, in points, each four times the one before.
-const SCALES: [f64; 5] = [4.0, 16.0, 64.0, 256.0, 1024.0];
+/// Time scales of the means, in points, from a few to some days of five-minute values.
+const SCALES: [f64; 4] = [4.0, 16.0, 64.0, 1024.0];
 /// Points before a view is asked at all.
 const MIN_WARM: u32 = 16;
-/// An alarm raises the bar for the next one by so many decades, which fade over so many points.
-const WARY: (f64, f64) = (0.6, 200.0);
-/// A spread is told apart from none down to this share of the variance of the whole series.
-const MIN_VARIANCE: f64 = 1e-9;
+/// After an alarm the next one has to be ten times rarer, which fades over so many points.
+const WARY_POINTS: f64 = 200.0;
 
 /// How a series is watched. Times are counted in points, so the defaults serve any sampling interval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -121,48 +119,53 @@ impl View {
     }
 }
 
-/// Watches one series. Its memory is bounded by its 14 tails of at most 48 values each: about 12 KB.
+/// Watches one series. Its memory is bounded by 14 tails of at most 48 values each: about 12 KB.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Detector {
     params: Params,
-    fast: [Mean; 4],
+    /// Points taken, and since the last alarm.
+    points: u32,
+    since_alarm: u32,
+    brief: Mean,
+    medium: Mean,
+    /// Over the short, the medium and the long scale.
     steady: [SteadyMean; 3],
     overall: SteadyMean,
     spread: Mean,
+    overall_spread: Mean,
     daily: Daily,
     remainder: Mean,
     views: [View; 7],
-    /// Points taken.
-    points: u32,
-    /// Points since the last alarm.
-    since_alarm: u32,
 }
 
 impl Detector {
     /// A detector that has seen nothing.
     #[must_use]
     pub fn new(params: Params) -> Self {
-        let [hour, shift, half_day, day, week] = SCALES;
+        let [brief, short, medium, long] = SCALES;
+        let memory = f64::from(params.memory_blocks) * f64::from(params.block_points);
         Self {
             params,
-            fast: [hour, shift, half_day, day].map(Mean::over),
-            steady: [shift, half_day, week].map(SteadyMean::over),
-            overall: SteadyMean::over(f64::MAX),
-            spread: Mean::over(f64::MAX),
-            daily: Daily::new(),
-            remainder: Mean::over(shift),
-            views: [
-                View::new(Component::Level, shift),
-                View::new(Component::Level, half_day),
-                View::new(Component::Level, week),
-                View::new(Component::Level, half_day),
-                View::new(Component::Novelty, 0.0),
-                View::new(Component::Variance, day),
-                View::new(Component::Seasonality, shift),
-            ],
             points: 0,
             since_alarm: u32::MAX,
+            brief: Mean::over(brief),
+            medium: Mean::over(medium),
+            steady: [short, medium, long].map(SteadyMean::over),
+            overall: SteadyMean::over(memory),
+            spread: Mean::over(medium),
+            overall_spread: Mean::over(memory),
+            daily: Daily::new(),
+            remainder: Mean::over(short),
+            views: [
+                View::new(Component::Level, short),
+                View::new(Component::Level, medium),
+                View::new(Component::Level, long),
+                View::new(Component::Level, medium),
+                View::new(Component::Novelty, 0.0),
+                View::new(Component::Variance, medium),
+                View::new(Component::Seasonality, short),
+            ],
         }
     }
 
@@ -212,32 +215,34 @@ impl Detector {
         if self.since_alarm <= self.params.quiet_points {
             return 0.0;
         }
-        let (most, points) = WARY;
-        let wary = most * libm::exp(-f64::from(self.since_alarm) / points);
+        let wary = libm::exp(-f64::from(self.since_alarm) / WARY_POINTS);
         self.params.expected * libm::pow(10.0, -wary)
     }
 
     /// What the views look at, in their order.
     fn quantities(&mut self, at: Timestamp, value: f64) -> [f64; 7] {
-        let before = self.steady.each_ref().map(|mean| mean.value);
-        let overall = self.overall.value;
+        if self.points == 1 {
+            self.steady.iter_mut().for_each(|mean| mean.value = value);
+            self.overall.value = value;
+        }
+        let [short, medium, long] = self.steady.each_ref().map(|mean| mean.value);
+        let (overall, overall_spread) = (self.overall.value, self.overall_spread.value);
         let remainder = self.daily.remainder(at, value, &self.overall);
         self.remainder.add(remainder.unwrap_or(0.0));
-        self.fast.iter_mut().for_each(|mean| mean.add(value));
+        self.brief.add(value);
+        self.medium.add(value);
         self.steady.iter_mut().for_each(|mean| mean.add(value));
         self.overall.add(value);
-        self.spread.add(value);
-        let [hour, _, half_day, day] = &self.fast;
-        let floor = MIN_VARIANCE * self.spread.variance + f64::MIN_POSITIVE;
+        self.spread.add((value - short).abs());
+        self.overall_spread.add((value - short).abs());
         let seasonal = remainder.is_some() && self.daily.helps();
-        let [shift_before, half_day_before, week_before] = before;
         [
-            value - shift_before,
-            hour.value - half_day_before,
-            half_day.value - week_before,
-            half_day.value - overall,
+            value - short,
+            self.brief.value - medium,
+            self.medium.value - long,
+            self.medium.value - overall,
             value - overall,
-            libm::log(day.variance + floor),
+            self.spread.value - overall_spread,
             if seasonal { self.remainder.value } else { f64::NAN },
         ]
     }

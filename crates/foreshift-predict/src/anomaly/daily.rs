@@ -7,8 +7,8 @@ use super::mean::SteadyMean;
 
 /// Half-hours: fine enough for a rush hour, coarse enough for hourly values and for jobs that start late.
 const SLOTS: usize = 48;
-/// Days that a slot's mean goes back: a week would hold a change of level against the series for a week.
-const DAYS: f64 = 4.0;
+/// Days that a slot's mean goes back.
+const DAYS: f64 = 7.0;
 /// An outlier is bounded by so many typical errors, so that it is not expected again a day later.
 const CLIP: f64 = 3.0;
 /// Errors of slots that are not bounded, before a typical one is known.

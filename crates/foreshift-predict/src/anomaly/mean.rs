@@ -9,13 +9,12 @@ const UNCLIPPED: f64 = 8.0;
 /// The deviation follows so many times slower than the mean.
 const SLOWER: f64 = 4.0;
 
-/// A mean over about `points` values, and the variance about it.
+/// A mean over about `points` values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Mean {
     points: f64,
     seen: f64,
     pub(super) value: f64,
-    pub(super) variance: f64,
 }
 
 impl Mean {
@@ -24,16 +23,12 @@ impl Mean {
             points,
             seen: 0.0,
             value: 0.0,
-            variance: 0.0,
         }
     }
 
     pub(super) fn add(&mut self, value: f64) {
         self.seen += 1.0;
-        let share = 1.0 / self.points.min(self.seen);
-        let away = value - self.value;
-        self.value += share * away;
-        self.variance = (1.0 - share) * (self.variance + share * away * away);
+        self.value += (value - self.value) / self.points.min(self.seen);
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Block maxima kept. Fewer make two moments noisy, more reach into the body of the distribution.
 pub(super) const KEPT: usize = 48;
 /// Nothing is rare before so many are kept: two moments of less mean nothing.
-const MIN_KEPT: usize = 8;
+const MIN_KEPT: usize = 16;
 /// Shapes from the exponential to the heaviest tail that has a variance. A negative shape would name a
 /// highest possible value, past which everything is infinitely rare.
 const SHAPE: (f64, f64) = (0.0, 0.5);
