@@ -1,10 +1,12 @@
 # Everything a new machine needs to do is one of these. `make help` lists them.
-.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead outages train-live clean
+.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead outages nab train-live clean
 SHELL := /bin/bash
 CARGO ?= cargo
 # Where the recorded outages are (signals.csv.gz and score.py), for `make outages`.
 DATA ?= ../shared/datasets/outages
 OUT ?= target/results
+# Where the Numenta Anomaly Benchmark is (data/, labels/ and score.py), for `make nab`.
+NAB ?= ../shared/datasets/nab
 # Where the 16 loghub systems are, for `make logs-bench`.
 LOGHUB ?= ../shared/datasets/loghub
 # Runs the testbed with the real Envoy and the built foreshift.
@@ -92,6 +94,11 @@ outages: ## predictions and weights on the recorded outages, by their judge: mak
 		--predictions $(OUT)/P.csv --weights $(OUT)/W.csv --decisions $(OUT)/D.jsonl
 	python3 $(DATA)/score.py t1 $(DATA)/signals.csv.gz $(OUT)/P.csv --from 1735689600
 	python3 $(DATA)/score.py t2 $(DATA)/signals.csv.gz $(OUT)/W.csv
+
+nab: ## the anomaly detector on the Numenta Anomaly Benchmark, beside others: make nab NAB=path
+	$(CARGO) build --release -p foreshift-lab
+	target/release/foreshift-lab anomaly --input $(NAB)/data --output $(OUT)/nab
+	tests/nab/table.py $(NAB) $(OUT)/nab
 
 train-live: ## learn the shipped live model again, on simulated fleets and what `make record` made (about ten minutes)
 	$(CARGO) build --release -p foreshift-lab

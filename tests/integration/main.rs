@@ -21,6 +21,7 @@ mod incidents;
 mod init;
 mod kills;
 mod litellm;
+mod nab;
 mod outages;
 mod receive;
 mod replays;

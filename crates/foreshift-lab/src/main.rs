@@ -4,6 +4,7 @@ mod boost;
 mod censoring;
 mod backtest;
 mod baselines;
+mod anomaly;
 mod classify;
 mod features;
 mod drift;
@@ -40,6 +41,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Say how anomalous each point of a series is, seeing only the points before it.
+    Anomaly(anomaly::Args),
     /// Give each line of a log file its template.
     Parse(parse::Args),
     /// Check that the miner's memory stays flat over a long stream of made-up lines.
@@ -84,6 +87,7 @@ enum Command {
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let done = match command {
+        Command::Anomaly(args) => anomaly::run(&args),
         Command::Parse(args) => parse::run(&args),
         Command::ParseMemory(args) => parse::memory::run(&args),
         Command::Extract(args) => extract::run(&args),

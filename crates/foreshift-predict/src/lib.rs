@@ -10,6 +10,7 @@
 //! argument, and the same calls give the same bytes.
 
 pub mod adwin;
+pub mod anomaly;
 pub mod calibrate;
 pub mod conformal;
 pub mod encode;
