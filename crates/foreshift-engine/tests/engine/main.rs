@@ -10,6 +10,8 @@ mod commands;
 mod decisions;
 mod determinism;
 mod learning;
+mod proof;
 mod restarts;
 mod shipped;
+mod swaps;
 mod world;

@@ -44,7 +44,7 @@ impl Recording for JournalSource {
 }
 
 /// Opens a recording by its name.
-pub(super) fn open(path: &Path) -> anyhow::Result<Box<dyn Recording>> {
+pub(crate) fn open(path: &Path) -> anyhow::Result<Box<dyn Recording>> {
     if is_journal(path) {
         return Ok(Box::new(JournalSource::open(path)?));
     }
@@ -93,7 +93,7 @@ impl Given {
     const fn holds(self, input: &Input) -> bool {
         match input {
             Input::Fallback(_) => self.fallback,
-            Input::Model(_) => self.model,
+            Input::Model(_) | Input::Challenger(_) => self.model,
             _ => false,
         }
     }
