@@ -32,7 +32,7 @@ fn target(route: usize, at: usize) -> TargetName {
 }
 
 fn fallback() -> String {
-    let mut text = "defaults:\n  mode: auto\n  triggers: {min_requests: 5, window: 5s}\nroutes:\n".to_owned();
+    let mut text = "defaults:\n  mode: auto\n  limits: {auto_after: off}\n  triggers: {min_requests: 5, window: 5s}\nroutes:\n".to_owned();
     for r in 0..ROUTES {
         text.push_str(&format!("  - name: {}\n    targets:\n", route(r)));
         for t in 0..TARGETS_PER_ROUTE {

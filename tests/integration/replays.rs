@@ -13,7 +13,7 @@ const SECONDS: u64 = 1_800;
 const BEGIN: u64 = 1_767_225_600;
 
 fn fallback() -> String {
-    let mut text = "defaults:\n  mode: auto\n  triggers: {min_requests: 5, risk: {horizon: 2m, enter: 0.2, exit: 0.1, full: 0.5}}\nroutes:\n".to_owned();
+    let mut text = "defaults:\n  mode: auto\n  limits: {auto_after: off}\n  triggers: {min_requests: 5, risk: {horizon: 2m, enter: 0.2, exit: 0.1, full: 0.5}}\nroutes:\n".to_owned();
     for route in 0..3 {
         let _ = writeln!(text, "  - name: route-{route}\n    targets:");
         for target in (0..TARGETS).filter(|target| target % 3 == route) {

@@ -11,7 +11,7 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const FALLBACK: &str = "
-defaults: {mode: auto}
+defaults: {mode: auto, limits: {auto_after: off}}
 routes:
   - name: checkout
     targets:

@@ -9,8 +9,8 @@ use foreshift_domain::Duration;
 use foreshift_domain::fallback::{Criticality, DomainSource, HiddenRows, Mode};
 
 use crate::fallback::file::{
-    DiscoverFile, FleetFile, LearningFile, LimitsFile, OffOr, RiskFile, SettingsFile, SloFile, TimingFile,
-    TriggersFile,
+    AutoAfterFile, DiscoverFile, FleetFile, LearningFile, LimitsFile, OffOr, RiskFile, SettingsFile, SloFile,
+    TimingFile, TriggersFile,
 };
 use crate::process::{
     Clock, CollectConfig, Consume, JournalConfig, KafkaConfig, ListenConfig, Listener, LogsConfig,
@@ -150,6 +150,17 @@ impl Default for LimitsFile {
             valid_for: secs(MINUTE),
             decay: secs(MINUTE),
             held_out_bp: 0,
+            auto_after: OffOr::On(AutoAfterFile::default()),
+        }
+    }
+}
+
+impl Default for AutoAfterFile {
+    fn default() -> Self {
+        Self {
+            // With fewer, two lucky ones would look like a rule.
+            alarms: 5,
+            precision: None,
         }
     }
 }

@@ -285,6 +285,19 @@ pub struct Limits {
     /// acts on all. Never above 0 on a critical route.
     #[serde(default)]
     pub held_out_bp: u32,
+    /// What the route must have seen before predictions move its traffic in mode auto; `None`: nothing. Reactive rules
+    /// act from the start, and a person who sets the mode by a command takes it upon himself.
+    #[serde(default)]
+    pub auto_after: Option<AutoAfter>,
+}
+
+/// What a route must have seen before predictions move its traffic in mode auto.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AutoAfter {
+    /// So many alarms whose outcome is known, on the route itself, while predictions moved nothing.
+    pub alarms: u32,
+    /// At least this share of them was followed by an incident within the horizon, 0 to 1.
+    pub precision: f64,
 }
 
 /// A target as configured.

@@ -23,7 +23,8 @@ impl Digest {
             .fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// The digest that 64 hexadecimal digits name.
+    pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         if text.len() != 64 || !text.is_ascii() {
             return None;

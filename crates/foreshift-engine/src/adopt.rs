@@ -196,6 +196,7 @@ fn watch_only() -> RouteSettings {
             valid_for: Duration::from_secs(60),
             decay: Duration::from_secs(60),
             held_out_bp: 0,
+            auto_after: None,
         },
     }
 }

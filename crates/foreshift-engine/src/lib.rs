@@ -28,6 +28,7 @@ mod labels;
 mod output;
 mod overrides;
 mod pending;
+mod proof;
 mod publish;
 mod routes;
 mod rows;

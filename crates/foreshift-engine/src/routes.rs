@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Engine;
 use crate::output::{Alert, Output};
 use crate::overrides::Overrides;
+use crate::proof::Proof;
 
 /// All state that belongs to one route.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub(crate) struct Route {
     pub(crate) published: Option<Arc<RouteWeights>>,
     /// When it wants to be looked at again.
     pub(crate) look: Option<Timestamp>,
+    /// What came of its alarms while predictions moved nothing.
+    pub(crate) proof: Proof,
 }
 
 impl Route {
@@ -43,6 +46,7 @@ impl Route {
             overrides: Overrides::default(),
             published: None,
             look: None,
+            proof: Proof::default(),
         }
     }
 
@@ -54,6 +58,14 @@ impl Route {
         } else {
             mode.min(Mode::Shadow)
         }
+    }
+
+    /// Whether predictions may move its traffic: they have come true often enough here, or a person said auto by a
+    /// command. In other modes a plan shows what auto would do.
+    pub(crate) fn proven(&self) -> bool {
+        let asked = self.overrides.mode == Some(Mode::Auto);
+        let after = self.config.settings.limits.auto_after.as_ref();
+        self.mode() != Mode::Auto || asked || after.is_none_or(|after| self.proof.suffices(after))
     }
 
     /// Whether it is predicted only: no plan moves it.
@@ -150,6 +162,7 @@ impl Engine {
             demand: facts.demand,
             pin: pin.as_deref(),
             frozen: route.overrides.freeze.is_some() || self.shared.fleet_freeze.is_some(),
+            proven: route.proven(),
             predictions_usable: self.shared.model_fault.is_empty() && !facts.model_failed,
             predicted_at: facts.predicted_at,
             fleet,

@@ -450,6 +450,7 @@ impl Engine {
                 target.pending.settle(at, onset, seen, learned, &mut learner);
                 target.features.incident_began(at);
                 self.shared.model.incident_began(&mut target.learned, at);
+                let routes = target.routes.clone();
                 if let Some(shadow) = &mut self.shared.shadow {
                     shadow.model.incident_began(&mut target.shadow.learned, at);
                     if !planned {
@@ -459,6 +460,7 @@ impl Engine {
                 self.shared
                     .groups
                     .incident_began(target.route_group, target.domain_group, at, name);
+                self.alarms_meet_onset(name, &routes, at);
                 let (target, start) = (name.clone(), at);
                 self.outputs.push_back(Output::Incident(IncidentChange {
                     target,

@@ -107,6 +107,7 @@ impl Engine {
             targets: predictions,
         }));
         self.count_alarms();
+        self.follow_alarms(tick);
         let routes: Vec<RouteName> = self.routes.keys().cloned().collect();
         for route in &routes {
             self.plan_route(route, Cause::Tick, None);

@@ -1,5 +1,9 @@
 //! `foreshift-lab models`: what the registry holds, and moving its aliases.
 
+mod change;
+mod diff;
+mod evidence;
+mod import;
 mod list;
 mod show;
 mod words;
@@ -31,14 +35,40 @@ enum Command {
         /// The version, such as `live@2`.
         name: ModelName,
     },
+    /// What differs between two versions: inputs, horizons, parameters, metrics, and the weights that changed most.
+    Diff {
+        /// The version before.
+        from: ModelName,
+        /// The version after.
+        to: ModelName,
+    },
+    /// Score a version in the champion's shadow.
+    Challenge(change::ChallengeArgs),
+    /// Score no version of a scale any more.
+    Withdraw(change::ScaleArgs),
+    /// Let the challenger, or a named version, serve: refused unless the gate passes.
+    Promote(change::PromoteArgs),
+    /// Let the champion before serve again.
+    Rollback(change::ScaleArgs),
+    /// Make a model from elsewhere a version.
+    Import(import::ImportArgs),
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let registry = Registry::open(&args.models)?;
+    let registry = match &args.command {
+        Command::Import(_) => Registry::create(&args.models)?,
+        _ => Registry::open(&args.models)?,
+    };
     let json = args.output == "json";
     match &args.command {
         Command::List => list::run(&registry, json),
         Command::Show { name } => show::run(&registry, name, json),
+        Command::Diff { from, to } => diff::run(&registry, from, to, json),
+        Command::Challenge(args) => change::challenge(&registry, args),
+        Command::Withdraw(args) => change::withdraw(&registry, args),
+        Command::Promote(args) => change::promote(&registry, args, json),
+        Command::Rollback(args) => change::roll_back(&registry, args),
+        Command::Import(args) => import::run(&registry, args),
     }
 }
 

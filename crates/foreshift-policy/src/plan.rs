@@ -69,6 +69,8 @@ pub struct PlanInput<'a> {
     pub frozen: bool,
     /// Whether the model's predictions may be used at all (rule 10).
     pub predictions_usable: bool,
+    /// Whether predictions have earned it to move this route's traffic (rule 3).
+    pub proven: bool,
     /// The prediction tick that the risks are of; `None` takes them as of `now`. Plans between two ticks pass the
     /// same tick again, so that a prediction which is not renewed expires.
     pub predicted_at: Option<Timestamp>,

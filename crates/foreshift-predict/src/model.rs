@@ -513,5 +513,7 @@ fn visit_hazard(scale: &Scale, hazard: f64, touch: &mut impl FnMut(usize, f64)) 
 
 mod learn;
 mod logits;
+mod named;
+pub use named::NamedWeight;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ mod field;
 pub mod json;
 pub mod log;
 mod log_summary;
+mod models;
 mod prediction;
 mod signal;
 mod status;

@@ -97,6 +97,7 @@ impl From<&Explanation> for v1::Explanation {
             logit: explanation.logit,
             base: explanation.base,
             contributions: explanation.contributions.iter().map(Into::into).collect(),
+            simulated: explanation.simulated,
         }
     }
 }
@@ -120,6 +121,7 @@ impl TryFrom<v1::Explanation> for Explanation {
                 .into_iter()
                 .map(TryInto::try_into)
                 .collect::<Result<_, WireError>>()?,
+            simulated: wire.simulated,
         })
     }
 }

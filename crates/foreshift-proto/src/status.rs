@@ -65,6 +65,7 @@ impl From<&Published> for v1::StatusSummary {
             decisions: published.decisions,
             counters: published.counters.clone(),
             fleet_freeze: published.fleet_freeze.as_ref().map(Into::into),
+            models: Some((&published.models).into()),
         }
     }
 }
@@ -153,6 +154,7 @@ impl StatusMerge {
             self.published.decisions = summary.decisions;
             self.published.counters = summary.counters;
             self.published.fleet_freeze = summary.fleet_freeze.map(Into::into);
+            self.published.models = summary.models.unwrap_or_default().try_into()?;
         }
         part.routes
             .into_iter()

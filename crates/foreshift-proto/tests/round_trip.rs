@@ -11,14 +11,19 @@ use std::sync::Arc;
 use foreshift_domain::command::{Action, Command, Verdict};
 use foreshift_domain::decision::Reason;
 use foreshift_domain::fallback::{Mode, Role};
-use foreshift_domain::prediction::{Contribution, Explanation, ModelVersion, Prediction, PredictionId, Risk};
-use foreshift_domain::published::{AppliedVersion, Override, Published, RouteOverride, TargetState};
+use foreshift_domain::prediction::{
+    Comparison, Contribution, Explanation, ModelVersion, Prediction, PredictionId, Risk,
+};
+use foreshift_domain::published::{
+    AppliedVersion, ChallengerState, ModelsState, Override, Published, RouteOverride, ServedModel,
+    TargetState,
+};
 use foreshift_domain::signal::{
     EventKind, Gauge, Health, LatencyBin, Observation, Outcome, OutcomeCounts, OutcomeKind, OutcomeWindow,
     Signal,
 };
 use foreshift_domain::weights::{RouteWeights, TargetWeight, Version};
-use foreshift_domain::{Duration, Timestamp};
+use foreshift_domain::{Digest, Duration, Timestamp};
 use foreshift_proto::command::{Acceptance, OperatorCall, command};
 use foreshift_proto::{
     LogLine, Malformed, Names, Severity, SignalView, StatusMerge, WireError, status_parts, v1,
@@ -186,14 +191,18 @@ fn explanation() -> impl Strategy<Value = Explanation> {
         finite(),
         finite(),
         vec(contribution, 0..5),
+        any::<bool>(),
     )
-        .prop_map(|(horizon, probability, logit, base, contributions)| Explanation {
-            horizon,
-            probability,
-            logit,
-            base,
-            contributions,
-        })
+        .prop_map(
+            |(horizon, probability, logit, base, contributions, simulated)| Explanation {
+                simulated,
+                horizon,
+                probability,
+                logit,
+                base,
+                contributions,
+            },
+        )
 }
 
 fn route_weights() -> impl Strategy<Value = RouteWeights> {
@@ -307,6 +316,37 @@ fn target_state() -> impl Strategy<Value = TargetState> {
         )
 }
 
+fn models() -> impl Strategy<Value = ModelsState> {
+    let served = || {
+        (text(), any::<u64>(), any::<bool>()).prop_map(|(name, rows_learned, simulated)| ServedModel {
+            digest: Digest::of(name.as_bytes()),
+            version: ModelVersion { name, rows_learned },
+            simulated,
+        })
+    };
+    let comparison = (any::<u64>(), option::of(finite()), finite(), any::<bool>()).prop_map(
+        |(count, loss, evidence, passed)| Comparison {
+            alpha: 0.05,
+            blocks: count,
+            champion_log_loss: loss,
+            challenger_log_loss: loss,
+            loss_e_value: evidence,
+            incidents: count,
+            foretold_by_champion: count / 2,
+            foretold_by_challenger: count / 3,
+            recall_margin: 0.1,
+            recall_e_value: evidence,
+            passed,
+        },
+    );
+    let challenger = (served(), time(), comparison).prop_map(|(model, since, comparison)| ChallengerState {
+        model,
+        since,
+        comparison,
+    });
+    (served(), option::of(challenger)).prop_map(|(champion, challenger)| ModelsState { champion, challenger })
+}
+
 fn published() -> impl Strategy<Value = Published> {
     let override_of_route = (
         option::of(override_()),
@@ -327,9 +367,11 @@ fn published() -> impl Strategy<Value = Published> {
         option::of(override_()),
         btree_map(text(), btree_map(text(), applied, 1..3), 0..3),
         btree_map(text(), any::<u64>(), 0..5),
+        models(),
     )
         .prop_map(
-            |(head, routes, targets, overrides, fleet_freeze, applied, counters)| Published {
+            |(head, routes, targets, overrides, fleet_freeze, applied, counters, models)| Published {
+                models,
                 epoch: head.0,
                 now: head.1,
                 watermark: head.2,

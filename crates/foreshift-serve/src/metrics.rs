@@ -50,6 +50,7 @@ impl MetricKind {
 pub(crate) fn render(published: &Published, is_ready: bool, mut extra: Vec<Metric>) -> String {
     let mut text = Text::default();
     process(&mut text, published, is_ready);
+    models(&mut text, published);
     routes(&mut text, published);
     targets(&mut text, published);
     // Samples of one metric must stand together.
@@ -64,6 +65,57 @@ pub(crate) fn render(published: &Published, is_ready: bool, mut extra: Vec<Metri
         text.sample(&labels, metric.value);
     }
     text.finish()
+}
+
+fn models(text: &mut Text, published: &Published) {
+    use MetricKind::Gauge;
+    let (champion, challenger) = (&published.models.champion, published.models.challenger.as_ref());
+    let at_work = [
+        ("champion", Some(champion)),
+        ("challenger", challenger.map(|rival| &rival.model)),
+    ];
+    text.family("model_info", Gauge, "The models at work; always 1.");
+    for (place, model) in at_work {
+        let Some(model) = model else { continue };
+        let simulated = if model.simulated { "true" } else { "false" };
+        let name = model.version.name.as_str();
+        text.sample(
+            &[("place", place), ("model", name), ("simulated", simulated)],
+            1.0,
+        );
+    }
+    let Some(compared) = challenger.map(|rival| &rival.comparison) else {
+        return;
+    };
+    text.family(
+        "challenger_e_value",
+        Gauge,
+        "Evidence for the challenger, by test: 1 is none, both at 20 are enough.",
+    );
+    text.sample(&[("test", "loss")], compared.loss_e_value);
+    text.sample(&[("test", "recall")], compared.recall_e_value);
+    text.family(
+        "challenger_passed",
+        Gauge,
+        "Whether the challenger may be promoted: 1 or 0.",
+    );
+    text.sample(&[], f64::from(u8::from(compared.passed)));
+    let losses = [
+        ("champion", compared.champion_log_loss),
+        ("challenger", compared.challenger_log_loss),
+    ];
+    if losses.iter().any(|(_, loss)| loss.is_some()) {
+        text.family(
+            "model_log_loss",
+            Gauge,
+            "Mean log-loss of matured rows since the challenger came, in nats.",
+        );
+    }
+    for (place, loss) in losses {
+        if let Some(loss) = loss {
+            text.sample(&[("place", place)], loss);
+        }
+    }
 }
 
 fn process(text: &mut Text, published: &Published, is_ready: bool) {

@@ -22,6 +22,7 @@ defaults:
   limits:
     # A route with one primary would otherwise keep half of its traffic there whatever is predicted.
     max_predictive_shift_bp: 9500
+    auto_after: off
     headroom: 0.9
 
 routes:

@@ -6,12 +6,13 @@ mod inbox;
 mod logs;
 mod metrics;
 mod model;
+mod models;
 mod outlets;
 mod reload;
 mod telemetry;
 mod topics;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -28,7 +29,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(crate) use self::core::{Core, Plumbing};
 pub(crate) use inbox::{Inbox, MAX_REPORTS, Senders};
 pub(crate) use metrics::{IngestMetrics, received};
-pub(crate) use model::built_in_model;
+pub(crate) use model::{built_in_model, in_registry};
+use models::Registered;
 pub(crate) use outlets::{Outlets, Readers};
 pub(crate) use telemetry::{format_of, properties};
 
@@ -76,7 +78,18 @@ async fn serve_until_stopped(config: &ProcessConfig, fallback: Arc<Fallback>) ->
         running.fallback.clone(),
         running.stop.subscribe(),
     );
+    if let Some(root) = registry_of(config) {
+        models::watch(root.to_owned(), running.models.clone(), running.stop.subscribe());
+    }
     running.until(signalled()).await
+}
+
+/// The registry to follow: a model that is named stays.
+pub(crate) fn registry_of(config: &ProcessConfig) -> Option<&Path> {
+    config
+        .models_path
+        .as_deref()
+        .filter(|_| config.model_path.is_none())
 }
 
 /// The engine and the servers, running.
@@ -84,6 +97,8 @@ pub(crate) struct Running {
     servers: Servers,
     /// Takes a new fallback configuration.
     fallback: mpsc::Sender<Arc<Fallback>>,
+    /// Takes a new state of the registry of models.
+    models: mpsc::Sender<Registered>,
     engine: oneshot::Receiver<anyhow::Result<()>>,
     stop: watch::Sender<bool>,
     deadline: std::time::Duration,
@@ -134,6 +149,7 @@ pub(crate) async fn start(config: &ProcessConfig, fallback: Arc<Fallback>) -> an
     Ok(Running {
         servers,
         fallback: senders.fallback,
+        models: senders.models,
         engine,
         stop,
         deadline,
@@ -160,6 +176,7 @@ impl Running {
         let Self {
             servers,
             fallback: _,
+            models: _,
             mut engine,
             stop,
             deadline,

@@ -7,6 +7,7 @@
 //! commands.log        commands acknowledged since; one JSON a line, each fsynced before it is acknowledged
 //! journal/            Parquet segments
 //! logs.bin            templates of log lines that may be seen, and counts
+//! models.json         the models at work, and how the challenger does, as of the newest snapshot
 //! decisions/          decisions as JSON lines, one file an epoch
 //! ```
 
@@ -85,6 +86,11 @@ impl Storage {
                 source,
             }),
         }
+    }
+
+    /// Where the models at work are told.
+    pub(crate) fn models_file(&self) -> PathBuf {
+        self.root.join("models.json")
     }
 
     /// The epoch of this start: one more than that of the start before, durable before it is returned.

@@ -392,6 +392,20 @@ pub(crate) struct LimitsFile {
     /// Of so many in 10,000 alarm episodes nothing is done on the prediction, so that what comes of it is seen and learned from; reactive rules still act. 0 acts on all. At most 5,000, and 0 on critical routes.
     #[schemars(range(max = 5_000))]
     pub(crate) held_out_bp: u32,
+    /// In mode auto, predictions move the traffic of the route only after it has seen so many alarms come true or not; reactive rules act from the start. `off` acts on predictions at once, as `foreshift mode ROUTE auto` does.
+    pub(crate) auto_after: OffOr<AutoAfterFile>,
+}
+
+/// What a route must have seen before predictions move its traffic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AutoAfterFile {
+    /// So many alarms of the route whose outcome is known.
+    #[schemars(range(min = 1))]
+    pub(crate) alarms: u32,
+    /// At least this share of them was followed by an incident within the horizon. By default half of what `triggers.risk.enter` promises.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub(crate) precision: Option<f64>,
 }
 
 /// `off`, or a value.

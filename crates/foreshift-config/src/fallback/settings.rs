@@ -2,7 +2,7 @@
 
 use foreshift_domain::Duration;
 use foreshift_domain::fallback::{
-    Criticality, Limits, Mode, RiskTrigger, RouteSettings, Slo, Timing, Triggers,
+    AutoAfter, Criticality, Limits, Mode, RiskTrigger, RouteSettings, Slo, Timing, Triggers,
 };
 
 use super::file::{LimitsFile, RouteFile, RuleFile, SloFile, TriggersFile};
@@ -159,6 +159,13 @@ fn limits(written: &Written<'_>, timing: &Timing, at: &At, report: &mut Report<'
         valid_for: file.valid_for.0,
         decay: file.decay.0,
         held_out_bp: file.held_out_bp,
+        auto_after: file.auto_after.on().map(|after| AutoAfter {
+            alarms: after.alarms,
+            precision: after.precision.unwrap_or_else(|| {
+                let promised = written.triggers.risk.on().map_or(0.0, |risk| risk.enter);
+                promised / 2.0
+            }),
+        }),
     }
 }
 

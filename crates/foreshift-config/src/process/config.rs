@@ -48,9 +48,12 @@ pub struct ProcessConfig {
     /// The fallback configuration.
     #[serde(default = "crate::defaults::fallback_path")]
     pub fallback_path: PathBuf,
-    /// The directory of a model; without one, the model that is built in.
+    /// The directory of a model, which then stays; without one, `models_path`, else the model that is built in.
     #[serde(default)]
     pub model_path: Option<PathBuf>,
+    /// The directory of a registry of models, such as `models`: its champion serves, a promotion there swaps it, and its challenger is scored in the shadow. A drift alarm rolls back there. Without one, the model that is built in.
+    #[serde(default)]
+    pub models_path: Option<PathBuf>,
     /// How long a shutdown may take before it is cut short.
     #[serde(default = "crate::defaults::shutdown_deadline", with = "duration")]
     #[schemars(with = "Span")]
@@ -432,7 +435,11 @@ impl ProcessConfig {
     /// Makes relative paths start at a directory.
     pub(super) fn resolve_paths(&mut self, directory: &Path) {
         let mut paths = vec![&mut self.fallback_path, &mut self.storage.dir];
-        paths.extend(&mut self.model_path);
+        paths.extend(
+            [&mut self.model_path, &mut self.models_path]
+                .into_iter()
+                .flatten(),
+        );
         let listen = &mut self.listen;
         paths.extend(&mut listen.peers_file);
         if let Some(tls) = &mut listen.tls {

@@ -11,6 +11,8 @@ mod decisions;
 mod declared;
 mod determinism;
 mod learning;
+mod proof;
 mod restarts;
 mod shipped;
+mod swaps;
 mod world;

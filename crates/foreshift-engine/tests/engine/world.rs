@@ -16,6 +16,7 @@ pub(crate) const YAML: &str = "
 timing: {bucket: 1s, tick: 5s, horizons: [30s, 2m], guard: 0s, cooldown: 10s, staleness: 30s}
 defaults:
   mode: auto
+  limits: {auto_after: off}
   triggers: {risk: {horizon: 2m, enter: 0.5, exit: 0.3, full: 0.8}, recover_after: 5s}
 routes:
   - name: llm

@@ -87,6 +87,13 @@ pub(super) fn flatten(input: &Input) -> Result<(Flat<'_>, Option<String>), serde
             },
             Some(serde_json::to_string(model)?),
         ),
+        Input::Challenger(model) => (
+            Flat {
+                kind: "challenger",
+                ..Flat::default()
+            },
+            Some(serde_json::to_string(model)?),
+        ),
         Input::ModelHealth(health) => (
             Flat {
                 kind: "model_health",
@@ -185,6 +192,7 @@ pub(super) fn restore(flat: &Flat<'_>, payload: Option<&str>, names: &mut Names)
         "command" => Input::Command(json(payload)?),
         "fallback" => Input::Fallback(json(payload)?),
         "model" => Input::Model(json(payload)?),
+        "challenger" => Input::Challenger(json(payload)?),
         "model_health" => Input::ModelHealth(json(payload)?),
         "applied" => Input::Applied(json(payload)?),
         other => return Err(format!("unknown kind {other:?}")),

@@ -267,8 +267,21 @@ fn input() -> impl Strategy<Value = Input> {
             idle_partitions,
         })
     });
-    let model = (name(), name())
-        .prop_map(|(name, model_json)| Input::Model(Arc::new(ModelUpdate { name, model_json })));
+    let model = (name(), name(), name(), any::<bool>(), any::<u8>()).prop_map(
+        |(name, model_json, why, simulated, place)| {
+            let update = Arc::new(ModelUpdate {
+                name,
+                model_json,
+                simulated,
+                why,
+            });
+            match place % 3 {
+                0 => Input::Model(update),
+                1 => Input::Challenger(Some(update)),
+                _ => Input::Challenger(None),
+            }
+        },
+    );
     let applied = (time(), name(), name(), any::<u64>(), optional()).prop_map(
         |(time, gateway, route, epoch, error)| {
             let version = Version { epoch, sequence: 1 };

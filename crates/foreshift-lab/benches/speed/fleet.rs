@@ -36,6 +36,7 @@ timing:
   horizons: [30s, 2m, 10m]
 defaults:
   mode: auto
+  limits: {auto_after: off}
 routes:
 ";
 

@@ -142,7 +142,7 @@ impl Given {
     const fn holds(self, input: &Input) -> bool {
         match input {
             Input::Fallback(_) => self.fallback,
-            Input::Model(_) => self.model,
+            Input::Model(_) | Input::Challenger(_) => self.model,
             _ => false,
         }
     }

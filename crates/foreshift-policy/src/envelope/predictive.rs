@@ -135,7 +135,11 @@ fn taken(scene: &Scene<'_>, keeps: &Keeps) -> u64 {
     pairs.zip(&scene.baseline).map(taken).sum()
 }
 
+/// Nothing before predictions have come true on this route.
 fn budget(scene: &Scene<'_>) -> u64 {
+    if !scene.input.proven {
+        return 0;
+    }
     u64::from(scene.input.route.settings.limits.max_predictive_shift_bp) * u64::from(WHOLE_BP)
 }
 

@@ -29,6 +29,7 @@ fn look(state: &mut RouteState, route: &RouteConfig, now: Timestamp, targets: &[
         demand: None,
         pin: None,
         frozen: false,
+        proven: true,
         predictions_usable: true,
         predicted_at: Some(now),
         fleet: FleetView {

@@ -102,6 +102,7 @@ impl Given {
             demand: self.demand,
             pin: self.pin.as_deref(),
             frozen: self.frozen,
+            proven: true,
             predictions_usable: self.usable,
             predicted_at: Some(self.predicted_at),
             fleet: self.fleet,
@@ -217,6 +218,7 @@ pub(super) fn limits() -> Limits {
         valid_for: Duration::from_secs(300),
         decay: Duration::from_secs(300),
         held_out_bp: 0,
+        auto_after: None,
     }
 }
 
@@ -331,6 +333,8 @@ pub(super) fn any_route() -> impl Strategy<Value = RouteConfig> {
                 valid_for: Duration::from_secs(valid_for),
                 decay: Duration::from_secs(decay),
                 held_out_bp: if small { 2_500 } else { 0 },
+                held_out_bp: 0,
+                auto_after: None,
             };
             if skewed {
                 skew(&mut route);

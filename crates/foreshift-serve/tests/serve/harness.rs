@@ -233,6 +233,7 @@ pub(crate) fn target(name: &str, tick: i64) -> (TargetName, Arc<TargetState>) {
             probability: 0.25,
             logit: -1.1,
             base: -2.1,
+            simulated: true,
             contributions: vec![Contribution {
                 feature: "error_ratio_30s".to_owned(),
                 value: Some(0.2),

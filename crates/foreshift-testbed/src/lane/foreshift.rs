@@ -176,6 +176,7 @@ routes:
       recover_after: {}
     limits:
       max_predictive_shift_bp: 9500
+      auto_after: off
       max_step_bp_per_s: {}
       min_dwell: {}
       valid_for: {}

@@ -81,6 +81,7 @@ mod tests {
             probability: 0.6,
             logit: 0.4,
             base: -3.0,
+            simulated: false,
             contributions,
         }
     }

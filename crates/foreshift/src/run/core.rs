@@ -5,6 +5,7 @@
 //! command log is emptied. Whatever moment a kill comes at, a restart finds a snapshot, reads the sources on
 //! from its offsets, discards what the journal holds beyond it, and carries out again the commands since.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration as Wait, Instant, SystemTime};
 
@@ -22,6 +23,7 @@ use foreshift_ingest::sequencer::{Outbox, Settings};
 use foreshift_ingest::source::Batch;
 use foreshift_ingest::source::push::PushSource;
 use foreshift_ingest::{ClockMode, Intake};
+use foreshift_predict::Model;
 use foreshift_serve::CommandRequest;
 use tokio::sync::watch;
 
@@ -29,8 +31,8 @@ use super::logs::LogBook;
 use super::metrics::IngestMetrics;
 use super::telemetry::{News, Telemetry, dead_letters};
 use super::topics::Topics;
-use super::{Inbox, MAX_REPORTS, Outlets, model};
-use crate::storage::{Checkpoint, CheckpointStore, CommandLog, Storage};
+use super::{Inbox, MAX_REPORTS, Outlets, model, models, registry_of};
+use crate::storage::{Checkpoint, CheckpointStore, CommandLog, Storage, write_durably};
 
 /// How long the loop waits for records before it looks at everything else. Bounds what a command waits when idle.
 const POLL: Wait = Wait::from_millis(20);
@@ -72,12 +74,13 @@ pub(crate) struct Core {
     metrics: IngestMetrics,
     logs: LogBook,
     clock: Clock,
+    registry: Option<PathBuf>,
     snapshot_every: Wait,
     snapshot_at: Instant,
     clock_at: Timestamp,
     slow: bool,
     stopping: watch::Receiver<bool>,
-    _storage: Storage,
+    storage: Storage,
 }
 
 impl Core {
@@ -105,9 +108,17 @@ impl Core {
         let restored = checkpoints.newest()?;
         let next_row = restored.as_ref().map_or(1, |checkpoint| checkpoint.journal_row);
         let recorder = open_journal(config, &storage, next_row)?;
-        let (engine, intake) = match &restored {
-            Some(checkpoint) => restore(checkpoint, epoch, &fallback)?,
-            None => fresh(config, epoch, &fallback)?,
+        let (engine, intake, begun_with) = match &restored {
+            Some(checkpoint) => {
+                let (engine, intake) = restore(checkpoint, epoch, &fallback)?;
+                (engine, intake, None)
+            }
+            None => {
+                let chosen = model::load(config, &fallback)?;
+                let update = chosen.update(String::new())?;
+                let (engine, intake) = fresh(config, epoch, &fallback, chosen.model);
+                (engine, intake, Some(update))
+            }
         };
         let mut core = Self {
             telemetry: Telemetry::new(config, received, intake.positions(), decoder)?,
@@ -123,14 +134,15 @@ impl Core {
             metrics,
             logs,
             clock: config.time.clock,
+            registry: registry_of(config).map(Path::to_owned),
             snapshot_every: Wait::from_secs_f64(config.storage.snapshot_interval.as_secs_f64().max(0.1)),
             snapshot_at: Instant::now(),
             clock_at: Timestamp::MIN,
             slow: false,
             stopping,
-            _storage: storage,
+            storage,
         };
-        core.resume(restored.is_none(), &fallback)?;
+        core.resume(begun_with, &fallback)?;
         tracing::info!(
             epoch,
             restored = restored.is_some(),
@@ -142,17 +154,12 @@ impl Core {
     }
 
     /// Brings a restored engine up to date: configuration and model of today, commands since the snapshot, the clock.
-    fn resume(&mut self, new_journal: bool, fallback: &Arc<Fallback>) -> anyhow::Result<()> {
-        if new_journal || self.engine.fallback().digest != fallback.digest {
+    fn resume(&mut self, begun_with: Option<ModelUpdate>, fallback: &Arc<Fallback>) -> anyhow::Result<()> {
+        if begun_with.is_some() || self.engine.fallback().digest != fallback.digest {
             self.feed(Input::Fallback(Arc::clone(fallback)))?;
         }
-        if new_journal {
-            let model = self.engine.model();
-            let update = ModelUpdate {
-                name: model.version().name,
-                model_json: model.to_json()?,
-            };
-            self.feed(Input::Model(Arc::new(update)))?;
+        if let Some(begun_with) = begun_with {
+            self.feed(Input::Model(Arc::new(begun_with)))?;
         }
         for command in self.command_log.read()? {
             self.feed(Input::Command(command))?;
@@ -204,6 +211,9 @@ impl Core {
         self.judge_speed(began.elapsed(), self.engine.counters().ticks - ticks)?;
         self.move_clock()?;
         self.outlets.drain(&mut self.engine)?;
+        if let Some(reason) = self.outlets.take_drift() {
+            self.on_drift(&reason);
+        }
         let now = self.now();
         self.outlets.show(self.logs.summaries(now));
         self.outlets.publish_if_due(&self.engine);
@@ -308,7 +318,25 @@ impl Core {
             self.outlets.reconfigure(&fallback);
             self.feed(Input::Fallback(fallback))?;
         }
+        while let Ok(registered) = self.inbox.models.try_recv() {
+            for input in registered.inputs(self.engine.fallback(), &self.engine.models()) {
+                self.feed(input)?;
+            }
+        }
         Ok(())
+    }
+
+    /// The champion drifts: the one before it shall serve again.
+    fn on_drift(&self, reason: &str) {
+        let champion = self.engine.model().version().name;
+        let Some(root) = &self.registry else {
+            tracing::error!(%champion, "the model drifts, and without models_path there is none to go back to: {reason}");
+            return;
+        };
+        match models::roll_back(root, &champion, reason, wall()) {
+            Ok(to) => tracing::warn!(%champion, to = ?to, "the model drifts: rolled back: {reason}"),
+            Err(error) => tracing::error!(%champion, "the model drifts, and there is no way back: {error:#}"),
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -366,6 +394,8 @@ impl Core {
         if let Err(error) = self.logs.save() {
             tracing::warn!(%error, "templates of log lines are not kept");
         }
+        let models = serde_json::to_vec_pretty(&self.engine.models())?;
+        write_durably(&self.storage.models_file(), &models)?;
         self.command_log.clear()?;
         self.outlets.flush()?;
         self.snapshot_at = Instant::now();
@@ -402,8 +432,7 @@ fn restore(checkpoint: &Checkpoint, epoch: u64, fallback: &Fallback) -> anyhow::
     Ok((engine, Intake::restore(state, fallback, wall())))
 }
 
-fn fresh(config: &ProcessConfig, epoch: u64, fallback: &Arc<Fallback>) -> anyhow::Result<(Engine, Intake)> {
-    let model = model::load(config.model_path.as_deref(), fallback)?;
+fn fresh(config: &ProcessConfig, epoch: u64, fallback: &Arc<Fallback>, model: Model) -> (Engine, Intake) {
     let engine = Engine::new(epoch, Arc::clone(fallback), model);
     let settings = Settings {
         clock: match config.time.clock {
@@ -415,7 +444,7 @@ fn fresh(config: &ProcessConfig, epoch: u64, fallback: &Arc<Fallback>) -> anyhow
         max_future: config.time.max_future,
         idle_timeout: config.time.idle_timeout,
     };
-    Ok((engine, Intake::new(settings, fallback)))
+    (engine, Intake::new(settings, fallback))
 }
 
 fn refuse(request: CommandRequest) {

@@ -9,7 +9,7 @@ use foreshift_domain::command::CommandResult;
 use foreshift_domain::fallback::{EdsCluster, Fallback};
 use foreshift_domain::published::{LogSummary, Published};
 use foreshift_domain::weights::RouteWeights;
-use foreshift_engine::{Engine, Output};
+use foreshift_engine::{Alert, Engine, Output};
 use foreshift_ingest::DeliveryCounters;
 use foreshift_serve::CommandRequest;
 use tokio::sync::{broadcast, oneshot, watch};
@@ -34,6 +34,8 @@ pub(crate) struct Outlets {
     topics: Option<Topics>,
     waiting: HashMap<String, oneshot::Sender<CommandResult>>,
     logs: Arc<BTreeMap<TargetName, Arc<LogSummary>>>,
+    /// Why the champion should not serve any more, until somebody acts on it.
+    drift: Option<String>,
     newest: Option<Instant>,
     dirty: bool,
 }
@@ -58,6 +60,7 @@ impl Outlets {
             topics: None,
             waiting: HashMap::new(),
             logs: Arc::default(),
+            drift: None,
             newest: None,
             dirty: true,
         };
@@ -131,10 +134,31 @@ impl Outlets {
                     let _ = reply.send(result);
                 }
             }
-            Output::Alert(alert) => tracing::warn!("{alert}"),
+            Output::Model(change) => {
+                let name = |name: Option<String>| name.unwrap_or_else(|| "none".to_owned());
+                tracing::warn!(
+                    place = ?change.place,
+                    from = name(change.from),
+                    to = name(change.to),
+                    with_what_it_learned = change.warm,
+                    why = change.why,
+                    "another model"
+                );
+            }
+            Output::Alert(alert) => {
+                tracing::warn!("{alert}");
+                if matches!(alert, Alert::Drift { .. }) {
+                    self.drift = Some(alert.to_string());
+                }
+            }
             Output::Predictions(_) | Output::Row(_) => {}
         }
         Ok(())
+    }
+
+    /// Why the champion should not serve any more; said once.
+    pub(crate) fn take_drift(&mut self) -> Option<String> {
+        self.drift.take()
     }
 
     /// Publishes the state if it may have changed and the last time is long enough ago.

@@ -45,6 +45,10 @@ impl Topics {
                 let audited = json!({"command": command.as_ref(), "result": result});
                 self.send(&self.names.audit, &command.request_id, &audited);
             }
+            Output::Model(change) => {
+                let key = change.to.as_deref().unwrap_or_default();
+                self.send(&self.names.audit, key, &json!({"model": change}));
+            }
             Output::Predictions(tick) => self.predictions(tick),
             Output::Incident(_) | Output::Alert(_) | Output::Row(_) => {}
         }

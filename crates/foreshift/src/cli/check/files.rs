@@ -9,7 +9,7 @@ use foreshift_engine::{Alert, Engine, Output};
 use foreshift_predict::Model;
 
 use crate::cli::render::Finding;
-use crate::run::built_in_model;
+use crate::run::{built_in_model, in_registry, registry_of};
 
 /// Both files, where they can be used.
 pub(super) fn check(config: &Path, findings: &mut Vec<Finding>) -> (Option<ProcessConfig>, Option<Fallback>) {
@@ -28,7 +28,10 @@ pub(super) fn check(config: &Path, findings: &mut Vec<Finding>) -> (Option<Proce
             ));
         }
         routes(fallback, findings);
-        model(process.model_path.as_deref(), fallback, findings);
+        match registry_of(&process) {
+            Some(root) => registry(root, fallback, findings),
+            None => model(process.model_path.as_deref(), fallback, findings),
+        }
     }
     (Some(process), fallback)
 }
@@ -111,6 +114,19 @@ fn routes(fallback: &Fallback, findings: &mut Vec<Finding>) {
             format!("{declared} secondaries declare theirs"),
         ));
     }
+}
+
+/// Whether a champion of the registry can serve this configuration.
+fn registry(root: &Path, fallback: &Fallback, findings: &mut Vec<Finding>) {
+    let about = format!("models {}", root.display());
+    findings.push(match in_registry(root, fallback) {
+        Ok(chosen) => Finding::ok(about, format!("{} is the champion", chosen.model.version().name)),
+        Err(error) => Finding::fail(
+            about,
+            format!("no champion can serve: {error:#}"),
+            "`foreshift-lab models list` shows what there is, `models promote` names another",
+        ),
+    });
 }
 
 /// Whether the model reads the features and looks at the horizons of this configuration.

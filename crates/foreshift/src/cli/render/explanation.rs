@@ -38,6 +38,11 @@ pub(crate) fn explanation(
         clean(&prediction.model.to_string()),
         clean(&prediction.id.to_string())
     ));
+    if explanations.iter().any(|one| one.simulated) {
+        text.push_str(
+            "This model was trained on simulation, and goes on learning from what it sees here: trust it after it has been right in shadow.\n",
+        );
+    }
     if explanations.is_empty() {
         text.push_str("\nNo explanation is kept: only the targets at the highest risk are explained.\n");
     }
@@ -164,6 +169,7 @@ mod tests {
             logit: 0.49,
             base: -1.13,
             contributions,
+            simulated: true,
         };
         let prediction = Prediction {
             id: PredictionId {
@@ -195,6 +201,7 @@ mod tests {
             text.contains("sum                          +0.49  = 62%"),
             "{text}"
         );
+        assert!(text.contains("trained on simulation"), "{text}");
         assert!(
             text.contains("foreshift verdict openai@60000 confirmed"),
             "{text}"

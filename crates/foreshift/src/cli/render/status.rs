@@ -60,6 +60,7 @@ pub(crate) fn status(view: &StatusView<'_>) -> String {
             .take(most)
             .filter_map(|weights| routes::detail(view, weights)),
     );
+    sections.extend(view.challenger());
     sections.extend(people::overrides(view));
     sections.extend(people::gateways(view, &routes));
     sections.extend(people::notes(view));
@@ -68,6 +69,19 @@ pub(crate) fn status(view: &StatusView<'_>) -> String {
 }
 
 impl StatusView<'_> {
+    /// How the challenger does in the champion's shadow.
+    fn challenger(&self) -> Option<String> {
+        let models = &self.published.models;
+        let challenger = models.challenger.as_ref()?;
+        Some(format!(
+            "challenger {} in the shadow of {} since {}: the gate has {}\n",
+            clean(&challenger.model.version.to_string()),
+            clean(&models.champion.version.to_string()),
+            clock(challenger.since),
+            challenger.comparison
+        ))
+    }
+
     fn head(&self) -> String {
         let published = self.published;
         let model = published
