@@ -50,6 +50,10 @@ counters! {
     negatives,
     /// Rows whose label stayed unknown.
     unknowns,
+    /// Times that the model's log-loss rose on a route beyond what chance allows.
+    drifts,
+    /// Alarms within a budget that turned out to be false.
+    false_alarms,
     /// Incidents that began.
     incidents,
     /// Plans evaluated.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::commands::RecentRequests;
 use crate::counters::Counters;
+use crate::drift::DriftWatch;
 use crate::groups::Groups;
 use crate::output::{Alert, Output};
 use crate::pending::Learner;
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     /// Digest of the newest decision.
     pub(crate) previous: Digest,
     pub(crate) counters: Counters,
+    pub(crate) drift: DriftWatch,
 }
 
 impl Shared {
@@ -77,6 +79,7 @@ impl Shared {
             learning: &self.fallback.learning,
             model: &mut self.model,
             counters: &mut self.counters,
+            drift: &mut self.drift,
         }
     }
 }
@@ -107,6 +110,7 @@ impl Engine {
                 decisions: 0,
                 previous: Digest::default(),
                 counters: Counters::default(),
+                drift: DriftWatch::default(),
             },
             targets: Targets::default(),
             routes: Routes::default(),
@@ -189,7 +193,10 @@ impl Engine {
         let checked = Model::from_json(&update.model_json)
             .and_then(|model| check_model(&model, &self.shared.fallback).map(|()| model));
         match checked {
-            Ok(model) => self.shared.model = model,
+            Ok(model) => {
+                self.shared.model = model;
+                self.shared.drift.forget();
+            }
             Err(reason) => self.alert(Alert::ModelRefused {
                 name: update.name.clone(),
                 reason: reason.to_string(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use foreshift_domain::command::{Command, CommandResult};
 use foreshift_domain::decision::Decision;
 use foreshift_domain::weights::RouteWeights;
-use foreshift_domain::{Digest, RouteName, TargetName, Timestamp};
+use foreshift_domain::{Digest, Duration, RouteName, TargetName, Timestamp};
 
 use crate::rows::Row;
 
@@ -94,6 +94,20 @@ pub enum Alert {
     NoTarget {
         /// The route.
         route: RouteName,
+    },
+    /// The model's log-loss rose: it no longer fits what it speaks of.
+    #[error(
+        "the model fits route {route:?} no longer at {horizon}: its log-loss is {now_millinats} thousandths of a nat above what it expects, {before_millinats} before"
+    )]
+    Drift {
+        /// The route.
+        route: RouteName,
+        /// The horizon.
+        horizon: Duration,
+        /// Mean log-loss above what the model expected of itself, in thousandths of a nat, before the change.
+        before_millinats: i64,
+        /// The same since.
+        now_millinats: i64,
     },
     /// A model could not be taken over; the one before stays.
     #[error("model {name:?} was refused, the one before stays: {reason}")]

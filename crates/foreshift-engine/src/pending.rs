@@ -11,7 +11,10 @@ use foreshift_predict::{Example, Model, TargetModel};
 use serde::{Deserialize, Serialize};
 
 use crate::counters::Counters;
+use crate::drift::DriftWatch;
+use crate::groups::GroupIndex;
 use crate::labels::{Evidence, Label, LabelFacts, Onset};
+use crate::output::MAX_HORIZONS;
 
 /// The most rows of one target that wait; the oldest is given up (its label stays unknown). With four
 /// horizons and ten rows each this is never reached unless a horizon is far longer than the others.
@@ -21,6 +24,8 @@ const MAX_PENDING: usize = 512;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Pending {
     rows: VecDeque<Row>,
+    /// By horizon: the tick of the newest row by which the model was judged.
+    judged: [Timestamp; MAX_HORIZONS],
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,11 +46,14 @@ pub(crate) struct Learner<'a> {
     pub(crate) learning: &'a Learning,
     pub(crate) model: &'a mut Model,
     pub(crate) counters: &'a mut Counters,
+    pub(crate) drift: &'a mut DriftWatch,
 }
 
 /// What was seen of a target when its rows mature.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
+    /// The group of its first route.
+    pub(crate) group: GroupIndex,
     /// In all.
     pub(crate) evidence: Evidence,
     /// Whether it ever served a counted request.
@@ -125,6 +133,16 @@ impl Pending {
                 };
                 if let Some(label) = facts.label(with.timing) {
                     row.open &= !(1 << head);
+                    if label != Label::Unknown
+                        && let Some(judged) = self.judged.get_mut(head)
+                        && row.tick >= *judged + *horizon
+                        && let Some(probability) = row.example.probability(head)
+                    {
+                        *judged = row.tick;
+                        let positive = label == Label::Positive;
+                        with.drift
+                            .add(seen.group, (head, *horizon), probability, positive);
+                    }
                     with.learn(head, *horizon, target, &row.example, label);
                 }
             }

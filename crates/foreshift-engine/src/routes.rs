@@ -10,6 +10,7 @@ use foreshift_domain::{RouteName, TargetName, Timestamp};
 use foreshift_policy::{HealthView, Plan, PlanInput, ReactiveState, RouteState, TargetFacts};
 use serde::{Deserialize, Serialize};
 
+use crate::budget::RouteBudget;
 use crate::engine::Engine;
 use crate::output::{Alert, Output};
 use crate::overrides::Overrides;
@@ -29,6 +30,8 @@ pub(crate) struct Route {
     pub(crate) published: Option<Arc<RouteWeights>>,
     /// When it wants to be looked at again.
     pub(crate) look: Option<Timestamp>,
+    /// What its alarms have cost of their budget.
+    pub(crate) budget: RouteBudget,
 }
 
 impl Route {
@@ -43,6 +46,7 @@ impl Route {
             overrides: Overrides::default(),
             published: None,
             look: None,
+            budget: RouteBudget::default(),
         }
     }
 
@@ -82,6 +86,7 @@ impl Route {
             .iter()
             .map(|at| at.and_then(|at| self.views.get(at).copied()).unwrap_or_default());
         (self.reactive, self.views) = (reactive.collect(), views.collect());
+        self.budget.reshape(&kept);
         self.state.reshape(&self.config, &config, now);
         self.config = config;
     }

@@ -10,7 +10,7 @@ use crate::engine::{Engine, Routes, Shared, Targets};
 
 /// Version of the format. Grows with every change of the state's shape; older ones are refused, and the
 /// journal or Kafka is read again from where the operator says.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 
 /// All state of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

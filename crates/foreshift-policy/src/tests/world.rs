@@ -227,6 +227,7 @@ pub(super) fn triggers() -> Triggers {
             enter: 0.3,
             exit: 0.2,
             full: 0.8,
+            budget_per_day: None,
         }),
         consecutive_errors: 5,
         error_ratio: 0.5,
