@@ -133,6 +133,7 @@ impl Default for RiskFile {
             enter: 0.3,
             exit: 0.15,
             full: 0.6,
+            budget_per_day: OffOr::OFF,
         }
     }
 }

@@ -258,6 +258,9 @@ pub struct RiskTrigger {
     pub exit: f64,
     /// From this probability on the target goes down to the floor; between `exit` and here the share falls linearly.
     pub full: f64,
+    /// False alarms a day that each target may have. Where it is set, an alarm begins at whatever probability keeps them
+    /// at this, `enter` at first; `exit` and `full` keep their distance from it in log-odds.
+    pub budget_per_day: Option<f64>,
 }
 
 /// How far to act.

@@ -54,6 +54,10 @@ counters! {
     unknowns,
     /// Models that became champion.
     model_changes,
+    /// Times that the model's log-loss rose on a route beyond what chance allows.
+    drifts,
+    /// Alarms within a budget that turned out to be false.
+    false_alarms,
     /// Incidents that began.
     incidents,
     /// Plans evaluated.

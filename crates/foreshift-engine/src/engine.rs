@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::commands::RecentRequests;
 use crate::counters::Counters;
+use crate::drift::DriftWatch;
 use crate::groups::Groups;
 use crate::labels::FloorRecord;
 use crate::output::{Alert, Output};
@@ -76,6 +77,7 @@ pub(crate) struct Shared {
     /// What relieved targets showed.
     pub(crate) floor: FloorRecord,
     pub(crate) counters: Counters,
+    pub(crate) drift: DriftWatch,
 }
 
 impl Shared {
@@ -88,6 +90,7 @@ impl Shared {
             floor: &mut self.floor,
             shadow: self.shadow.as_mut(),
             counters: &mut self.counters,
+            drift: &mut self.drift,
         }
     }
 }
@@ -121,6 +124,7 @@ impl Engine {
                 previous: Digest::default(),
                 floor: FloorRecord::default(),
                 counters: Counters::default(),
+                drift: DriftWatch::default(),
             },
             targets: Targets::default(),
             routes: Routes::default(),

@@ -107,7 +107,11 @@ impl Engine {
         let pairs = route.config.targets.iter().zip(&route.views).zip(&loads);
         let targets = pairs.map(
             |((configured, view), load)| match self.targets.get(&configured.target) {
-                Some(target) => self.target_facts(target, *view, load.as_ref(), head),
+                Some(target) => {
+                    let facts = self.target_facts(target, *view, load.as_ref(), head);
+                    let risk = facts.risk.map(|risk| route.counted(risk));
+                    TargetFacts { risk, ..facts }
+                }
                 None => unknown(*view),
             },
         );

@@ -43,6 +43,12 @@ impl Groups {
         self.grow_to(index)
     }
 
+    /// The route whose group this is.
+    pub(crate) fn route_of(&self, group: GroupIndex) -> Option<&RouteName> {
+        let mut routes = self.routes.iter();
+        routes.find(|(_, index)| **index == group).map(|(name, _)| name)
+    }
+
     /// The group of a failure domain.
     pub(crate) fn of_domain(&mut self, domain: &FailureDomain) -> GroupIndex {
         let next = self.groups.len() as GroupIndex;

@@ -18,8 +18,10 @@
 //! clock jumps ahead of the one before does not change what happens.
 
 mod adopt;
+mod budget;
 mod commands;
 mod counters;
+mod drift;
 mod engine;
 mod facts;
 mod groups;

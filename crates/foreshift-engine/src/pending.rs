@@ -11,6 +11,8 @@ use foreshift_predict::{Example, Lesson, Model, TargetModel};
 use serde::{Deserialize, Serialize};
 
 use crate::counters::Counters;
+use crate::drift::DriftWatch;
+use crate::groups::GroupIndex;
 use crate::labels::{Evidence, FloorRecord, Label, LabelFacts, Onset};
 use crate::output::MAX_HORIZONS;
 use crate::shadow::{Rival, Shadow};
@@ -32,6 +34,8 @@ pub fn inverse_propensity(propensity: f64) -> f64 {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Pending {
     rows: VecDeque<Row>,
+    /// By horizon: the tick of the newest row by which the model was judged.
+    judged: [Timestamp; MAX_HORIZONS],
 }
 
 /// A row that waits for its labels.
@@ -61,6 +65,7 @@ pub(crate) struct Learner<'a> {
     pub(crate) floor: &'a mut FloorRecord,
     pub(crate) shadow: Option<&'a mut Shadow>,
     pub(crate) counters: &'a mut Counters,
+    pub(crate) drift: &'a mut DriftWatch,
 }
 
 /// What the models learned of the target whose rows mature.
@@ -74,6 +79,8 @@ pub(crate) struct Learned<'a> {
 /// What was seen of a target when its rows mature.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
+    /// The group of its first route.
+    pub(crate) group: GroupIndex,
     /// In all.
     pub(crate) evidence: Evidence,
     /// Whether it ever served a counted request.
@@ -150,6 +157,16 @@ impl Pending {
                 };
                 if let Some(label) = facts.label(with.timing) {
                     row.open &= !(1 << head);
+                    if label != Label::Unknown
+                        && let Some(judged) = self.judged.get_mut(head)
+                        && row.tick >= *judged + *horizon
+                        && let Some(probability) = row.example.probability(head)
+                    {
+                        *judged = row.tick;
+                        let positive = label == Label::Positive;
+                        with.drift
+                            .add(seen.group, (head, *horizon), probability, positive);
+                    }
                     with.learn(head, &facts, &mut learned, row, label);
                 }
             }
@@ -181,14 +198,7 @@ impl Pending {
 }
 
 impl Learner<'_> {
-    fn learn(
-        &mut self,
-        head: usize,
-        facts: &LabelFacts,
-        learned: &mut Learned<'_>,
-        row: &Row,
-        label: Label,
-    ) {
+    fn learn(&mut self, head: usize, facts: &LabelFacts, learned: &mut Learned<'_>, row: &Row, label: Label) {
         let horizon = facts.horizon;
         let weight = row_share(self.timing, horizon) / share_kept(self.timing, self.learning, horizon);
         let predicted = row.predicted.get(head).map_or(f64::NAN, |p| f64::from(*p));
@@ -227,9 +237,13 @@ impl Learner<'_> {
         };
         self.model.teach(head, learned.champion, &row.example, lesson);
         if let (Some(shadow), Some(rival)) = (self.shadow.as_deref_mut(), &row.rival) {
-            shadow.model.teach(head, learned.challenger, &rival.example, lesson);
+            shadow
+                .model
+                .teach(head, learned.challenger, &rival.example, lesson);
             if let (true, Some(said)) = (known, rival.said(head)) {
-                shadow.gate.matured(learned.group, said, label == Label::Positive, weight);
+                shadow
+                    .gate
+                    .matured(learned.group, said, label == Label::Positive, weight);
             }
         }
     }

@@ -10,6 +10,7 @@ use foreshift_domain::{RouteName, TargetName, Timestamp};
 use foreshift_policy::{HealthView, Plan, PlanInput, ReactiveState, RouteState, TargetFacts};
 use serde::{Deserialize, Serialize};
 
+use crate::budget::RouteBudget;
 use crate::engine::Engine;
 use crate::output::{Alert, Output};
 use crate::overrides::Overrides;
@@ -32,6 +33,8 @@ pub(crate) struct Route {
     pub(crate) look: Option<Timestamp>,
     /// What came of its alarms while predictions moved nothing.
     pub(crate) proof: Proof,
+    /// What its alarms have cost of their budget.
+    pub(crate) budget: RouteBudget,
 }
 
 impl Route {
@@ -47,6 +50,7 @@ impl Route {
             published: None,
             look: None,
             proof: Proof::default(),
+            budget: RouteBudget::default(),
         }
     }
 
@@ -94,6 +98,7 @@ impl Route {
             .iter()
             .map(|at| at.and_then(|at| self.views.get(at).copied()).unwrap_or_default());
         (self.reactive, self.views) = (reactive.collect(), views.collect());
+        self.budget.reshape(&kept);
         self.state.reshape(&self.config, &config, now);
         self.config = config;
     }

@@ -147,6 +147,7 @@ impl Engine {
             },
         }
         self.shared.source = source;
+        self.shared.drift.forget();
         self.shared.counters.model_changes += 1;
         let to = Some(update.name.clone());
         self.changed(ModelPlace::Champion, Some(from), to, warm, &update.why);

@@ -168,6 +168,7 @@ impl Target {
     /// What its rows are labelled by.
     pub(crate) fn seen(&self) -> Seen {
         Seen {
+            group: self.route_group,
             evidence: self.evidence(),
             counted: self.features.counters().outcomes.total() > 0,
             enough: u64::from(self.slo.min_requests),

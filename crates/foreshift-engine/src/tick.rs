@@ -10,7 +10,7 @@ use foreshift_predict::{ALL_HEADS, InputSpec, Model, ModelError};
 
 use crate::engine::Engine;
 use crate::groups::GroupIndex;
-use crate::output::{MAX_HORIZONS, Output, PredictionTick, TargetPrediction};
+use crate::output::{Alert, MAX_HORIZONS, Output, PredictionTick, TargetPrediction};
 use crate::pending::{Learned, Pending, Row, thinning_hash};
 use crate::routes::Route;
 use crate::target::{LastPrediction, Target};
@@ -77,6 +77,7 @@ impl Engine {
             shadow.gate.advance(tick);
         }
         self.mature_labels(tick);
+        self.say_drift();
         self.shared.groups.prepare(&self.shared.fallback.timing, tick);
         let forget_after = self.shared.fallback.timing.forget_after;
         let mut predictions = Vec::with_capacity(self.targets.len());
@@ -106,6 +107,7 @@ impl Engine {
             time: tick,
             targets: predictions,
         }));
+        self.keep_budgets(tick);
         self.count_alarms();
         self.follow_alarms(tick);
         let routes: Vec<RouteName> = self.routes.keys().cloned().collect();
@@ -142,6 +144,22 @@ impl Engine {
                 challenger: &mut target.shadow.learned,
             };
             target.pending.settle(tick, None, seen, learned, &mut learner);
+        }
+    }
+
+    fn say_drift(&mut self) {
+        for drift in self.shared.drift.take() {
+            let Some(route) = self.shared.groups.route_of(drift.group).cloned() else {
+                continue;
+            };
+            self.shared.counters.drifts += 1;
+            let millinats = |nats: f64| (1e3 * nats).round() as i64;
+            self.alert(Alert::Drift {
+                route,
+                horizon: drift.horizon,
+                before_millinats: millinats(drift.before),
+                now_millinats: millinats(drift.now),
+            });
         }
     }
 
@@ -300,7 +318,7 @@ impl Engine {
                 continue;
             };
             let last = head.and_then(|head| target.prediction?.risk(head, self.shared.now, trigger.horizon));
-            let risk = last.unwrap_or(0.0);
+            let risk = route.counted(last.unwrap_or(0.0));
             let alarming = before.get(at).copied().unwrap_or_default();
             seen.alarm |= risk >= trigger.enter || (alarming && risk >= trigger.exit);
             seen.well &= route

@@ -1,23 +1,22 @@
 //! Foreshift's offline work: what a data scientist runs on recordings. Each command is a module.
 
-mod boost;
-mod censoring;
+mod anomaly;
 mod backtest;
 mod baselines;
-mod anomaly;
+mod boost;
+mod censoring;
 mod classify;
-mod features;
-mod drift;
-mod baselines;
 mod compare;
+mod drift;
 mod evaluate;
 mod extract;
+mod faults;
+mod features;
 mod forest;
 mod import;
-mod faults;
 mod log_lead;
-mod models;
 mod logistic;
+mod models;
 mod parse;
 mod replay;
 mod report;

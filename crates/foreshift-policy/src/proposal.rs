@@ -150,6 +150,7 @@ mod tests {
         enter: 0.02,
         exit: 0.01,
         full: 0.21,
+        budget_per_day: None,
     };
 
     #[test]

@@ -32,6 +32,7 @@ pub use encode::{ALL_HEADS, Example, InputSpec};
 pub use ensemble::EnsembleParams;
 pub use ftrl::Rates;
 pub use hazard::{FleetHazard, HazardParams, TargetHazard};
+pub use metrics::excess_loss;
 pub use model::{Lesson, Model, Params, TargetModel};
 pub use store::ModelError;
 

@@ -78,6 +78,20 @@ impl Quality {
     }
 }
 
+/// Log-loss of a probability, in nats, less what it expected of itself: of probabilities that are right the mean is
+/// zero, however rare the positives are.
+#[must_use]
+pub fn excess_loss(probability: f64, positive: bool) -> f64 {
+    let probability = probability.clamp(NEAREST, 1.0 - NEAREST);
+    let (of_positive, of_negative) = (-libm::log(probability), -libm::log(1.0 - probability));
+    let expected = probability * of_positive + (1.0 - probability) * of_negative;
+    if positive {
+        of_positive - expected
+    } else {
+        of_negative - expected
+    }
+}
+
 /// How well a ranking tells positives from negatives.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ranking {
@@ -147,6 +161,16 @@ mod tests {
         assert_eq!(quality.log_loss(), before);
         quality.add(0.1, false, 1.0);
         assert!(quality.brier().unwrap() < (0.81 + 0.01) / 2.0);
+    }
+
+    #[test]
+    fn the_excess_loss_of_right_probabilities_is_zero_on_average() {
+        for probability in [0.001, 0.2, 0.5, 0.97] {
+            let mean = probability * excess_loss(probability, true)
+                + (1.0 - probability) * excess_loss(probability, false);
+            assert!(mean.abs() < 1e-9);
+        }
+        assert!(excess_loss(0.01, true) > 4.0 && excess_loss(0.01, false) < 0.0);
     }
 
     #[test]

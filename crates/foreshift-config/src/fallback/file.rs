@@ -359,6 +359,10 @@ pub(crate) struct RiskFile {
     /// From this probability on the target goes down to the floor.
     #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
     pub(crate) full: f64,
+    /// False alarms a day that each target may have, above 0: an alarm then begins at whatever probability keeps them
+    /// at this, beginning with `enter`, and `exit` and `full` keep their distance from it in log-odds. `off` holds to
+    /// the probabilities above.
+    pub(crate) budget_per_day: OffOr<f64>,
 }
 
 /// How far to act.

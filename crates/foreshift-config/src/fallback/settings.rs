@@ -110,6 +110,7 @@ fn risk(file: &TriggersFile, timing: &Timing, at: &At, report: &mut Report<'_>) 
         enter: risk.enter,
         exit: risk.exit,
         full: risk.full,
+        budget_per_day: risk.budget_per_day.on().copied(),
     })
 }
 

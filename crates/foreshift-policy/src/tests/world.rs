@@ -217,7 +217,6 @@ pub(super) fn limits() -> Limits {
         headroom: 0.8,
         valid_for: Duration::from_secs(300),
         decay: Duration::from_secs(300),
-        held_out_bp: 0,
         auto_after: None,
     }
 }
@@ -229,6 +228,7 @@ pub(super) fn triggers() -> Triggers {
             enter: 0.3,
             exit: 0.2,
             full: 0.8,
+            budget_per_day: None,
         }),
         consecutive_errors: 5,
         error_ratio: 0.5,
@@ -333,7 +333,6 @@ pub(super) fn any_route() -> impl Strategy<Value = RouteConfig> {
                 valid_for: Duration::from_secs(valid_for),
                 decay: Duration::from_secs(decay),
                 held_out_bp: if small { 2_500 } else { 0 },
-                held_out_bp: 0,
                 auto_after: None,
             };
             if skewed {

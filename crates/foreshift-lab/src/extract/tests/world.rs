@@ -42,6 +42,8 @@ pub(super) fn record(dir: &Path, inputs: &[Input]) -> Seen {
     let update = ModelUpdate {
         name: model.version().name,
         model_json: model.to_json().unwrap(),
+        simulated: false,
+        why: String::new(),
     };
     let mut engine = Engine::new(7, Arc::clone(&fallback), model);
     engine.give_rows(true);
