@@ -40,6 +40,7 @@ pub struct Engine {
     pub(crate) outputs: VecDeque<Output>,
     /// No part of the state: what is asked for changes nothing that happens.
     pub(crate) gives_rows: bool,
+    pub(crate) gives_samples: bool,
 }
 
 /// State that belongs to no single target or route.
@@ -117,6 +118,7 @@ impl Engine {
             routes: Routes::default(),
             outputs: VecDeque::new(),
             gives_rows: false,
+            gives_samples: false,
         };
         engine.check_model();
         engine.adopt_configured(&fallback);

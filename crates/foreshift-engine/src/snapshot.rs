@@ -90,6 +90,7 @@ impl Engine {
             routes,
             outputs: VecDeque::new(),
             gives_rows: false,
+            gives_samples: false,
         };
         engine.check_model();
         engine.republish();

@@ -12,6 +12,7 @@ use foreshift_features::FEATURES;
 use polars::prelude::DataFrame;
 use serde::Serialize;
 
+use crate::replay::progress::Progress;
 use crate::rows::{About, read_frame};
 
 /// From here on a feature is worth a look, and from here on a model trained before is not to be trusted with it: the
@@ -105,13 +106,16 @@ fn compare(reference: &Path, current: &Path) -> anyhow::Result<Drift> {
     );
     let mut features = Vec::with_capacity(FEATURES.len());
     // A column at a time: memory holds one feature of each side, whatever their number.
+    let progress = Progress::spinner();
     for spec in FEATURES {
+        progress.show();
         features.push(feature(
             spec.name,
             &before.column(spec.name)?,
             &now.column(spec.name)?,
         ));
     }
+    progress.finish();
     features.sort_by(|a, b| b.psi.total_cmp(&a.psi));
     let labels = before.about.horizons_s.iter().map(|&horizon_s| {
         let (reference, current) = (before.labels(horizon_s)?, now.labels(horizon_s)?);

@@ -166,4 +166,4 @@ fn span(args: &Args, world: &World) -> anyhow::Result<Span> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -10,6 +10,7 @@ mod parse;
 mod replay;
 #[allow(dead_code, unused_imports, reason = "training and evaluation read rows")]
 mod rows;
+mod skew;
 mod train;
 mod train_logs;
 mod tsv;
@@ -41,6 +42,8 @@ enum Command {
     Drift(drift::Args),
     /// Make a signal CSV of what others recorded.
     Import(import::Args),
+    /// Check that a journal gives the same features and probabilities again as were served.
+    SkewCheck(skew::Args),
     /// Measure how much earlier logs let simulated faults be predicted than metrics alone.
     LogLead(log_lead::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Drift(args) => drift::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::SkewCheck(args) => skew::run(&args),
         Command::LogLead(args) => log_lead::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Train(args) => train::run(&args),

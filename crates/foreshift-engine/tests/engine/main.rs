@@ -11,5 +11,6 @@ mod decisions;
 mod determinism;
 mod learning;
 mod restarts;
+mod rows;
 mod shipped;
 mod world;

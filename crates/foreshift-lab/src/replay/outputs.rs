@@ -132,7 +132,7 @@ impl Sink for Outputs {
                 }
             }
             Output::Alert(alert) => self.alert(alert),
-            Output::Incident(_) | Output::Command(..) | Output::Row(_) => {}
+            Output::Incident(_) | Output::Command(..) | Output::Row(_) | Output::Served(_) => {}
         }
         Ok(())
     }

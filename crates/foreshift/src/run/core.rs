@@ -105,10 +105,11 @@ impl Core {
         let restored = checkpoints.newest()?;
         let next_row = restored.as_ref().map_or(1, |checkpoint| checkpoint.journal_row);
         let recorder = open_journal(config, &storage, next_row)?;
-        let (engine, intake) = match &restored {
+        let (mut engine, intake) = match &restored {
             Some(checkpoint) => restore(checkpoint, epoch, &fallback)?,
             None => fresh(config, epoch, &fallback)?,
         };
+        engine.give_samples(recorder.is_some());
         let mut core = Self {
             telemetry: Telemetry::new(config, received, intake.positions(), decoder)?,
             engine,
@@ -252,6 +253,7 @@ impl Core {
             }
             self.engine.handle(&sequenced.input);
             self.outlets.drain(&mut self.engine)?;
+            self.record_served()?;
         }
         outbox.ordered.clear();
         self.outbox = outbox;
@@ -265,6 +267,16 @@ impl Core {
         }
         self.engine.handle(&input);
         self.outlets.drain(&mut self.engine)?;
+        self.record_served()
+    }
+
+    /// What a sample of predictions was made from goes into the journal, behind the input that brought them about.
+    fn record_served(&mut self) -> anyhow::Result<()> {
+        if let Some(recorder) = &mut self.recorder {
+            for served in self.outlets.take_served() {
+                recorder.record_served(&served)?;
+            }
+        }
         Ok(())
     }
 

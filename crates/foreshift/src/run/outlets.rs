@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use foreshift_domain::TargetName;
 use foreshift_domain::command::CommandResult;
 use foreshift_domain::fallback::{EdsCluster, Fallback};
+use foreshift_domain::prediction::Served;
 use foreshift_domain::published::{LogSummary, Published};
 use foreshift_domain::weights::RouteWeights;
 use foreshift_engine::{Engine, Output};
@@ -34,6 +35,8 @@ pub(crate) struct Outlets {
     topics: Option<Topics>,
     waiting: HashMap<String, oneshot::Sender<CommandResult>>,
     logs: Arc<BTreeMap<TargetName, Arc<LogSummary>>>,
+    /// Samples of what was served, until they are recorded: after each input.
+    served: Vec<Served>,
     newest: Option<Instant>,
     dirty: bool,
 }
@@ -58,6 +61,7 @@ impl Outlets {
             topics: None,
             waiting: HashMap::new(),
             logs: Arc::default(),
+            served: Vec::new(),
             newest: None,
             dirty: true,
         };
@@ -132,9 +136,15 @@ impl Outlets {
                 }
             }
             Output::Alert(alert) => tracing::warn!("{alert}"),
+            Output::Served(served) => self.served.push(*served),
             Output::Predictions(_) | Output::Row(_) => {}
         }
         Ok(())
+    }
+
+    /// Samples of what was served since the last time.
+    pub(crate) fn take_served(&mut self) -> Vec<Served> {
+        std::mem::take(&mut self.served)
     }
 
     /// Publishes the state if it may have changed and the last time is long enough ago.

@@ -46,7 +46,7 @@ impl Topics {
                 self.send(&self.names.audit, &command.request_id, &audited);
             }
             Output::Predictions(tick) => self.predictions(tick),
-            Output::Incident(_) | Output::Alert(_) | Output::Row(_) => {}
+            Output::Incident(_) | Output::Alert(_) | Output::Row(_) | Output::Served(_) => {}
         }
     }
 
