@@ -69,6 +69,18 @@ pub struct Risk {
     pub probability: f64,
 }
 
+/// What a prediction was made from. A sample of them is kept, so that it can be checked afterwards that the same
+/// features come out of the same records.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Served {
+    /// Which prediction.
+    pub id: PredictionId,
+    /// The feature vector, in the order of the catalogue; `None` is missing.
+    pub features: Vec<Option<f64>>,
+    /// What the model made of it, for each horizon; contributions of nothing are left out.
+    pub explanations: Vec<Explanation>,
+}
+
 /// Why a model said what it said: `base` plus the contributions is the logit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {

@@ -43,6 +43,7 @@ pub struct Engine {
     pub(crate) gives_rows: bool,
     /// Follows from the fallback configuration.
     pub(crate) features: FeatureSet,
+    pub(crate) gives_samples: bool,
 }
 
 /// State that belongs to no single target or route.
@@ -131,6 +132,7 @@ impl Engine {
             outputs: VecDeque::new(),
             gives_rows: false,
             features: feature_set(&fallback),
+            gives_samples: false,
         };
         engine.check_model();
         engine.adopt_configured(&fallback);

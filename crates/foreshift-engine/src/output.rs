@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use foreshift_domain::command::{Command, CommandResult};
 use foreshift_domain::decision::Decision;
+use foreshift_domain::prediction::Served;
 use foreshift_domain::weights::RouteWeights;
 use foreshift_domain::{Digest, Duration, RouteName, TargetName, Timestamp};
 use serde::Serialize;
@@ -15,6 +16,8 @@ use crate::rows::Row;
 pub enum Output {
     /// What a target looked like at a prediction tick; only when [`Engine::give_rows`](crate::Engine::give_rows) asked.
     Row(Box<Row>),
+    /// What a prediction was made from; only when [`Engine::give_samples`](crate::Engine::give_samples) asked.
+    Served(Box<Served>),
     /// All predictions of one prediction tick.
     Predictions(PredictionTick),
     /// A decision, and the digest of its canonical bytes.

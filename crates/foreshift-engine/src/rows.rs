@@ -1,9 +1,11 @@
 //! Rows: what a target looked like at a prediction tick, for those who train models and check them. None is made
 //! unless it was asked for.
 
+use foreshift_domain::prediction::{PredictionId, Served};
 use foreshift_domain::{RouteName, TargetName, Timestamp};
 
 use crate::engine::Engine;
+use crate::pending::thinning_hash;
 use crate::target::Target;
 use crate::tick::FeatureRow;
 
@@ -40,11 +42,55 @@ pub struct Row {
     pub last_seen: Timestamp,
 }
 
+/// The share of predictions that are sampled: what they were made from takes more room than all the rest.
+const SAMPLED: f64 = 0.01;
+
+/// On average no more than so many samples a prediction tick, however many targets there are.
+const MAX_SAMPLED_PER_TICK: f64 = 4.0;
+
+/// Other bits than those by which rows are thinned.
+const SAMPLE_SEED: u64 = 0x5EED_0F5A_3B1E_D000;
+
 impl Engine {
     /// Says whether each prediction tick gives an [`Output::Row`](crate::Output::Row) for each target, before its
     /// [`Output::Predictions`](crate::Output::Predictions). It is off at first, and after a restart.
     pub fn give_rows(&mut self, give: bool) {
         self.gives_rows = give;
+    }
+
+    /// Says whether prediction ticks give an [`Output::Served`](crate::Output::Served) for one prediction in a
+    /// hundred, drawn by a hash of target and tick, and for fewer of a large fleet. It is off at first, and after a
+    /// restart.
+    pub fn give_samples(&mut self, give: bool) {
+        self.gives_samples = give;
+    }
+
+    pub(crate) fn samples(&self, target: &Target, tick: Timestamp) -> bool {
+        let share = SAMPLED.min(MAX_SAMPLED_PER_TICK / self.targets.len().max(1) as f64);
+        let draw = thinning_hash(target.seed ^ SAMPLE_SEED, tick) as f64 / u64::MAX as f64;
+        draw < share
+    }
+
+    pub(crate) fn served(&self, target: &Target, tick: Timestamp, features: &FeatureRow) -> Served {
+        let heads = 0..self.shared.fallback.timing.horizons.len();
+        let explanations = heads.map(|head| {
+            let mut explanation = self.shared.model.explain(head, &target.learned, tick, features);
+            explanation
+                .contributions
+                .retain(|contribution| contribution.logit != 0.0);
+            explanation
+        });
+        Served {
+            id: PredictionId {
+                target: target.config.name.clone(),
+                tick,
+            },
+            features: features
+                .iter()
+                .map(|value| value.is_finite().then_some(*value))
+                .collect(),
+            explanations: explanations.collect(),
+        }
     }
 
     pub(crate) fn row_of(

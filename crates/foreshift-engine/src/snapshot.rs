@@ -92,6 +92,7 @@ impl Engine {
             routes,
             outputs: VecDeque::new(),
             gives_rows: false,
+            gives_samples: false,
         };
         engine.check_model();
         engine.republish();

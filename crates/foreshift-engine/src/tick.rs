@@ -171,6 +171,8 @@ impl Engine {
         let (_, target) = self.targets.get_index(index)?;
         let row = self.feature_row(target, tick);
         let given = self.gives_rows.then(|| self.row_of(target, tick, at_risk, &row));
+        let sampled = self.gives_samples && self.samples(target, tick);
+        let sample = sampled.then(|| self.served(target, tick, &row));
         let probabilities = self.probabilities(target, tick, &row);
         let timing = &self.shared.fallback.timing;
         let learning = &self.shared.fallback.learning;
@@ -182,6 +184,9 @@ impl Engine {
             }
         }
         let rival = self.rival(index, tick, &row, probabilities, at_risk, kept.is_some());
+        if let Some(sample) = sample {
+            self.outputs.push_back(Output::Served(Box::new(sample)));
+        }
         if let Some(given) = given {
             self.outputs.push_back(Output::Row(Box::new(given)));
         }

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use clap::{Args as ClapArgs, ValueEnum};
-use foreshift_features::FEATURES;
 use polars::prelude::DataFrame;
 use serde::Serialize;
 
+use crate::replay::progress::Progress;
 use crate::rows::{About, read_frame};
 
 /// From here on a feature is worth a look, and from here on a model trained before is not to be trusted with it: the
@@ -58,7 +58,7 @@ struct Drift {
 
 #[derive(Debug, Serialize)]
 struct Feature {
-    feature: &'static str,
+    feature: String,
     psi: f64,
     verdict: Verdict,
     /// Shares of rows without a value.
@@ -103,15 +103,19 @@ fn compare(reference: &Path, current: &Path) -> anyhow::Result<Drift> {
         before.about.horizons_s,
         now.about.horizons_s
     );
-    let mut features = Vec::with_capacity(FEATURES.len());
+    ensure!(
+        before.about.feature_schema == now.about.feature_schema,
+        "the rows declare other features: they cannot be compared"
+    );
+    let mut features = Vec::new();
     // A column at a time: memory holds one feature of each side, whatever their number.
-    for spec in FEATURES {
-        features.push(feature(
-            spec.name,
-            &before.column(spec.name)?,
-            &now.column(spec.name)?,
-        ));
+    let progress = Progress::spinner();
+    let set = before.about.set()?;
+    for of in set.all() {
+        progress.show();
+        features.push(feature(of.name, &before.column(of.name)?, &now.column(of.name)?));
     }
+    progress.finish();
     features.sort_by(|a, b| b.psi.total_cmp(&a.psi));
     let labels = before.about.horizons_s.iter().map(|&horizon_s| {
         let (reference, current) = (before.labels(horizon_s)?, now.labels(horizon_s)?);
@@ -201,7 +205,7 @@ impl<'a> Side<'a> {
     }
 }
 
-fn feature(name: &'static str, reference: &[(f64, f64)], current: &[(f64, f64)]) -> Feature {
+fn feature(name: &str, reference: &[(f64, f64)], current: &[(f64, f64)]) -> Feature {
     let edges = edges(reference);
     let (before, now) = (shares(reference, &edges), shares(current, &edges));
     let psi: f64 = before
@@ -213,7 +217,7 @@ fn feature(name: &'static str, reference: &[(f64, f64)], current: &[(f64, f64)])
         })
         .sum();
     Feature {
-        feature: name,
+        feature: name.to_owned(),
         psi,
         verdict: match psi {
             psi if psi >= DRIFTED => Verdict::Drifted,

@@ -81,13 +81,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let started = Instant::now();
     let worlds = worlds(args)?;
     let first = worlds.first().context("there is nothing to extract from")?;
-    let timing = first.fallback()?.timing.clone();
+    let of_first = first.fallback()?.clone();
+    let timing = of_first.timing.clone();
     let mut digests = Vec::new();
     for world in &worlds {
         let fallback = world.fallback()?;
         ensure!(
-            fallback.timing.horizons == timing.horizons && fallback.timing.tick == timing.tick,
-            "{} looks ahead by other horizons than the first recording: extract it on its own",
+            fallback.timing.horizons == timing.horizons
+                && fallback.timing.tick == timing.tick
+                && fallback.features == of_first.features,
+            "{} looks ahead by other horizons than the first recording, or declares other features: extract it on its own",
             world.name()
         );
         let digest = fallback.digest.to_string();
@@ -97,7 +100,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     let thinning = Thinning::new(timing.tick, args.every, args.negatives)?;
     let mut summary = Summary::new(&timing, args.pace);
-    let mut writer = RowWriter::create(&args.out, &About::new(&timing, args.pace, digests))?;
+    let mut writer = RowWriter::create(&args.out, &About::new(&of_first, args.pace, digests))?;
     for world in &worlds {
         let span = span(args, world)?;
         let hindsight = world.hindsight()?;
@@ -166,4 +169,4 @@ fn span(args: &Args, world: &World) -> anyhow::Result<Span> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -21,6 +21,7 @@ mod parse;
 mod replay;
 mod report;
 mod rows;
+mod skew;
 mod splits;
 mod train;
 mod train_logs;
@@ -65,6 +66,8 @@ enum Command {
     Report(report::Args),
     /// Compare models and predictions on the same rows, with intervals of their differences.
     Compare(compare::Args),
+    /// Check that a journal gives the same features and probabilities again as were served.
+    SkewCheck(skew::Args),
     /// Measure how much earlier logs let simulated faults be predicted than metrics alone.
     LogLead(log_lead::Args),
     /// List the features that models read, and what expressions over them may use.
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Command::Backtest(args) => backtest::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::SkewCheck(args) => skew::run(&args),
         Command::LogLead(args) => log_lead::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Features(args) => features::run(&args),

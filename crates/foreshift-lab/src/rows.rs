@@ -8,8 +8,8 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use foreshift_domain::fallback::Timing;
-use foreshift_features::FEATURES;
+use foreshift_domain::fallback::{DeclaredFeature, Fallback};
+use foreshift_features::FeatureSet;
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use serde::{Deserialize, Serialize};
 
@@ -38,10 +38,10 @@ const ABOUT_KEY: &str = "foreshift";
 /// What a file of rows says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct About {
-    /// SHA-256 over the catalogue of features.
+    /// SHA-256 over the features: the catalogue, then what the configuration declares.
     pub(crate) feature_schema: String,
-    /// How many features there are.
-    pub(crate) features: usize,
+    /// What the configuration declares.
+    pub(crate) declared: Vec<DeclaredFeature>,
     /// Digest of the fallback configuration; several, where rows of several worlds were put together.
     pub(crate) fallback: Vec<String>,
     /// Version of the engine.
@@ -55,11 +55,12 @@ pub(crate) struct About {
 }
 
 impl About {
-    /// Of rows that this build makes with these time scales, in a world that goes `pace` times as fast as life.
-    pub(crate) fn new(timing: &Timing, pace: f64, fallback: Vec<String>) -> Self {
+    /// Of rows that this build makes with this configuration, in a world that goes `pace` times as fast as life.
+    pub(crate) fn new(first: &Fallback, pace: f64, fallback: Vec<String>) -> Self {
+        let (set, timing) = (foreshift_engine::feature_set(first), &first.timing);
         Self {
-            feature_schema: foreshift_features::schema_digest(FEATURES.len()).to_string(),
-            features: FEATURES.len(),
+            feature_schema: set.digest(0..set.count()).to_string(),
+            declared: first.features.clone(),
             fallback,
             engine: env!("CARGO_PKG_VERSION").to_owned(),
             horizons_s: timing
@@ -70,6 +71,16 @@ impl About {
             tick_s: timing.tick.as_secs_f64() * pace,
             guard_s: timing.guard.as_secs_f64() * pace,
         }
+    }
+}
+
+impl About {
+    /// The features, in the order of their columns.
+    ///
+    /// # Errors
+    /// When this build cannot work out what is declared.
+    pub(crate) fn set(&self) -> anyhow::Result<FeatureSet> {
+        FeatureSet::of(&self.declared).map_err(|(_, error)| error.into())
     }
 }
 
@@ -99,13 +110,12 @@ fn about(reader: &mut ParquetReader<File>) -> anyhow::Result<About> {
         .and_then(|entry| entry.value.as_deref())
         .with_context(|| format!("its metadata has no {ABOUT_KEY:?}: make it with foreshift-lab extract"))?;
     let about: About = serde_json::from_str(text).context("its metadata is not that of this version")?;
-    let ours = foreshift_features::schema_digest(FEATURES.len()).to_string();
-    if about.feature_schema != ours {
+    let ours = about.set().map(|set| set.digest(0..set.count()).to_string());
+    if !ours.as_ref().is_ok_and(|ours| *ours == about.feature_schema) {
         bail!(
-            "its {} features (schema {}) are not the {} of this build (schema {ours}): extract the rows again",
-            about.features,
+            "its features (schema {}) are not those of this build ({}): extract the rows again",
             about.feature_schema,
-            FEATURES.len(),
+            ours.map_or_else(|error| error.to_string(), |ours| format!("schema {ours}")),
         );
     }
     Ok(about)

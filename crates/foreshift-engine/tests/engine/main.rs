@@ -13,6 +13,7 @@ mod determinism;
 mod learning;
 mod proof;
 mod restarts;
+mod rows;
 mod shipped;
 mod swaps;
 mod world;

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use foreshift_domain::prediction::Served;
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::file::statistics::Statistics;
 
-use super::row::{Flat, JournalRow, Names, RowOrigin, restore};
+use super::row::{Flat, JournalRow, Names, RowOrigin, SERVED, restore, restore_served};
 use super::schema::schema;
 use super::segments::segments;
 use super::{JournalError, file_error, parquet_error};
@@ -63,6 +64,33 @@ impl JournalReader {
     /// # Errors
     /// When a segment is damaged.
     pub fn next_rows(&mut self) -> Result<Option<Vec<JournalRow>>, JournalError> {
+        let from_seq = self.from_seq;
+        while let Some((group, names)) = self.next_group()? {
+            let mut rows = group.rows(names)?;
+            rows.retain(|row| row.seq >= from_seq);
+            if !rows.is_empty() {
+                return Ok(Some(rows));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The samples of what was served that the next row group with some holds, in order; `None` at the end. Read
+    /// either these or the inputs with one reader.
+    ///
+    /// # Errors
+    /// When a segment is damaged.
+    pub fn next_served(&mut self) -> Result<Option<Vec<Served>>, JournalError> {
+        while let Some((group, _)) = self.next_group()? {
+            let served = group.served()?;
+            if !served.is_empty() {
+                return Ok(Some(served));
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_group(&mut self) -> Result<Option<(Group, &mut Names)>, JournalError> {
         loop {
             let file = match &mut self.open {
                 Some(file) if file.next_group < file.reader.num_row_groups() => file,
@@ -79,13 +107,8 @@ impl JournalReader {
                 .get_row_group(file.next_group)
                 .and_then(|group| Group::read(&*group));
             file.next_group += 1;
-            let mut rows = group
-                .map_err(|cause| parquet_error(&file.path, cause))?
-                .rows(&mut self.names)?;
-            rows.retain(|row| row.seq >= self.from_seq);
-            if !rows.is_empty() {
-                return Ok(Some(rows));
-            }
+            let group = group.map_err(|cause| parquet_error(&file.path, cause))?;
+            return Ok(Some((group, &mut self.names)));
         }
     }
 
@@ -182,10 +205,27 @@ impl Group {
     }
 
     fn rows(mut self, names: &mut Names) -> Result<Vec<JournalRow>, JournalError> {
-        (0..self.rows).map(|row| self.row(row, names)).collect()
+        (0..self.rows)
+            .filter_map(|row| self.row(row, names).transpose())
+            .collect()
     }
 
-    fn row(&mut self, row: usize, names: &mut Names) -> Result<JournalRow, JournalError> {
+    /// Samples of what was served; each row's cells are taken in order, as columns want.
+    fn served(mut self) -> Result<Vec<Served>, JournalError> {
+        let mut found = Vec::new();
+        for row in 0..self.rows {
+            let seq = self.seq.cell(row).copied().unwrap_or_default().cast_unsigned();
+            let served = utf8(self.kind.cell(row)) == Some(SERVED);
+            let payload = utf8(self.payload.cell(row));
+            if served {
+                found.push(restore_served(payload).map_err(|why| JournalError::Row { seq, why })?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The input of a row; `None` when it is none.
+    fn row(&mut self, row: usize, names: &mut Names) -> Result<Option<JournalRow>, JournalError> {
         let seq = self.seq.cell(row).copied().unwrap_or_default().cast_unsigned();
         let flat = Flat {
             kind: utf8(self.kind.cell(row)).unwrap_or_default(),
@@ -207,7 +247,10 @@ impl Group {
             class: utf8(self.class.cell(row)),
         };
         let payload = utf8(self.payload.cell(row));
-        let input = restore(&flat, payload, names).map_err(|why| JournalError::Row { seq, why })?;
+        let input = match flat.kind {
+            SERVED => None,
+            _ => Some(restore(&flat, payload, names).map_err(|why| JournalError::Row { seq, why })?),
+        };
         let place = (
             utf8(self.topic.cell(row)),
             self.partition.cell(row),
@@ -221,7 +264,7 @@ impl Group {
             }),
             _ => None,
         };
-        Ok(JournalRow { seq, input, origin })
+        Ok(input.map(|input| JournalRow { seq, input, origin }))
     }
 }
 

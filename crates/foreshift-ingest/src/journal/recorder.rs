@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use foreshift_domain::Input;
+use foreshift_domain::prediction::Served;
 
 use self::columns::Columns;
 use self::writer::Writer;
@@ -66,6 +67,15 @@ impl Recorder {
         self.push(input, origin)
     }
 
+    /// Records a sample of what was served: it stands behind the input that brought it about, and is none itself.
+    ///
+    /// # Errors
+    /// When it, or something before it, cannot be written.
+    pub fn record_served(&mut self, served: &Served) -> Result<(), JournalError> {
+        self.columns.push_served(self.next_seq, served)?;
+        self.pushed()
+    }
+
     /// Records a row as it was read.
     pub(super) fn record_row(&mut self, row: &JournalRow) -> Result<(), JournalError> {
         self.next_seq = row.seq;
@@ -79,11 +89,16 @@ impl Recorder {
     fn push(&mut self, input: &Input, origin: Option<(&str, i32, i64)>) -> Result<u64, JournalError> {
         let seq = self.next_seq;
         self.columns.push(seq, input, origin)?;
-        self.next_seq = seq.saturating_add(1);
+        self.pushed()?;
+        Ok(seq)
+    }
+
+    fn pushed(&mut self) -> Result<(), JournalError> {
+        self.next_seq = self.next_seq.saturating_add(1);
         if self.columns.rows() >= ROW_GROUP_ROWS {
             self.flush()?;
         }
-        Ok(seq)
+        Ok(())
     }
 
     /// Seals what was recorded since the last time as one segment, and removes what retention lets go. Does nothing

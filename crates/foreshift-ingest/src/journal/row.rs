@@ -1,6 +1,7 @@
 //! An input as a flat row, and back.
 
 use foreshift_domain::log::{ErrorClass, LogEvent};
+use foreshift_domain::prediction::Served;
 use foreshift_domain::signal::{
     EventKind, Gauge, Health, Observation, Outcome, OutcomeKind, OutcomeWindow, Signal,
 };
@@ -110,6 +111,25 @@ pub(super) fn flatten(input: &Input) -> Result<(Flat<'_>, Option<String>), serde
             (flat, Some(serde_json::to_string(applied)?))
         }
     })
+}
+
+/// The kind of a row that is no input: a sample of what was served.
+pub(super) const SERVED: &str = "served";
+
+/// The columns of a sample of what was served, and its payload.
+pub(super) fn flatten_served(served: &Served) -> Result<(Flat<'_>, String), serde_json::Error> {
+    let flat = Flat {
+        kind: SERVED,
+        time: Some(served.id.tick.as_micros()),
+        target: Some(served.id.target.as_str()),
+        ..Flat::default()
+    };
+    Ok((flat, serde_json::to_string(served)?))
+}
+
+/// The sample of what was served in a row's payload; `Err` says what is wrong.
+pub(super) fn restore_served(payload: Option<&str>) -> Result<Served, String> {
+    json(payload)
 }
 
 fn flatten_signal(signal: &Signal) -> Result<(Flat<'_>, Option<String>), serde_json::Error> {

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use foreshift_domain::command::{Action, Command};
 use foreshift_domain::log::{ErrorClass, LogEvent};
+use foreshift_domain::prediction::{PredictionId, Served};
 use foreshift_domain::signal::{
     EventKind, Gauge, Health, LatencyBin, Observation, Outcome, OutcomeCounts, OutcomeKind, OutcomeWindow,
     Signal,
@@ -54,6 +55,48 @@ fn what_is_not_sealed_is_not_there() {
         std::fs::read_dir(dir.path()).expect("listed").count(),
         0,
         "the unsealed segment is gone"
+    );
+}
+
+#[test]
+fn samples_of_what_was_served_stand_between_the_inputs_and_are_none() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let served = |second| Served {
+        id: PredictionId {
+            target: "east".into(),
+            tick: Timestamp::from_secs(second),
+        },
+        features: vec![None, Some(1.0 / 3.0), Some(-0.0)],
+        explanations: Vec::new(),
+    };
+    let mut recorder = Recorder::open(dir.path(), 1, Retention::default()).expect("opened");
+    for second in 0..70_000 {
+        recorder.record(&clock(second), None).expect("recorded");
+        if second % 1_000 == 0 {
+            recorder.record_served(&served(second)).expect("recorded");
+        }
+    }
+    recorder.seal().expect("sealed");
+    let inputs = read(dir.path(), 0);
+    assert_eq!(inputs.len(), 70_000);
+    assert_eq!(
+        (inputs[0].seq, inputs[1].seq),
+        (1, 3),
+        "a sample has a number of its own"
+    );
+    let mut reader = JournalReader::open(dir.path(), 0).expect("opened");
+    let mut found = Vec::new();
+    while let Some(some) = reader.next_served().expect("read") {
+        found.extend(some);
+    }
+    assert_eq!(found, (0..70).map(|at| served(at * 1_000)).collect::<Vec<_>>());
+    assert!(
+        found[0].features[2].is_some_and(f64::is_sign_negative),
+        "bit for bit"
+    );
+    assert_eq!(
+        JournalReader::last_seq(&segments(dir.path()).expect("listed")[0].path).expect("read"),
+        Some(70_070)
     );
 }
 

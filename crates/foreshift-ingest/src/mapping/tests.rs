@@ -43,7 +43,7 @@ pub(crate) fn fallback(targets: Vec<TargetConfig>, discover: bool) -> Fallback {
         learning: Learning {
             online: true,
             rows_per_horizon: 30.0,
-            hidden: HiddenRows::default(),
+            hidden: Default::default(),
         },
         fleet: FleetLimits {
             max_routes_shifted: 1,

@@ -1,6 +1,7 @@
 use super::*;
 use crate::rows::RowWriter;
 use crate::rows::tests::{self, row};
+use foreshift_features::FEATURES;
 
 fn evenly(values: impl IntoIterator<Item = f64>) -> Vec<(f64, f64)> {
     values.into_iter().map(|value| (value, 1.0)).collect()

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use foreshift_domain::{Duration, Timestamp};
-use foreshift_features::FEATURES;
 use foreshift_ingest::time_text;
 use serde::Deserialize;
 
@@ -83,7 +82,9 @@ impl Named {
             horizon,
             rows,
             features: Arc::new(Features {
-                names: FEATURES.iter().map(|spec| spec.name.to_owned()).collect(),
+                names: (table.about.set()?.all())
+                    .map(|feature| feature.name.to_owned())
+                    .collect(),
                 columns: table.features,
             }),
             ..Panel::default()

@@ -422,7 +422,11 @@ impl Sink for Labeller<'_> {
             Output::Incident(change) => self.incident(change),
             Output::Weights(weights) => self.given(weights),
             Output::Predictions(tick) => self.mature(tick.time)?,
-            Output::Decision(..) | Output::Command(..) | Output::Alert(_) | Output::Model(_) => {}
+            Output::Decision(..)
+            | Output::Command(..)
+            | Output::Alert(_)
+            | Output::Model(_)
+            | Output::Served(_) => {}
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 mod people;
-mod world;
+pub(crate) mod world;
 
 use std::collections::BTreeMap;
 use std::path::Path;

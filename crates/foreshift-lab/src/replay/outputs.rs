@@ -132,7 +132,11 @@ impl Sink for Outputs {
                 }
             }
             Output::Alert(alert) => self.alert(alert),
-            Output::Incident(_) | Output::Command(..) | Output::Row(_) | Output::Model(_) => {}
+            Output::Incident(_)
+            | Output::Command(..)
+            | Output::Row(_)
+            | Output::Model(_)
+            | Output::Served(_) => {}
         }
         Ok(())
     }

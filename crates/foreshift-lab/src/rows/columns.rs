@@ -5,7 +5,6 @@ use std::path::Path;
 
 use anyhow::Context;
 use foreshift_domain::Timestamp;
-use foreshift_features::FEATURES;
 use polars::prelude::{ChunkCompareEq, DataFrame, ParquetReader, SerReader, StringChunked};
 
 use super::{About, about};
@@ -30,7 +29,7 @@ pub(crate) struct Rows {
     pub(crate) treated: Vec<bool>,
     pub(crate) propensity: Vec<f64>,
     pub(crate) held_out: Vec<bool>,
-    /// One column for each feature of the catalogue, in its order; NaN is missing.
+    /// One column for each feature, in the order of [`About::set`]; NaN is missing.
     pub(crate) features: Vec<Vec<f64>>,
 }
 
@@ -50,14 +49,16 @@ impl Rows {
             .get(head)
             .with_context(|| format!("{} has {} horizons", path.display(), about.horizons_s.len()))?;
         let (total, metadata) = (reader.num_rows()?, reader.get_metadata()?.clone());
-        let mut rows = Self::empty(about);
+        let set = about.set()?;
+        let names: Vec<&str> = set.all().map(|feature| feature.name).collect();
+        let mut rows = Self::empty(about, names.len());
         for begin in (0..total).step_by(SLICE_ROWS) {
             let mut slice = ParquetReader::new(open()?);
             slice.set_metadata(metadata.clone());
             let frame = slice.with_slice(Some((begin, SLICE_ROWS))).finish();
             let appended = frame.map_err(anyhow::Error::from).and_then(|frame| {
                 let chosen = frame.column("horizon_s")?.f64()?.equal(horizon_s);
-                rows.append(&frame.filter(&chosen)?)
+                rows.append(&frame.filter(&chosen)?, &names)
             });
             appended.with_context(|| format!("{} is damaged", path.display()))?;
         }
@@ -69,7 +70,7 @@ impl Rows {
         self.time.len()
     }
 
-    fn empty(about: About) -> Self {
+    fn empty(about: About, features: usize) -> Self {
         Self {
             about,
             time: Vec::new(),
@@ -82,11 +83,11 @@ impl Rows {
             treated: Vec::new(),
             propensity: Vec::new(),
             held_out: Vec::new(),
-            features: vec![Vec::new(); FEATURES.len()],
+            features: vec![Vec::new(); features],
         }
     }
 
-    fn append(&mut self, frame: &DataFrame) -> anyhow::Result<()> {
+    fn append(&mut self, frame: &DataFrame, names: &[&str]) -> anyhow::Result<()> {
         let texts = |name: &str| -> anyhow::Result<&StringChunked> { Ok(frame.column(name)?.str()?) };
         let owned = |text: Option<&str>| text.unwrap_or_default().to_owned();
         let times = |name: &str| -> anyhow::Result<Vec<Option<Timestamp>>> {
@@ -112,8 +113,8 @@ impl Rows {
         self.treated.extend(flags("treated")?);
         numbers(frame, "propensity", &mut self.propensity)?;
         self.held_out.extend(flags("held_out")?);
-        for (spec, column) in FEATURES.iter().zip(&mut self.features) {
-            numbers(frame, spec.name, column)?;
+        for (name, column) in names.iter().zip(&mut self.features) {
+            numbers(frame, name, column)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::*;
 pub(crate) fn about() -> About {
     About {
         feature_schema: foreshift_features::schema_digest(FEATURES.len()).to_string(),
-        features: FEATURES.len(),
+        declared: Vec::new(),
         fallback: Vec::new(),
         engine: "test".to_owned(),
         horizons_s: vec![30.0],

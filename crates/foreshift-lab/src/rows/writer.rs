@@ -6,7 +6,6 @@ use std::path::Path;
 
 use anyhow::Context;
 use foreshift_domain::Timestamp;
-use foreshift_features::FEATURES;
 use polars::prelude::{
     BatchedWriter, BooleanChunked, Column, DataFrame, DataType, Float64Chunked, Int32Chunked, Int64Chunked,
     IntoColumn, IntoSeries, KeyValueMetadata, NewChunkedArray, ParquetWriter, PlSmallStr, Schema,
@@ -47,19 +46,23 @@ pub(crate) struct LabelledRow<'a> {
 pub(crate) struct RowWriter {
     writer: BatchedWriter<BufWriter<File>>,
     group: Group,
+    /// Of the features.
+    names: Vec<PlSmallStr>,
 }
 
 impl RowWriter {
     /// Begins a file; what was there before is gone.
     pub(crate) fn create(path: &Path, about: &About) -> anyhow::Result<Self> {
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+        let names: Vec<PlSmallStr> = (about.set()?.all()).map(|feature| feature.name.into()).collect();
         let about = vec![(ABOUT_KEY.to_owned(), serde_json::to_string(about)?)];
         let writer = ParquetWriter::new(BufWriter::new(file))
             .with_key_value_metadata(Some(KeyValueMetadata::from_static(about)))
-            .batched(&schema())?;
+            .batched(&schema(&names))?;
         Ok(Self {
             writer,
             group: Group::default(),
+            names,
         })
     }
 
@@ -83,7 +86,7 @@ impl RowWriter {
         let group = std::mem::take(&mut self.group);
         if !group.time.is_empty() {
             self.writer
-                .write_batch(&group.frame()?)
+                .write_batch(&group.frame(&self.names)?)
                 .context("cannot write the rows")?;
         }
         Ok(())
@@ -92,7 +95,7 @@ impl RowWriter {
 
 const TIME: DataType = DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
 
-fn schema() -> Schema {
+fn schema(names: &[PlSmallStr]) -> Schema {
     let types = [
         TIME,
         DataType::String,
@@ -111,7 +114,7 @@ fn schema() -> Schema {
         .iter()
         .zip(types)
         .map(|(name, kind)| (PlSmallStr::from(*name), kind));
-    let features = FEATURES.iter().map(|spec| (spec.name.into(), DataType::Float64));
+    let features = names.iter().map(|name| (name.clone(), DataType::Float64));
     named.chain(features).collect()
 }
 
@@ -149,13 +152,13 @@ impl Group {
         // A weight is at most 10,000.
         self.weight_bp
             .push(row.weight_bp.and_then(|bp| i32::try_from(bp).ok()));
-        self.features.resize_with(FEATURES.len(), Vec::new);
+        self.features.resize_with(row.features.len(), Vec::new);
         for (column, value) in self.features.iter_mut().zip(row.features) {
             column.push(*value);
         }
     }
 
-    fn frame(self) -> anyhow::Result<DataFrame> {
+    fn frame(self, names: &[PlSmallStr]) -> anyhow::Result<DataFrame> {
         let rows = self.time.len();
         let times = |name: usize, values: Int64Chunked| {
             let zone = Some(TimeZone::UTC);
@@ -177,9 +180,9 @@ impl Group {
             BooleanChunked::from_slice(meta(10), &self.held_out).into_column(),
             Int32Chunked::from_slice_options(meta(11), &self.weight_bp).into_column(),
         ];
-        let features = FEATURES.iter().zip(self.features);
-        columns.extend(features.map(|(spec, values)| {
-            Float64Chunked::from_vec(spec.name.into(), values)
+        let features = names.iter().zip(self.features);
+        columns.extend(features.map(|(name, values)| {
+            Float64Chunked::from_vec(name.clone(), values)
                 .into_series()
                 .into_column()
         }));

@@ -108,7 +108,7 @@ impl Core {
         let restored = checkpoints.newest()?;
         let next_row = restored.as_ref().map_or(1, |checkpoint| checkpoint.journal_row);
         let recorder = open_journal(config, &storage, next_row)?;
-        let (engine, intake, begun_with) = match &restored {
+        let (mut engine, intake, begun_with) = match &restored {
             Some(checkpoint) => {
                 let (engine, intake) = restore(checkpoint, epoch, &fallback)?;
                 (engine, intake, None)
@@ -120,6 +120,7 @@ impl Core {
                 (engine, intake, Some(update))
             }
         };
+        engine.give_samples(recorder.is_some());
         let mut core = Self {
             telemetry: Telemetry::new(config, received, intake.positions(), decoder)?,
             engine,
@@ -262,6 +263,7 @@ impl Core {
             }
             self.engine.handle(&sequenced.input);
             self.outlets.drain(&mut self.engine)?;
+            self.record_served()?;
         }
         outbox.ordered.clear();
         self.outbox = outbox;
@@ -275,6 +277,16 @@ impl Core {
         }
         self.engine.handle(&input);
         self.outlets.drain(&mut self.engine)?;
+        self.record_served()
+    }
+
+    /// What a sample of predictions was made from goes into the journal, behind the input that brought them about.
+    fn record_served(&mut self) -> anyhow::Result<()> {
+        if let Some(recorder) = &mut self.recorder {
+            for served in self.outlets.take_served() {
+                recorder.record_served(&served)?;
+            }
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use foreshift_domain::TargetName;
 use foreshift_domain::command::CommandResult;
 use foreshift_domain::fallback::{EdsCluster, Fallback};
+use foreshift_domain::prediction::Served;
 use foreshift_domain::published::{LogSummary, Published};
 use foreshift_domain::weights::RouteWeights;
 use foreshift_engine::{Alert, Engine, Output};
@@ -36,6 +37,8 @@ pub(crate) struct Outlets {
     logs: Arc<BTreeMap<TargetName, Arc<LogSummary>>>,
     /// Why the champion should not serve any more, until somebody acts on it.
     drift: Option<String>,
+    /// Samples of what was served, until they are recorded: after each input.
+    served: Vec<Served>,
     newest: Option<Instant>,
     dirty: bool,
 }
@@ -61,6 +64,7 @@ impl Outlets {
             waiting: HashMap::new(),
             logs: Arc::default(),
             drift: None,
+            served: Vec::new(),
             newest: None,
             dirty: true,
         };
@@ -151,6 +155,7 @@ impl Outlets {
                     self.drift = Some(alert.to_string());
                 }
             }
+            Output::Served(served) => self.served.push(*served),
             Output::Predictions(_) | Output::Row(_) => {}
         }
         Ok(())
@@ -159,6 +164,11 @@ impl Outlets {
     /// Why the champion should not serve any more; said once.
     pub(crate) fn take_drift(&mut self) -> Option<String> {
         self.drift.take()
+    }
+
+    /// Samples of what was served since the last time.
+    pub(crate) fn take_served(&mut self) -> Vec<Served> {
+        std::mem::take(&mut self.served)
     }
 
     /// Publishes the state if it may have changed and the last time is long enough ago.

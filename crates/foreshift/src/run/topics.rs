@@ -50,7 +50,7 @@ impl Topics {
                 self.send(&self.names.audit, key, &json!({"model": change}));
             }
             Output::Predictions(tick) => self.predictions(tick),
-            Output::Incident(_) | Output::Alert(_) | Output::Row(_) => {}
+            Output::Incident(_) | Output::Alert(_) | Output::Row(_) | Output::Served(_) => {}
         }
     }
 

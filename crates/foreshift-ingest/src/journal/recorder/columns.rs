@@ -3,13 +3,14 @@
 use std::fs::File;
 
 use foreshift_domain::Input;
+use foreshift_domain::prediction::Served;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::writer::SerializedRowGroupWriter;
 use rustc_hash::FxHashMap;
 
 use crate::journal::JournalError;
-use crate::journal::row::flatten;
+use crate::journal::row::{Flat, flatten, flatten_served};
 
 /// Rows that wait for their row group, by column.
 #[derive(Default)]
@@ -55,6 +56,23 @@ impl Columns {
         origin: Option<(&str, i32, i64)>,
     ) -> Result<(), JournalError> {
         let (flat, payload) = flatten(input)?;
+        self.push_flat(seq, &flat, payload, origin);
+        Ok(())
+    }
+
+    pub(super) fn push_served(&mut self, seq: u64, served: &Served) -> Result<(), JournalError> {
+        let (flat, payload) = flatten_served(served)?;
+        self.push_flat(seq, &flat, Some(payload), None);
+        Ok(())
+    }
+
+    fn push_flat(
+        &mut self,
+        seq: u64,
+        flat: &Flat<'_>,
+        payload: Option<String>,
+        origin: Option<(&str, i32, i64)>,
+    ) {
         let (row, texts) = (self.rows(), &mut self.texts);
         self.seq.push(seq.cast_signed());
         self.kind.push_again(row, Some(flat.kind), texts);
@@ -81,7 +99,6 @@ impl Columns {
         self.offset.push(row, origin.map(|(_, _, offset)| offset));
         let payload = payload.map(|payload| ByteArray::from(payload.into_bytes()));
         self.payload.push(row, payload);
-        Ok(())
     }
 
     /// In the order of the schema.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use foreshift_domain::command::{Action, Command};
+use foreshift_domain::fallback::Fallback;
 use foreshift_domain::signal::{Gauge, Health, Observation, Outcome, OutcomeKind, Signal};
 use foreshift_domain::{Duration, Input, ModelUpdate, Timestamp, Watermark};
 use foreshift_engine::{Counters, Engine, Output, Row, fresh_model};
@@ -26,35 +27,43 @@ routes:
 ";
 
 /// A multiple of the tick and of minutes.
-pub(super) const START: i64 = 1_700_000_040;
+pub(crate) const START: i64 = 1_700_000_040;
 
 /// What an engine said while its inputs were recorded.
-pub(super) struct Seen {
-    pub(super) rows: Vec<Row>,
-    pub(super) counters: Counters,
+pub(crate) struct Seen {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) counters: Counters,
 }
 
-/// Runs the inputs through an engine and records them as a journal in `dir/journal`.
-pub(super) fn record(dir: &Path, inputs: &[Input]) -> Seen {
+/// The configuration.
+pub(crate) fn fallback() -> Arc<Fallback> {
     let parsed = foreshift_config::parse_fallback(YAML, "test.yaml");
-    let fallback = Arc::new(parsed.map_err(|errors| errors.to_string()).unwrap().value);
-    let model = fresh_model(&fallback);
+    Arc::new(parsed.map_err(|errors| errors.to_string()).unwrap().value)
+}
+
+/// What a journal begins with.
+pub(crate) fn first_inputs(fallback: &Arc<Fallback>) -> [Input; 2] {
+    let model = fresh_model(fallback);
     let update = ModelUpdate {
         name: model.version().name,
         model_json: model.to_json().unwrap(),
         simulated: false,
         why: String::new(),
     };
-    let mut engine = Engine::new(7, Arc::clone(&fallback), model);
+    [
+        Input::Fallback(Arc::clone(fallback)),
+        Input::Model(Arc::new(update)),
+    ]
+}
+
+/// Runs the inputs through an engine and records them as a journal in `dir/journal`.
+pub(crate) fn record(dir: &Path, inputs: &[Input]) -> Seen {
+    let fallback = fallback();
+    let mut engine = Engine::new(7, Arc::clone(&fallback), fresh_model(&fallback));
     engine.give_rows(true);
-    let retention = Retention {
-        max_bytes: None,
-        max_age: None,
-    };
-    let mut recorder = Recorder::open(&dir.join("journal"), 1, retention).unwrap();
+    let mut recorder = Recorder::open(&dir.join("journal"), 1, Retention::default()).unwrap();
     let mut rows = Vec::new();
-    let first = [Input::Fallback(fallback), Input::Model(Arc::new(update))];
-    for input in first.iter().chain(inputs) {
+    for input in first_inputs(&fallback).iter().chain(inputs) {
         recorder.record(input, None).unwrap();
         engine.handle(input);
         while let Some(output) = engine.poll_output() {
@@ -75,12 +84,12 @@ struct Cli {
 }
 
 /// `foreshift-lab extract` with these arguments.
-pub(super) fn run(args: &[&str]) {
+pub(crate) fn run(args: &[&str]) {
     let cli = Cli::try_parse_from(["extract"].iter().chain(args)).unwrap();
     super::super::run(&cli.args).unwrap();
 }
 
-pub(super) fn run_extract(input: &Path, out: &Path, args: &[&str]) {
+pub(crate) fn run_extract(input: &Path, out: &Path, args: &[&str]) {
     let journal = input.join("journal");
     let input = if journal.exists() {
         journal
@@ -92,22 +101,22 @@ pub(super) fn run_extract(input: &Path, out: &Path, args: &[&str]) {
 }
 
 /// The rows of both horizons.
-pub(super) fn extract(input: &Path, args: &[&str]) -> [Rows; 2] {
+pub(crate) fn extract(input: &Path, args: &[&str]) -> [Rows; 2] {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("rows.parquet");
     run_extract(input, &out, args);
     [0, 1].map(|head| Rows::read(&out, head).unwrap())
 }
 
-pub(super) fn at_second(second: i64) -> Timestamp {
+pub(crate) fn at_second(second: i64) -> Timestamp {
     Timestamp::from_secs(START + second)
 }
 
-pub(super) fn second(time: Timestamp) -> i64 {
+pub(crate) fn second(time: Timestamp) -> i64 {
     time.as_millis() / 1_000 - START
 }
 
-pub(super) fn signal(second: i64, target: &str, observation: Observation) -> Input {
+pub(crate) fn signal(second: i64, target: &str, observation: Observation) -> Input {
     Input::Signal(Signal {
         time: at_second(second),
         target: target.into(),
@@ -118,11 +127,11 @@ pub(super) fn signal(second: i64, target: &str, observation: Observation) -> Inp
     })
 }
 
-pub(super) fn health(second: i64, target: &str, health: Health) -> Input {
+pub(crate) fn health(second: i64, target: &str, health: Health) -> Input {
     signal(second, target, Observation::Health(health))
 }
 
-pub(super) fn gauge(second: i64, target: &str) -> Input {
+pub(crate) fn gauge(second: i64, target: &str) -> Input {
     let gauge = Gauge {
         name: "depth".into(),
         value: second as f64,
@@ -131,7 +140,7 @@ pub(super) fn gauge(second: i64, target: &str) -> Input {
     signal(second, target, Observation::Gauge(gauge))
 }
 
-pub(super) fn command(second: i64, id: &str, action: Action) -> Input {
+pub(crate) fn command(second: i64, id: &str, action: Action) -> Input {
     Input::Command(Command {
         request_id: id.into(),
         actor: "sre".into(),
@@ -144,7 +153,7 @@ pub(super) fn command(second: i64, id: &str, action: Action) -> Input {
     })
 }
 
-pub(super) fn pin(route: &str, weights: &[(&str, u32)]) -> Action {
+pub(crate) fn pin(route: &str, weights: &[(&str, u32)]) -> Action {
     Action::Pin {
         route: route.into(),
         weights: weights
@@ -155,11 +164,11 @@ pub(super) fn pin(route: &str, weights: &[(&str, u32)]) -> Action {
 }
 
 /// Good traffic on both targets from one second to before another, and the time of its end.
-pub(super) fn steady(from: i64, to: i64) -> Vec<Input> {
+pub(crate) fn steady(from: i64, to: i64) -> Vec<Input> {
     steady_of(from, to, &["alpha", "beta"])
 }
 
-pub(super) fn steady_of(from: i64, to: i64, targets: &[&str]) -> Vec<Input> {
+pub(crate) fn steady_of(from: i64, to: i64, targets: &[&str]) -> Vec<Input> {
     let mut inputs = Vec::new();
     for second in from..to {
         for (index, target) in targets.iter().enumerate() {
