@@ -1,5 +1,5 @@
 # Everything a new machine needs to do is one of these. `make help` lists them.
-.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead outages nab train-live clean
+.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead censoring outages nab train-live clean
 SHELL := /bin/bash
 CARGO ?= cargo
 # Where the recorded outages are (signals.csv.gz and score.py), for `make outages`.
@@ -86,6 +86,10 @@ logs-bench: ## our log parser and Drain3 in one run: make logs-bench LOGHUB=path
 log-lead: ## how much earlier logs let simulated faults be predicted than metrics alone
 	$(CARGO) build --release -p foreshift-lab
 	target/release/foreshift-lab log-lead
+
+censoring: ## what acting on predictions does to the models trained afterwards, in simulation
+	$(CARGO) build --release -p foreshift-lab
+	target/release/foreshift-lab censoring
 
 outages: ## predictions and weights on the recorded outages, by their judge: make outages DATA=path
 	$(CARGO) build --release -p foreshift-lab

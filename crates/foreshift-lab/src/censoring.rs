@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use judge::Figures;
 use learn::Way;
-use play::Played;
+use play::{Event, Played};
 
 /// Arguments of `foreshift-lab censoring`.
 #[derive(ClapArgs)]
@@ -63,6 +63,44 @@ struct Course {
     seed: u64,
     way: Way,
     cycles: Vec<Figures>,
+    /// The fleets that were trained on, from the first on that was acted on.
+    fleets: Vec<Fleet>,
+}
+
+/// What a fleet came to.
+#[derive(Clone, Copy, Serialize)]
+struct Fleet {
+    incidents: usize,
+    /// Share of its rows whose outcome our action hid.
+    hidden: f64,
+    /// Share of its rows in whose horizon an alarm was held out.
+    held_out: f64,
+    /// Share of predicted incidents that floor traffic showed.
+    shown: f64,
+}
+
+impl Fleet {
+    fn of(played: &Played) -> Self {
+        let rows = played.events.iter().filter_map(|event| match event {
+            Event::Row(row) => row.outcome,
+            Event::Began { .. } => None,
+        });
+        let (mut all, mut hidden, mut held_out) = (0_u64, 0_u64, 0_u64);
+        for outcome in rows {
+            all += 1;
+            hidden += u64::from(outcome.hidden);
+            held_out += u64::from(outcome.held_out);
+        }
+        let incidents = played.events.iter();
+        Self {
+            incidents: incidents
+                .filter(|event| matches!(event, Event::Began { .. }))
+                .count(),
+            hidden: hidden as f64 / all.max(1) as f64,
+            held_out: held_out as f64 / all.max(1) as f64,
+            shown: learn::floor_record(&[played]).shown(),
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -92,6 +130,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 /// All ways of learning in one world.
 fn one_world(args: &Args, ways: &[Way], seed: u64, bar: &ProgressBar) -> anyhow::Result<Vec<Course>> {
     const FLEETS_OF_A_WORLD: u64 = 1_000;
+    /// The fleet that models are judged on is so much longer, so that chance moves the figures less.
+    const JUDGED_LONGER: u32 = 3;
     let spec = |fleet: u64| ReactingSpec {
         seed: seed * FLEETS_OF_A_WORLD + fleet,
         hours: args.hours,
@@ -104,7 +144,12 @@ fn one_world(args: &Args, ways: &[Way], seed: u64, bar: &ProgressBar) -> anyhow:
         bar.inc(1);
         Ok(played)
     };
-    let judged_on = untouched(FLEETS_OF_A_WORLD - 1)?;
+    let longer = ReactingSpec {
+        hours: args.hours * JUDGED_LONGER,
+        ..spec(FLEETS_OF_A_WORLD - 1)
+    };
+    let judged_on = play::untouched(&longer, &fresh)?;
+    bar.inc(1);
     let first = untouched(0)?;
     let begun = learn::train(&fresh, &[&first], Way::Bound, seed)?;
     let mut courses = Vec::new();
@@ -112,12 +157,14 @@ fn one_world(args: &Args, ways: &[Way], seed: u64, bar: &ProgressBar) -> anyhow:
         let mut model: Model = begun.clone();
         let mut kept: Vec<Played> = Vec::new();
         let mut cycles = vec![judge::judge(&model, &judged_on)];
+        let mut fleets = Vec::new();
         for fleet in 1..=args.cycles {
             let held_out_bp = if way.holds_out() { args.held_out_bp } else { 0 };
             let played = match way {
                 Way::Bound => play::untouched(&spec(fleet), &fresh)?,
                 _ => play::acted_on(&spec(fleet), &model, held_out_bp)?,
             };
+            fleets.push(Fleet::of(&played));
             kept.push(played);
             if kept.len() > args.keep {
                 kept.remove(0);
@@ -133,6 +180,7 @@ fn one_world(args: &Args, ways: &[Way], seed: u64, bar: &ProgressBar) -> anyhow:
             seed,
             way: *way,
             cycles,
+            fleets,
         });
     }
     Ok(courses)
@@ -160,8 +208,8 @@ fn table(ways: &[Way], courses: &[Course]) -> String {
         text += "\n";
     }
     text += "\nAgainst the bound, mean over the cycles after the first:\n\n";
-    text +=
-        "| learning | average precision | log-loss | recall | expected / observed |\n|---|---|---|---|---|\n";
+    text += "| learning | average precision | log-loss | recall | expected / observed | incidents a fleet | rows hidden |\n";
+    text += "|---|---|---|---|---|---|---|\n";
     for way in ways {
         let against = |read: fn(&Figures) -> f64| {
             let (own, bound) = (
@@ -171,12 +219,14 @@ fn table(ways: &[Way], courses: &[Course]) -> String {
             100.0 * (own / bound - 1.0)
         };
         text += &format!(
-            "| {} | {:+.1} % | {:+.1} % | {:+.1} % | {:.2} |\n",
+            "| {} | {:+.1} % | {:+.1} % | {:+.1} % | {:.2} | {:.0} | {:.1} % |\n",
             way.as_str(),
             against(|figures| figures.average_precision),
             against(|figures| figures.log_loss),
             against(|figures| figures.recall),
-            mean(courses, *way, 1..cycles, |figures| figures.expected_over_observed)
+            mean(courses, *way, 1..cycles, |figures| figures.expected_over_observed),
+            mean_of_fleets(courses, *way, |fleet| fleet.incidents as f64),
+            100.0 * mean_of_fleets(courses, *way, |fleet| fleet.hidden),
         );
     }
     text
@@ -189,6 +239,12 @@ fn mean(courses: &[Course], way: Way, cycles: std::ops::Range<usize>, read: fn(&
         .flat_map(|course| course.cycles.get(cycles.clone()).unwrap_or_default())
         .map(read)
         .collect();
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+fn mean_of_fleets(courses: &[Course], way: Way, read: fn(&Fleet) -> f64) -> f64 {
+    let own = courses.iter().filter(|course| course.way == way);
+    let values: Vec<f64> = own.flat_map(|course| &course.fleets).map(read).collect();
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 

@@ -41,12 +41,14 @@ fleet:
   alarm_freeze_share: 1.0
 defaults:
   mode: auto
-  slo: {error_ratio: 0.2, window: 30s, min_requests: 5}
+  # The floor must be enough to judge by: a handful of requests breaks an SLO by chance.
+  slo: {error_ratio: 0.3, window: 30s, min_requests: 20}
   triggers:
-    risk: {horizon: 10m, enter: 0.3, exit: 0.15, full: 0.5}
+    risk: {horizon: 10m, enter: 0.2, exit: 0.1, full: 0.3}
     window: 30s
-    min_requests: 5
+    min_requests: 20
   limits:
+    floor_bp: 1000
     max_predictive_shift_bp: 5000
     headroom: 0.9
 routes:
@@ -105,7 +107,8 @@ impl ReactingFleet {
             text += &format!("  - name: {}\n    targets:\n", route_name(route));
             for place in 0..TARGETS {
                 let name = target_name(route, place);
-                let capacity_rps = TARGET_RPS * 2.0;
+                // With room to spare: load is read from whole buckets, which are as long as the window it is read over.
+                let capacity_rps = TARGET_RPS * 6.0;
                 text += &format!(
                     "      - {{name: {name}, role: primary, baseline_bp: {BASELINE_BP}, capacity: {capacity_rps} rps}}\n"
                 );

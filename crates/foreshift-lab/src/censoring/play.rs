@@ -38,7 +38,7 @@ pub(super) struct Seen {
     pub(super) tick: Timestamp,
     pub(super) features: Box<[f32]>,
     pub(super) at_risk: bool,
-    /// What the acting model predicted: at the tick, or when traffic was first moved away since.
+    /// What the acting model predicted at the tick.
     pub(super) predicted: f64,
     pub(super) outcome: Option<Outcome>,
 }

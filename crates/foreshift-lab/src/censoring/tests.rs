@@ -1,18 +1,125 @@
-use foreshift_engine::Label;
+use std::sync::LazyLock;
 
-use super::play::{Event, Outcome, Played};
+use foreshift_domain::Timestamp;
+use foreshift_engine::{FloorRecord, Label, inverse_propensity};
+
+use super::play::{Outcome, Seen};
 use super::*;
 
+/// A fleet in which load brings about most of what shows before it comes.
 const SPEC: ReactingSpec = ReactingSpec {
     seed: 4_000,
     hours: 24,
     routes: 6,
-    induced_share: 1.0,
+    induced_share: 0.8,
 };
+/// Half of the alarms, so that some days of a small fleet have enough of them.
+const HELD_OUT_BP: u32 = 5_000;
 
-fn outcomes(played: &Played) -> impl Iterator<Item = (f64, Outcome)> {
+/// A model that has seen one fleet, and a fleet on which it acted.
+static ACTED_ON: LazyLock<(Model, Played)> = LazyLock::new(|| {
+    let fresh = play::fresh_model(&SPEC).unwrap();
+    let first = play::untouched(&SPEC, &fresh).unwrap();
+    let model = learn::train(&fresh, &[&first], Way::Bound, 1).unwrap();
+    let next = ReactingSpec { seed: 4_001, ..SPEC };
+    let played = play::acted_on(&next, &model, HELD_OUT_BP).unwrap();
+    (model, played)
+});
+
+fn rows(played: &Played) -> impl Iterator<Item = (&Seen, Outcome)> {
     played.events.iter().filter_map(|event| match event {
-        Event::Row(row) => Some((row.predicted, row.outcome?)),
+        Event::Row(row) => Some((row, row.outcome?)),
         Event::Began { .. } => None,
     })
+}
+
+/// One row for each alarm: the first of each target at or above the threshold after a horizon without.
+fn alarms(played: &Played, threshold: f64) -> Vec<(&Seen, Outcome)> {
+    let mut newest = vec![Timestamp::MIN; played.targets];
+    let mut first = Vec::new();
+    for (row, outcome) in rows(played).filter(|(row, _)| row.predicted >= threshold) {
+        if row.tick.since(newest[row.target]) > played.horizon {
+            first.push((row, outcome));
+        }
+        newest[row.target] = row.tick;
+    }
+    first
+}
+
+/// Of alarms that stand for so many, those that came true.
+fn precision(alarms: impl Iterator<Item = (bool, f64)>) -> f64 {
+    let (mut came, mut all) = (0.0, 0.0);
+    for (true_alarm, stands_for) in alarms {
+        came += f64::from(u8::from(true_alarm)) * stands_for;
+        all += stands_for;
+    }
+    came / all
+}
+
+#[test]
+fn precision_by_inverse_propensity_is_that_of_an_untouched_fleet_and_the_naive_one_is_not() {
+    let (model, first) = &*ACTED_ON;
+    let (mut truth, mut all) = (Vec::new(), Vec::new());
+    let note = |played: &Played, into: &mut Vec<(bool, Outcome)>| {
+        let alarms = alarms(played, 0.25).into_iter();
+        into.extend(alarms.map(|(_, outcome)| (outcome.label == Label::Positive, outcome)));
+    };
+    note(first, &mut all);
+    for seed in 4_001..4_004 {
+        let spec = ReactingSpec { seed, ..SPEC };
+        note(&play::untouched(&spec, model).unwrap(), &mut truth);
+        if seed > 4_001 {
+            note(&play::acted_on(&spec, model, HELD_OUT_BP).unwrap(), &mut all);
+        }
+    }
+    let evenly = |alarms: &[(bool, Outcome)]| precision(alarms.iter().map(|(came, _)| (*came, 1.0)));
+    let held_out = all.iter().filter(|(_, outcome)| outcome.held_out);
+    let weighted = precision(held_out.map(|(came, outcome)| (*came, inverse_propensity(outcome.propensity))));
+    let (truth, naive) = (evenly(&truth), evenly(&all));
+    assert!((weighted - truth).abs() < 0.05, "{weighted:.3} for {truth:.3}");
+    assert!(truth - naive > 0.05, "{naive:.3} for {truth:.3}");
+}
+
+#[test]
+fn what_is_hidden_is_never_a_negative_but_for_the_naive_way() {
+    let (_, played) = &*ACTED_ON;
+    let floor = FloorRecord::default();
+    let (mut hidden, mut held_out) = (0, 0);
+    for (row, outcome) in rows(played) {
+        held_out += usize::from(outcome.held_out);
+        if !outcome.hidden {
+            continue;
+        }
+        hidden += 1;
+        assert_eq!(outcome.label, Label::Unknown);
+        for way in Way::ALL {
+            let target = way.target(&outcome, row.predicted, &floor);
+            if way == Way::Naive {
+                assert_eq!(target, Some((0.0, 1.0)));
+            } else if let Some((positive, _)) = target {
+                assert!(positive > 0.0, "{way:?}");
+            }
+        }
+    }
+    assert!(hidden > 100 && held_out > 50, "{hidden} {held_out}");
+}
+
+#[test]
+fn a_replay_of_a_fleet_holds_out_the_same_alarms() {
+    let short = ReactingSpec {
+        hours: 12,
+        routes: 3,
+        ..SPEC
+    };
+    let (model, _) = &*ACTED_ON;
+    let draws = || {
+        let played = play::acted_on(&short, model, HELD_OUT_BP).unwrap();
+        let drawn: Vec<_> = rows(&played)
+            .map(|(row, outcome)| (row.target, row.tick, outcome))
+            .collect();
+        drawn
+    };
+    let (first, again) = (draws(), draws());
+    assert!(first.iter().any(|(_, _, outcome)| outcome.held_out));
+    assert_eq!(first, again);
 }

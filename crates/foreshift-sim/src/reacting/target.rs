@@ -1,7 +1,7 @@
 //! One target of the fleet: how its troubles grow under its load, and what is reported of it.
 
 use foreshift_domain::signal::{
-    Gauge, LatencyBin, Observation, OutcomeCounts, OutcomeKind, OutcomeWindow, Signal,
+    Gauge, Health, LatencyBin, Observation, OutcomeCounts, OutcomeKind, OutcomeWindow, Signal,
 };
 use foreshift_domain::{Duration, RouteName, TargetName, Timestamp};
 
@@ -85,7 +85,7 @@ impl<'a> ReactingTarget<'a> {
         // A moment before the step ends: it is counted in the bucket that it is of.
         let at = from + STEP - Duration::from_millis(1);
         let window = self.window(condition, index);
-        let mut signals = Vec::with_capacity(3);
+        let mut signals = Vec::with_capacity(4);
         let mut report = |observation| {
             signals.push(Signal {
                 time: at,
@@ -96,6 +96,12 @@ impl<'a> ReactingTarget<'a> {
                 observation,
             });
         };
+        // Without probes nobody would know when a target that was drained is well again.
+        report(Observation::Health(if condition.failing {
+            Health::Down
+        } else {
+            Health::Up
+        }));
         if window.counts.total() > 0 {
             report(Observation::Window(Box::new(window)));
         }

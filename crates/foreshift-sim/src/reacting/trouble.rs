@@ -12,7 +12,7 @@ const BETWEEN_S: f64 = 9_000.0;
 const QUIET_S: f64 = 1_800.0;
 /// Of all troubles, those that come out of nothing, and those that pass.
 const ABRUPT_SHARE: f64 = 0.1;
-const SCARE_SHARE: f64 = 0.45;
+const SCARE_SHARE: f64 = 0.35;
 
 /// Kinds of troubles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ fn draw(draws: &mut Draws, induced_share: f64, at_s: f64) -> Trouble {
     } else {
         Kind::Own
     };
-    let strength = draws.range(0.7, 1.3);
+    let strength = draws.range(0.9, 1.3);
     let of_cause = if by_load {
         Shows {
             errors: 0.01,
@@ -98,7 +98,7 @@ fn draw(draws: &mut Draws, induced_share: f64, at_s: f64) -> Trouble {
             pool: 0.03,
         }
     };
-    let mut vary = |usual: f64| usual * strength * draws.range(0.6, 1.4);
+    let mut vary = |usual: f64| usual * strength * draws.range(0.75, 1.25);
     let shows = Shows {
         errors: vary(of_cause.errors),
         latency: vary(of_cause.latency),
@@ -111,7 +111,7 @@ fn draw(draws: &mut Draws, induced_share: f64, at_s: f64) -> Trouble {
         lead: Duration::from_secs(draws.range(600.0, 1_800.0) as i64),
         fails_for: Duration::from_secs(draws.range(180.0, 480.0) as i64),
         peak: if kind == Kind::Scare {
-            draws.range(0.3, 0.95)
+            draws.range(0.3, 0.8)
         } else {
             f64::INFINITY
         },

@@ -133,6 +133,7 @@ fn numbers_outside_their_range_are_refused() {
         ),
         ("{limits: {headroom: 0}}", "limits.headroom"),
         ("{limits: {headroom: 1.01}}", "limits.headroom"),
+        ("{limits: {held_out_bp: 5001}}", "limits.held_out_bp"),
         ("{slo: {error_ratio: 0.0}}", "slo.error_ratio"),
         ("{triggers: {error_ratio: 2}}", "triggers.error_ratio"),
     ] {
@@ -543,4 +544,18 @@ fn a_feature_that_cannot_be_worked_out_is_refused_with_the_place_in_its_expressi
         "features[a].knots",
         "ascend",
     );
+}
+
+#[test]
+fn a_critical_route_that_would_hold_out_alarms_is_refused_wherever_that_comes_from() {
+    let share = "defaults: {limits: {held_out_bp: 500}}\n";
+    let critical = SMALL.replace("name: chat", "name: chat\n    criticality: critical");
+    let error = refused(
+        &format!("{share}{critical}"),
+        1,
+        "routes[chat].limits.held_out_bp",
+        "must be 0 on a critical route, is 500",
+    );
+    assert!(error.hint.contains("defaults"), "{error}");
+    assert!(parse_fallback(&format!("{share}{SMALL}"), "f.yaml").is_ok());
 }
