@@ -179,8 +179,9 @@ fn about() -> String {
     format!(
         "<section><h2>What the methods are</h2><dl>{}</dl><p class=\"note\">All methods are measured on the same rows; \
          baselines get their probabilities by isotonic regression on the rows before. Rows with unknown labels are left \
-         out. Intervals hold 95 % and draw whole target-days or incidents. Nothing is point-adjusted: an alarm stands for \
-         one horizon, and counts as false when no incident begins within the horizon of its rows.</p></section>",
+         out. Intervals hold 95 % and draw whole target-days or incidents. Nothing is point-adjusted: rows above the threshold \
+         within a horizon of each other are one alarm, which counts as false when no incident begins within the horizon of \
+         any of them.</p></section>",
         lines.concat()
     )
 }
