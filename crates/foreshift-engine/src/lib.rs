@@ -43,4 +43,4 @@ pub use output::{Alert, IncidentChange, MAX_HORIZONS, Output, PredictionTick, Ta
 pub use rows::Row;
 pub use snapshot::{Snapshot, SnapshotError};
 
-pub use tick::{check_model, fresh_model, fresh_model_for};
+pub use tick::{check_model, fresh_model};

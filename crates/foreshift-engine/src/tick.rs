@@ -3,7 +3,7 @@
 use foreshift_domain::decision::Cause;
 use foreshift_domain::fallback::Fallback;
 use foreshift_domain::signal::Health;
-use foreshift_domain::{Duration, RouteName, TargetName, Timestamp};
+use foreshift_domain::{RouteName, TargetName, Timestamp};
 use foreshift_features::{FEATURES, FIRST_EDITION, FeatureSpec, Surroundings};
 use foreshift_policy::FleetTarget;
 use foreshift_predict::{InputSpec, Model, ModelError};
@@ -20,11 +20,7 @@ pub(crate) type FeatureRow = [f64; FEATURES.len()];
 
 /// A fresh model for this configuration: it knows the hazard prior and nothing else, and learns from there.
 pub fn fresh_model(fallback: &Fallback) -> Model {
-    fresh_model_for(&fallback.timing.horizons)
-}
-
-/// The same for any horizons, ascending.
-pub fn fresh_model_for(horizons: &[Duration]) -> Model {
+    let horizons = &fallback.timing.horizons;
     let schema = foreshift_features::schema_digest(FEATURES.len());
     Model::fresh("fresh@1", schema, inputs(horizons.len()), horizons)
 }

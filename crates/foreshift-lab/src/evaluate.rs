@@ -19,12 +19,14 @@ use clap::Args as ClapArgs;
 use foreshift_domain::{Duration, Timestamp};
 use foreshift_ingest::time_text;
 use foreshift_predict::Model;
+use foreshift_sim::FleetSpec;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::baselines;
 use crate::replay::Format;
 use crate::splits;
+use crate::train::simulated::Fleet;
 use figures::{Figures, Ground, Judge, Method, Settings};
 use panel::Panel;
 
@@ -153,7 +155,7 @@ impl Judged {
     fn model(&self, path: &Path) -> anyhow::Result<Option<Model>> {
         if path == Path::new("fresh") {
             let horizons: Vec<Duration> = self.panels.iter().map(|panel| panel.horizon).collect();
-            return Ok(Some(foreshift_engine::fresh_model_for(&horizons)));
+            return Ok(Some(fresh_model(horizons)?));
         }
         model_file(path).map(|file| read_model(&file)).transpose()
     }
@@ -211,6 +213,18 @@ impl Judged {
         ensure!(!horizons.is_empty(), "no judged row is positive at any horizon");
         Ok(horizons)
     }
+}
+
+/// A model that has learned nothing. Any configuration will do, since only its horizons count.
+fn fresh_model(horizons: Vec<Duration>) -> anyhow::Result<Model> {
+    let any = FleetSpec {
+        seed: 0,
+        hours: 1,
+        targets: 2,
+    };
+    let mut fallback = Fleet::of(any, true)?.fallback.as_ref().clone();
+    fallback.timing.horizons = horizons;
+    Ok(foreshift_engine::fresh_model(&fallback))
 }
 
 fn of_baseline(baseline: &baselines::Baseline, judge: &Judge<'_>) -> Method {
