@@ -16,15 +16,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args as ClapArgs;
-use foreshift_domain::Timestamp;
+use foreshift_domain::{Duration, Timestamp};
 use foreshift_ingest::time_text;
 use foreshift_predict::Model;
+use foreshift_sim::FleetSpec;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::baselines;
 use crate::replay::Format;
 use crate::splits;
+use crate::train::simulated::Fleet;
 use figures::{Figures, Ground, Judge, Method, Settings};
 use panel::Panel;
 
@@ -43,7 +45,8 @@ pub(crate) struct Args {
 pub(crate) struct SubjectArgs {
     #[command(flatten)]
     pub(crate) grounds: GroundArgs,
-    /// A model to run over the rows: a version of models/, or its model.json. It says what it thinks of a row before it
+    /// A model to run over the rows: a version of models/, its model.json, or `fresh` for one that has learned nothing.
+    /// It says what it thinks of a row before it
     /// learns from it, and learns when the label became known.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
@@ -61,7 +64,7 @@ pub(crate) struct GroundArgs {
     /// Rows, as `foreshift-lab extract` writes them.
     #[arg(long, value_name = "PARQUET")]
     pub(crate) rows: PathBuf,
-    /// Judge rows from here on: a time, or a share of the time that the rows span. What was before teaches what has
+    /// Judge rows from here on: a time, a day, or a share of the time that the rows span. What was before teaches what has
     /// to be fitted, and models that learn as they go.
     #[arg(long, value_name = "WHEN", default_value = "0.3")]
     pub(crate) from: String,
@@ -130,9 +133,8 @@ impl Judged {
 
     /// Takes what a model or a file of predictions says; `learns` holds for models.
     pub(crate) fn say(&mut self, path: &Path, learns: bool) -> anyhow::Result<()> {
-        let (mut name, said) = match model_file(path) {
-            Some(file) => {
-                let model = read_model(&file)?;
+        let (mut name, said) = match self.model(path)? {
+            Some(model) => {
                 let name = model.version().name;
                 let told = self.run_model(model, learns)?;
                 if self.said.is_empty() {
@@ -147,6 +149,15 @@ impl Judged {
         }
         self.said.push((name, said));
         Ok(())
+    }
+
+    /// The model that a path names, if it names one; `fresh` is one that has learned nothing.
+    fn model(&self, path: &Path) -> anyhow::Result<Option<Model>> {
+        if path == Path::new("fresh") {
+            let horizons: Vec<Duration> = self.panels.iter().map(|panel| panel.horizon).collect();
+            return Ok(Some(fresh_model(horizons)?));
+        }
+        model_file(path).map(|file| read_model(&file)).transpose()
     }
 
     fn run_model(&self, model: Model, learns: bool) -> anyhow::Result<prequential::Told> {
@@ -202,6 +213,18 @@ impl Judged {
         ensure!(!horizons.is_empty(), "no judged row is positive at any horizon");
         Ok(horizons)
     }
+}
+
+/// A model that has learned nothing. Any configuration will do, since only its horizons count.
+fn fresh_model(horizons: Vec<Duration>) -> anyhow::Result<Model> {
+    let any = FleetSpec {
+        seed: 0,
+        hours: 1,
+        targets: 2,
+    };
+    let mut fallback = Fleet::of(any, true)?.fallback.as_ref().clone();
+    fallback.timing.horizons = horizons;
+    Ok(foreshift_engine::fresh_model(&fallback))
 }
 
 fn of_baseline(baseline: &baselines::Baseline, judge: &Judge<'_>) -> Method {
@@ -285,9 +308,11 @@ impl GroundArgs {
             && (0.0..1.0).contains(&share)
         {
             let span = last.since(first).as_secs_f64();
-            return Ok(first + foreshift_domain::Duration::from_secs_f64(span * share));
+            return Ok(first + Duration::from_secs_f64(span * share));
         }
+        let midnight = format!("{}T00:00:00Z", self.from);
         let from = time_text::parse(self.from.as_bytes())
+            .or_else(|| time_text::parse(midnight.as_bytes()))
             .with_context(|| format!("--from {:?} is neither a time nor a share from 0 to 1", self.from))?;
         ensure!(
             from <= last,

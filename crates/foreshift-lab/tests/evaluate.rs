@@ -3,34 +3,33 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-fn lab(arguments: &[&str]) -> Output {
+fn lab(arguments: &[&str]) -> std::io::Result<Output> {
     Command::new(env!("CARGO_BIN_EXE_foreshift-lab"))
         .args(arguments)
         .output()
-        .expect("it runs")
 }
 
-fn good(arguments: &[&str]) -> String {
-    let output = lab(arguments);
+fn good(arguments: &[&str]) -> anyhow::Result<String> {
+    let output = lab(arguments)?;
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {error}");
-    String::from_utf8(output.stdout).expect("text")
+    anyhow::ensure!(output.status.success(), "{arguments:?}: {error}");
+    Ok(String::from_utf8(output.stdout)?)
 }
 
-fn refused(arguments: &[&str]) -> String {
-    let output = lab(arguments);
-    assert!(!output.status.success(), "{arguments:?}");
-    String::from_utf8(output.stderr).expect("text")
+fn refused(arguments: &[&str]) -> anyhow::Result<String> {
+    let output = lab(arguments)?;
+    anyhow::ensure!(!output.status.success(), "{arguments:?} was not refused");
+    Ok(String::from_utf8(output.stderr)?)
 }
 
 const LIVE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/live/1");
 
 fn text(path: &Path) -> &str {
-    path.to_str().expect("a path of plain letters")
+    path.to_str().unwrap_or_default()
 }
 
 #[test]
-fn a_fleet_is_measured_compared_and_reported_the_same_each_time() {
+fn a_fleet_is_measured_compared_and_reported_the_same_each_time() -> anyhow::Result<()> {
     let folder = tempfile::tempdir().expect("a folder");
     let (rows, faults) = (
         folder.path().join("rows.parquet"),
@@ -38,8 +37,8 @@ fn a_fleet_is_measured_compared_and_reported_the_same_each_time() {
     );
     let fleet = ["--fleet-seed", "77", "--hours", "2", "--targets", "6"];
     let extract = ["extract", "--every", "10s", "-o", text(&rows)];
-    good(&[extract.as_slice(), &fleet].concat());
-    good(&[["faults", "-o", text(&faults)].as_slice(), &fleet].concat());
+    good(&[extract.as_slice(), &fleet].concat())?;
+    good(&[["faults", "-o", text(&faults)].as_slice(), &fleet].concat())?;
     let of = [
         "--rows",
         text(&rows),
@@ -51,8 +50,8 @@ fn a_fleet_is_measured_compared_and_reported_the_same_each_time() {
         "50",
     ];
 
-    let json = good(&[["evaluate", "-o", "json", "--model", LIVE].as_slice(), &of].concat());
-    let again = good(&[["evaluate", "-o", "json", "--model", LIVE].as_slice(), &of].concat());
+    let json = good(&[["evaluate", "-o", "json", "--model", LIVE].as_slice(), &of].concat())?;
+    let again = good(&[["evaluate", "-o", "json", "--model", LIVE].as_slice(), &of].concat())?;
     assert_eq!(json, again);
     let horizons: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     let horizons = horizons.as_array().expect("one for each horizon");
@@ -82,13 +81,13 @@ fn a_fleet_is_measured_compared_and_reported_the_same_each_time() {
         "{groups:?}"
     );
 
-    let compared = good(&[["compare", LIVE, LIVE, "--frozen"].as_slice(), &of].concat());
+    let compared = good(&[["compare", LIVE, LIVE, "--frozen"].as_slice(), &of].concat())?;
     assert!(compared.contains("less live@1"), "{compared}");
     assert!(compared.contains("0.000 [0.000, 0.000]"), "{compared}");
 
     let pages = ["a.html", "b.html"].map(|name| folder.path().join(name));
     for page in &pages {
-        good(&[["report", "--model", LIVE, "--out", text(page)].as_slice(), &of].concat());
+        good(&[["report", "--model", LIVE, "--out", text(page)].as_slice(), &of].concat())?;
     }
     let pages = pages.map(|page| std::fs::read_to_string(page).expect("a page"));
     assert_eq!(pages[0], pages[1]);
@@ -106,15 +105,16 @@ fn a_fleet_is_measured_compared_and_reported_the_same_each_time() {
 
     let foreign = folder.path().join("foreign.csv");
     std::fs::write(&foreign, "time,target,horizon_s,probability\n0,x,30,0.5\n").expect("it is written");
-    let error = refused(&[["evaluate", "--predictions", text(&foreign)].as_slice(), &of].concat());
+    let error = refused(&[["evaluate", "--predictions", text(&foreign)].as_slice(), &of].concat())?;
     assert!(
         error.contains("judged rows at horizon 30s have no prediction"),
         "{error}"
     );
+    Ok(())
 }
 
 #[test]
-fn a_world_that_answers_loses_fewer_requests_than_one_left_alone() {
+fn a_world_that_answers_loses_fewer_requests_than_one_left_alone() -> anyhow::Result<()> {
     let json = good(&[
         "backtest",
         "--fleet-seed",
@@ -127,7 +127,7 @@ fn a_world_that_answers_loses_fewer_requests_than_one_left_alone() {
         LIVE,
         "-o",
         "json",
-    ]);
+    ])?;
     let backtest: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     let policies = backtest["policies"].as_array().expect("policies");
     let lost: Vec<f64> = policies
@@ -142,4 +142,5 @@ fn a_world_that_answers_loses_fewer_requests_than_one_left_alone() {
         "{lost:?}"
     );
     assert!(predictive <= reactive, "{lost:?}");
+    Ok(())
 }

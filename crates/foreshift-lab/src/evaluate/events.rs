@@ -1,13 +1,13 @@
 //! Measures over alarms and incidents: what a person on call would see. Nothing is point-adjusted.
 //!
-//! A row above a threshold raises an alarm, which stands for one horizon: what follows within it is the same alarm, what
-//! comes later is a new one. So an alarm that never ends is not one alarm, but one for each horizon, most of them false.
+//! A row above a threshold raises an alarm; rows that follow within a horizon of the one before are the same alarm. It
+//! stands for [`STANDS`] horizons at most: an alarm that never ends is not one alarm, but many, most of them false.
 //! An alarm is true when an incident began within the horizon of one of its rows, false when it is known that none did.
 //! An incident is foreseen when one of its rows is above the threshold; the lead is from the first of those to the onset.
 
 use std::collections::BTreeMap;
 
-use foreshift_domain::Timestamp;
+use foreshift_domain::{Duration, Timestamp};
 use serde::Serialize;
 
 use super::bootstrap::{Blocks, Counts, Estimate, quantile};
@@ -17,6 +17,10 @@ use super::panel::{Incident, Panel};
 const RANK_STEP: f64 = 1.07;
 /// Thresholds are tried until so many times the budget is spent: the curve goes a little further than the point.
 const CURVE_BUDGETS: f64 = 20.0;
+/// An alarm that has stood for so many horizons is over, and what follows is a new one...
+const STANDS: i64 = 5;
+/// ...or for an hour, where the horizon is not longer: nobody waits that long for what was to come in minutes.
+const STANDS_LONGEST: Duration = Duration::HOUR;
 const DAY_S: f64 = 86_400.0;
 /// Points of the curve of recall against lead.
 const LEAD_POINTS: usize = 60;
@@ -30,6 +34,17 @@ struct At {
     true_alarms: BTreeMap<u32, f64>,
     /// By incident that can be seen from rows: seconds, `None` is missed.
     leads_s: Vec<Option<f64>>,
+}
+
+/// An alarm that stands.
+#[derive(Clone, Copy)]
+struct Alarm {
+    target: u32,
+    raised: Timestamp,
+    newest: Timestamp,
+    /// Of its first row.
+    block: u32,
+    came_true: bool,
 }
 
 /// The rows that are judged, for alarms of any threshold.
@@ -205,8 +220,9 @@ impl<'a> Watch<'a> {
             true_alarms: BTreeMap::new(),
             leads_s: vec![None; self.incidents.len()],
         };
-        // The alarm that stands: its target, when it was raised, its block, whether it has come true.
-        let mut standing: Option<(u32, Timestamp, u32, bool)> = None;
+        let horizon = self.panel.horizon;
+        let stands = (horizon * STANDS).min(STANDS_LONGEST.max(horizon));
+        let mut standing: Option<Alarm> = None;
         for place in places {
             let Some(index) = self.order.get(*place) else {
                 continue;
@@ -217,14 +233,23 @@ impl<'a> Watch<'a> {
             };
             let positive = row.label == Some(true);
             match &mut standing {
-                Some((target, raised, _, came_true))
-                    if *target == row.target && row.at.since(*raised) < self.panel.horizon =>
+                Some(alarm)
+                    if alarm.target == row.target
+                        && row.at.since(alarm.newest) < horizon
+                        && row.at.since(alarm.raised) < stands =>
                 {
-                    *came_true |= positive;
+                    alarm.newest = row.at;
+                    alarm.came_true |= positive;
                 }
                 _ => {
                     at.close(standing.take());
-                    standing = Some((row.target, row.at, *block, positive));
+                    standing = Some(Alarm {
+                        target: row.target,
+                        raised: row.at,
+                        newest: row.at,
+                        block: *block,
+                        came_true: positive,
+                    });
                 }
             }
             if let (true, Some(incident)) = (positive, row.incident) {
@@ -323,13 +348,13 @@ impl<'a> Watch<'a> {
 }
 
 impl At {
-    fn close(&mut self, alarm: Option<(u32, Timestamp, u32, bool)>) {
-        if let Some((_, _, block, came_true)) = alarm {
-            let into = match came_true {
+    fn close(&mut self, alarm: Option<Alarm>) {
+        if let Some(alarm) = alarm {
+            let into = match alarm.came_true {
                 true => &mut self.true_alarms,
                 false => &mut self.false_alarms,
             };
-            *into.entry(block).or_default() += 1.0;
+            *into.entry(alarm.block).or_default() += 1.0;
         }
     }
 }
@@ -392,14 +417,14 @@ mod tests {
     }
 
     #[test]
-    fn an_alarm_that_never_ends_is_a_false_one_for_each_horizon() {
+    fn an_alarm_that_never_ends_is_many_false_ones() {
         let panel = made();
         let events = watched(&panel, &vec![1.0; panel.rows.len()], 1.0);
         assert_eq!((events.threshold, events.recall.value), (None, 0.0));
         let (rate, recall) = events.budget_curve[0];
         assert!(
-            rate > 140.0 && recall == 1.0,
-            "{rate}: there are 144 horizons in a day"
+            rate > 27.0 && recall == 1.0,
+            "{rate}: there are 28.8 stands of 50 min in a day"
         );
     }
 

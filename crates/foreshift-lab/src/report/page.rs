@@ -3,6 +3,7 @@
 use super::svg::escaped;
 use crate::baselines;
 use crate::evaluate::Horizon;
+use crate::evaluate::events::Events;
 use crate::evaluate::figures::Figures;
 use crate::evaluate::table::{number, seconds, with_interval};
 
@@ -56,16 +57,7 @@ pub(super) fn tiles(horizon: &Horizon) -> String {
             &number(ours.average_precision.value, 3),
             &format!("base rate {}; {against}", number(horizon.ground.base_rate, 4)),
         ),
-        tile(
-            "of incidents foreseen",
-            &format!("{} %", number(100.0 * events.recall.value, 0)),
-            &format!(
-                "{} of {} incidents, {} false alarms a target-day",
-                interval(events.recall.low, events.recall.high, 2),
-                events.incidents,
-                number(events.false_alarms_per_target_day, 2)
-            ),
-        ),
+        foreseen(events, &tile),
         tile(
             "median lead",
             &seconds(events.lead_median_s.value),
@@ -86,6 +78,44 @@ pub(super) fn tiles(horizon: &Horizon) -> String {
         ),
     ];
     format!("<div class=\"tiles\">{}</div>", tiles.concat())
+}
+
+/// How many incidents were foreseen: those with signs, where anybody knows which they are.
+fn foreseen(events: &Events, tile: &dyn Fn(&str, &str, &str) -> String) -> String {
+    let percent = |share: f64| format!("{} %", number(100.0 * share, 0));
+    let cost = format!(
+        "{} false alarms a target-day",
+        number(events.false_alarms_per_target_day, 2)
+    );
+    let Some(with_signs) = &events.with_signs else {
+        let interval = format!(
+            "{} to {}",
+            percent(events.recall.low),
+            percent(events.recall.high)
+        );
+        return tile(
+            "of incidents foreseen",
+            &percent(events.recall.value),
+            &format!("{interval} of {}, {cost}", events.incidents),
+        );
+    };
+    let abrupt = events.abrupt.as_ref().map_or_else(String::new, |abrupt| {
+        format!(
+            "; of {} abrupt ones {}",
+            abrupt.incidents,
+            percent(abrupt.recall.value)
+        )
+    });
+    tile(
+        "of incidents with signs foreseen",
+        &percent(with_signs.recall.value),
+        &format!(
+            "{} to {} of {}, {cost}{abrupt}",
+            percent(with_signs.recall.low),
+            percent(with_signs.recall.high),
+            with_signs.incidents
+        ),
+    )
 }
 
 /// All methods with intervals.
@@ -179,8 +209,9 @@ fn about() -> String {
     format!(
         "<section><h2>What the methods are</h2><dl>{}</dl><p class=\"note\">All methods are measured on the same rows; \
          baselines get their probabilities by isotonic regression on the rows before. Rows with unknown labels are left \
-         out. Intervals hold 95 % and draw whole target-days or incidents. Nothing is point-adjusted: an alarm stands for \
-         one horizon, and counts as false when no incident begins within the horizon of its rows.</p></section>",
+         out. Intervals hold 95 % and draw whole target-days or incidents. Nothing is point-adjusted: rows above the threshold \
+         within a horizon of each other are one alarm, which counts as false when no incident begins within the horizon of \
+         any of them.</p></section>",
         lines.concat()
     )
 }
