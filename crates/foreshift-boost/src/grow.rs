@@ -154,26 +154,23 @@ impl Grower<'_, '_> {
     }
 
     fn children(&self, parent: &Growing, candidate: &Candidate, split: usize) -> (Growing, Growing) {
-        let sums = [candidate.left, parent.leaf.sums.less(candidate.left)];
         let bounds = parent.leaf.bounds;
-        let [left, right] = sums.map(|sums| self.rules.value(sums, bounds));
-        let middle = left / 2.0 + right / 2.0;
+        let (left, right) = (candidate.left, parent.leaf.sums.less(candidate.left));
+        // No side may later cross the middle of what both would say now.
+        let middle = self.rules.value(left, bounds) / 2.0 + self.rules.value(right, bounds) / 2.0;
         let (below, above) = ((bounds.0, middle), (middle, bounds.1));
-        let bounds = match self.table.constraint(candidate.feature) {
-            0 => [bounds, bounds],
-            1 => [below, above],
-            _ => [above, below],
+        let (of_left, of_right) = match self.table.constraint(candidate.feature) {
+            0 => (bounds, bounds),
+            1 => (below, above),
+            _ => (above, below),
         };
-        let child = |side: usize, is_left: bool| Growing {
-            leaf: Leaf {
-                sums: if side == 0 { sums[0] } else { sums[1] },
-                bounds: if side == 0 { bounds[0] } else { bounds[1] },
-            },
+        let child = |sums: Sums, bounds: (f64, f64), is_left: bool| Growing {
+            leaf: Leaf { sums, bounds },
             depth: parent.depth + 1,
             parent: Some((split, is_left)),
             best: None,
         };
-        (child(0, true), child(1, false))
+        (child(left, of_left, true), child(right, of_right, false))
     }
 
     /// Moves all rows of a leaf to their sides.

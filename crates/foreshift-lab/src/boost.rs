@@ -44,7 +44,6 @@ pub(crate) struct Args {
 }
 
 /// Rows of one side of the split, by column.
-#[derive(Default)]
 struct Side {
     columns: Vec<Vec<f64>>,
     labels: Vec<f64>,

@@ -224,7 +224,8 @@ fn numbered(count: usize) -> Result<u16, &'static str> {
 }
 
 /// XGBoost rounds a value to single precision and goes left if it is below `threshold`. The greatest double
-/// that still does: half way to the single below, if a value in the middle rounds down.
+/// that still does: half way to the single below, if a value in the middle rounds down. Below the lowest single
+/// there is none.
 fn at_most(threshold: f32) -> f64 {
     let below = threshold.next_down();
     let middle = f64::from(below) / 2.0 + f64::from(threshold) / 2.0;
@@ -250,7 +251,6 @@ mod tests {
             16_777_217.0,
             f32::MIN_POSITIVE,
             f32::MAX,
-            f32::MIN,
         ];
         for threshold in
             thresholds
@@ -258,7 +258,7 @@ mod tests {
                 .chain([f32::from_bits(1), f32::from_bits(3), f32::from_bits(2)])
         {
             let cut = at_most(threshold);
-            assert!((cut as f32) < threshold || threshold == f32::MIN, "{threshold:e}");
+            assert!((cut as f32) < threshold, "{threshold:e}");
             assert!(cut.next_up() as f32 >= threshold, "{threshold:e}");
         }
     }
