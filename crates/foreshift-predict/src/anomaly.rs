@@ -119,7 +119,7 @@ impl View {
     }
 }
 
-/// Watches one series. Its memory is bounded by 14 tails of at most 48 values each: about 12 KB.
+/// Watches one series. Its memory is bounded by 12 tails of at most 48 values each: about 11 KB.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Detector {
@@ -136,7 +136,7 @@ pub struct Detector {
     overall_spread: Mean,
     daily: Daily,
     remainder: Mean,
-    views: [View; 7],
+    views: [View; 6],
 }
 
 impl Detector {
@@ -161,7 +161,6 @@ impl Detector {
                 View::new(Component::Level, short),
                 View::new(Component::Level, medium),
                 View::new(Component::Level, long),
-                View::new(Component::Level, medium),
                 View::new(Component::Novelty, 0.0),
                 View::new(Component::Variance, medium),
                 View::new(Component::Seasonality, short),
@@ -220,7 +219,7 @@ impl Detector {
     }
 
     /// What the views look at, in their order.
-    fn quantities(&mut self, at: Timestamp, value: f64) -> [f64; 7] {
+    fn quantities(&mut self, at: Timestamp, value: f64) -> [f64; 6] {
         if self.points == 1 {
             self.steady.iter_mut().for_each(|mean| mean.value = value);
             self.overall.value = value;
@@ -240,7 +239,6 @@ impl Detector {
             value - short,
             self.brief.value - medium,
             self.medium.value - long,
-            self.medium.value - overall,
             value - overall,
             self.spread.value - overall_spread,
             if seasonal { self.remainder.value } else { f64::NAN },
