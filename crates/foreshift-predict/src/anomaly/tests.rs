@@ -1,7 +1,6 @@
 use foreshift_domain::Duration;
 use proptest::prelude::*;
 
-use super::tail::KEPT;
 use super::*;
 use crate::test_stream::Stream;
 
@@ -124,7 +123,7 @@ fn alarms_are_more_than_the_quiet_time_apart() {
 #[test]
 fn white_noise_raises_few_alarms() {
     let raised: usize = (0..10).map(|seed| alarms(&noise(100 + seed, 10_000)).len()).sum();
-    assert!(raised <= 100, "{raised} alarms in 100,000 points");
+    assert!(raised <= 50, "{raised} alarms in 100,000 points");
     let strict = Params {
         expected: 0.001,
         ..Params::default()
@@ -206,13 +205,15 @@ proptest! {
         values in proptest::collection::vec(proptest::num::f64::ANY, 0..600),
         times in proptest::collection::vec(proptest::num::i64::ANY, 600),
         copies in 1_usize..4,
+        params in (proptest::num::f64::ANY, 0_u32..3, 0_u32..100, 0_u32..3),
     ) {
-        let mut detector = Detector::new(Params { block_points: 1, ..Params::default() });
+        let (expected, block_points, memory_blocks, quiet_points) = params;
+        let mut detector = Detector::new(Params { expected, block_points, memory_blocks, quiet_points });
         for (value, time) in values.iter().flat_map(|value| vec![*value; copies]).zip(times.iter().cycle()) {
             let reading = detector.observe(Timestamp::from_micros(*time), value);
             prop_assert!((MIN_TAIL..=1.0).contains(&reading.tail), "{reading:?}");
             prop_assert!((0.0..=1.0).contains(&reading.strength), "{reading:?}");
-            prop_assert_eq!(reading.alarm, reading.strength > 0.5, "{:?}", reading);
+            prop_assert!(reading.alarm == (reading.strength > 0.5) || expected > 0.5, "{:?}", reading);
         }
     }
 }
