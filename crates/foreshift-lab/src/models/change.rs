@@ -96,7 +96,7 @@ fn refusal(name: &ModelName, champion: &ModelName, comparison: Option<&Compariso
              `--force --reason WHY`, which the history keeps"
         ),
         None => format!(
-            "{name} does not replace {champion} without evidence. Give `--shadow FILE` (shadow.json in the storage of a \
+            "{name} does not replace {champion} without evidence. Give `--shadow FILE` (models.json in the storage of a \
              `foreshift run` that scored it), `--scores FILE.csv`, or `--replay JOURNAL-OR-CSV`; or insist with \
              `--force --reason WHY`, which the history keeps"
         ),
@@ -156,4 +156,107 @@ fn done(aliases: &Aliases) -> anyhow::Result<()> {
         .into_iter()
         .for_each(|change| println!("{}", told(change)));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use foreshift_domain::{Digest, Duration};
+    use foreshift_predict::Model;
+    use foreshift_registry::{Manifest, RegistryError, Release};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        promote: PromoteArgs,
+    }
+
+    /// A registry with two versions of `live`, the first one champion.
+    fn two() -> (tempfile::TempDir, Registry) {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Registry::create(dir.path()).unwrap();
+        for _ in 0..2 {
+            let add = |name: ModelName| -> Result<Release, RegistryError> {
+                let model = Model::fresh(&name.to_string(), Digest::of(b""), Vec::new(), &[Duration::HOUR]);
+                Ok(Release {
+                    manifest: Manifest::of(name, &model, "a test", "nothing"),
+                    model: model.to_json().unwrap().into_bytes(),
+                    metrics: "null".to_owned(),
+                    card: String::new(),
+                })
+            };
+            registry.add("live", add).unwrap();
+        }
+        asked(&registry, &["live@1", "--reason", "the first"]).unwrap();
+        (dir, registry)
+    }
+
+    fn asked(registry: &Registry, args: &[&str]) -> anyhow::Result<()> {
+        let cli = Cli::try_parse_from([&["promote", "--actor", "ana"], args].concat())?;
+        promote(registry, &cli.promote, true)
+    }
+
+    fn champion(registry: &Registry) -> String {
+        registry.aliases().unwrap().champion["live"].to_string()
+    }
+
+    #[test]
+    fn a_promotion_without_evidence_is_refused_and_a_forced_one_needs_a_reason_and_is_audited() {
+        let (_dir, registry) = two();
+        let refused = asked(&registry, &["live@2"]).unwrap_err().to_string();
+        assert!(
+            refused.contains("--shadow") && refused.contains("--force"),
+            "{refused}"
+        );
+        assert!(asked(&registry, &["live@2", "--force"]).is_err());
+        assert_eq!(champion(&registry), "live@1");
+        asked(&registry, &["live@2", "--force", "--reason", "an emergency"]).unwrap();
+        assert_eq!(champion(&registry), "live@2");
+        let history = registry.aliases().unwrap().history;
+        let last = history.last().unwrap();
+        assert!(last.forced && last.who == "ana" && last.reason == "an emergency");
+    }
+
+    #[test]
+    fn what_a_shadow_gathered_promotes_the_pair_it_compared_and_only_once_the_gate_passed() {
+        let (dir, registry) = two();
+        let path = dir.path().join("shadow.json");
+        let write = |challenger: &str, passed: bool| {
+            let served = |name: &str| serde_json::json!({"version": {"name": name, "rows_learned": 1}, "digest": Digest::default(), "simulated": false});
+            let comparison = Comparison {
+                passed,
+                ..Comparison::default()
+            };
+            let models = serde_json::json!({
+                "champion": served("live@1"),
+                "challenger": {"model": served(challenger), "since": 0, "comparison": comparison},
+            });
+            std::fs::write(&path, models.to_string()).unwrap();
+        };
+        let file = path.to_str().unwrap();
+        write("live@2", false);
+        let refused = asked(&registry, &["live@2", "--shadow", file])
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("has not passed"), "{refused}");
+        write("live@3", true);
+        let refused = asked(&registry, &["live@2", "--shadow", file])
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("compares live@3"), "{refused}");
+        write("live@2", true);
+        asked(&registry, &["live@2", "--shadow", file]).unwrap();
+        assert_eq!(champion(&registry), "live@2");
+        let history = registry.aliases().unwrap().history;
+        let last = history.last().unwrap();
+        assert!(
+            !last.forced
+                && last
+                    .evidence
+                    .as_ref()
+                    .is_some_and(|evidence| evidence["passed"] == true)
+        );
+    }
 }

@@ -64,7 +64,7 @@ fn summary(manifest: &Manifest, held: &[&str], metrics: &Value) -> String {
     }
     for input in &manifest.inputs {
         let digest = input.sha256.map_or_else(
-            || "made anew each time".to_owned(),
+            || "no digest was kept".to_owned(),
             |digest| format!("sha256 {digest}"),
         );
         text += &format!("\n  input        {}, {digest}", input.name);

@@ -5,12 +5,12 @@ use std::time::SystemTime;
 use foreshift_domain::{Duration, Timestamp, rfc3339};
 use serde_json::Value;
 
-/// The wall clock.
+/// The wall clock, in whole seconds.
 pub(super) fn now() -> Timestamp {
     let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
-    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    Timestamp::from_secs(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// How long ago an RFC 3339 time was, in days or hours; `-` where it is not known.
