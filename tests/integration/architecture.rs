@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("foreshift-boost", &["foreshift-predict"]),
     ("foreshift-registry", &["foreshift-domain", "foreshift-predict"]),
-    ("foreshift-config", &["foreshift-domain"]),
+    ("foreshift-config", &["foreshift-domain", "foreshift-features"]),
     ("foreshift-proto", &["foreshift-domain"]),
     (
         "foreshift-ingest",

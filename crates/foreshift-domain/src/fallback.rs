@@ -18,6 +18,9 @@ pub struct Fallback {
     pub timing: Timing,
     /// How the online model learns.
     pub learning: Learning,
+    /// Features that are worked out from others, in the order of the file.
+    #[serde(default)]
+    pub features: Vec<DeclaredFeature>,
     /// Limits over all routes.
     pub fleet: FleetLimits,
     /// What to do with routes and targets that are not configured; `None` ignores them, and counts.
@@ -60,6 +63,22 @@ pub struct Learning {
     /// How many rows of a target are kept for one length of a horizon, above zero; further ones are thinned by
     /// hash and weighted back, so that rows which wait for their label stay few.
     pub rows_per_horizon: f64,
+}
+
+/// A feature that is declared in the configuration: an expression over features and gauges.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeclaredFeature {
+    /// Its name, which no other feature has.
+    pub name: String,
+    /// How it is worked out.
+    pub expression: String,
+    /// What a 1 means.
+    pub unit: String,
+    /// Why it should tell something about the next incident.
+    pub why: String,
+    /// Ascending points of its scale, between which the online model interpolates; none takes a scale that suits
+    /// most values around 0.
+    pub knots: Vec<f64>,
 }
 
 /// Limits over all routes.

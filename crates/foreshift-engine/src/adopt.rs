@@ -15,10 +15,12 @@ use crate::facts::LOAD_WINDOW;
 use crate::output::Alert;
 use crate::routes::Route;
 use crate::target::Demands;
+use crate::tick::feature_set;
 
 impl Engine {
     pub(crate) fn on_fallback(&mut self, fallback: &Arc<Fallback>) {
         let before = std::mem::replace(&mut self.shared.fallback, Arc::clone(fallback));
+        self.features = feature_set(fallback);
         self.check_model();
         if before.timing.horizons != fallback.timing.horizons || before.timing.tick != fallback.timing.tick {
             self.targets

@@ -9,6 +9,7 @@ use foreshift_domain::published::{AppliedVersion, Override};
 use foreshift_domain::{
     Applied, Digest, GatewayName, ModelHealth, ModelUpdate, RouteName, TargetName, Timestamp,
 };
+use foreshift_features::FeatureSet;
 use foreshift_policy::{AlarmCount, FleetState};
 use foreshift_predict::Model;
 use indexmap::IndexMap;
@@ -23,7 +24,7 @@ use crate::output::{Alert, Output};
 use crate::pending::Learner;
 use crate::routes::Route;
 use crate::target::Target;
-use crate::tick::{check_model, fresh_model};
+use crate::tick::{check_model, feature_set, fresh_model};
 
 /// The most gateways remembered for each route; a further one takes the place of the one unheard for longest.
 const MAX_GATEWAYS: usize = 1_000;
@@ -40,6 +41,8 @@ pub struct Engine {
     pub(crate) outputs: VecDeque<Output>,
     /// No part of the state: what is asked for changes nothing that happens.
     pub(crate) gives_rows: bool,
+    /// Follows from the fallback configuration.
+    pub(crate) features: FeatureSet,
 }
 
 /// State that belongs to no single target or route.
@@ -116,6 +119,7 @@ impl Engine {
             routes: Routes::default(),
             outputs: VecDeque::new(),
             gives_rows: false,
+            features: feature_set(&fallback),
         };
         engine.check_model();
         engine.adopt_configured(&fallback);

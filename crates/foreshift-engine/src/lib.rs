@@ -45,4 +45,4 @@ pub use output::{Alert, IncidentChange, MAX_HORIZONS, Output, PredictionTick, Ta
 pub use rows::Row;
 pub use snapshot::{Snapshot, SnapshotError};
 
-pub use tick::{check_model, fresh_model};
+pub use tick::{check_model, feature_set, fresh_model};

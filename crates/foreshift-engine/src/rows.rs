@@ -16,7 +16,7 @@ pub struct Row {
     pub target: TargetName,
     /// Its first route; empty when it is on none.
     pub route: RouteName,
-    /// The feature vector, in the order of the catalogue; NaN is missing.
+    /// The feature vector, in the order of the catalogue, then of the declared ones; NaN is missing.
     pub features: Box<[f64]>,
     /// Whether an incident can begin: `false` in one, and while the target cools down after it.
     pub at_risk: bool,
@@ -60,7 +60,7 @@ impl Engine {
             tick,
             target: target.config.name.clone(),
             route: route.cloned().unwrap_or_else(|| RouteName::from("")),
-            features: Box::from(features.as_slice()),
+            features: Box::from(&**features),
             at_risk,
             weight_bp: weight.map(|weight| weight.weight_bp),
             weight_share: target.weight_share,

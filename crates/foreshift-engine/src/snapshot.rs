@@ -7,6 +7,7 @@ use foreshift_domain::{RouteName, TargetName};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engine, Routes, Shared, Targets};
+use crate::tick::feature_set;
 
 /// Version of the format. Grows with every change of the state's shape; older ones are refused, and the
 /// journal or Kafka is read again from where the operator says.
@@ -85,6 +86,7 @@ impl Engine {
         }
         let mut engine = Self {
             epoch,
+            features: feature_set(&shared.fallback),
             shared,
             targets,
             routes,

@@ -4,9 +4,9 @@ use foreshift_domain::decision::Cause;
 use foreshift_domain::fallback::Fallback;
 use foreshift_domain::signal::Health;
 use foreshift_domain::{RouteName, TargetName, Timestamp};
-use foreshift_features::{FEATURES, FIRST_EDITION, FeatureSpec, Surroundings};
+use foreshift_features::{FEATURES, FIRST_EDITION, FeatureSet, FeatureSpec, MAX_DECLARED, Surroundings};
 use foreshift_policy::FleetTarget;
-use foreshift_predict::{InputSpec, Model, ModelError};
+use foreshift_predict::{ALL_HEADS, InputSpec, Model, ModelError};
 
 use crate::engine::Engine;
 use crate::groups::GroupIndex;
@@ -15,14 +15,32 @@ use crate::pending::{Pending, thinning_hash};
 use crate::routes::Route;
 use crate::target::{LastPrediction, Target};
 
-/// A feature vector.
-pub(crate) type FeatureRow = [f64; FEATURES.len()];
+/// A feature vector: the catalogue, then what the configuration declares.
+pub(crate) struct FeatureRow {
+    values: [f64; FEATURES.len() + MAX_DECLARED],
+    count: usize,
+}
+
+impl std::ops::Deref for FeatureRow {
+    type Target = [f64];
+
+    fn deref(&self) -> &[f64] {
+        self.values.get(..self.count).unwrap_or_default()
+    }
+}
+
+/// The features of a configuration. One that declares what this build cannot work out never passed its check; of a
+/// journal of another build, the catalogue remains.
+pub fn feature_set(fallback: &Fallback) -> FeatureSet {
+    FeatureSet::of(&fallback.features).unwrap_or_default()
+}
 
 /// A fresh model for this configuration: it knows the hazard prior and nothing else, and learns from there.
 pub fn fresh_model(fallback: &Fallback) -> Model {
     let horizons = &fallback.timing.horizons;
-    let schema = foreshift_features::schema_digest(FEATURES.len());
-    Model::fresh("fresh@1", schema, inputs(horizons.len()), horizons)
+    let set = feature_set(fallback);
+    let schema = set.digest(0..set.count());
+    Model::fresh("fresh@1", schema, inputs(&set, horizons.len()), horizons)
 }
 
 /// Whether the model reads features of this build, and looks ahead as far as the configuration says. It may be older
@@ -32,20 +50,21 @@ pub fn fresh_model(fallback: &Fallback) -> Model {
 /// When it reads others or looks elsewhere; the message names both.
 pub fn check_model(model: &Model, fallback: &Fallback) -> Result<(), ModelError> {
     let horizons = &fallback.timing.horizons;
-    let schema = foreshift_features::schema_digest(model.inputs().len());
-    model.check_against(&inputs(horizons.len()), schema, horizons)
+    let set = feature_set(fallback);
+    let schema = set.digest(0..model.inputs().len());
+    model.check_against(&inputs(&set, horizons.len()), schema, horizons)
 }
 
-fn inputs(heads: usize) -> Vec<InputSpec> {
+fn inputs(set: &FeatureSet, heads: usize) -> Vec<InputSpec> {
     let readers = |spec: &FeatureSpec| {
         (0..heads)
             .filter(|head| spec.is_for(*head, heads))
             .fold(0, |bits, head| bits | 1 << head)
     };
-    let inputs = FEATURES.iter().enumerate().map(|(at, spec)| InputSpec {
-        name: spec.name.to_owned(),
-        edges: spec.edges.to_vec(),
-        heads: readers(spec),
+    let inputs = set.all().enumerate().map(|(at, feature)| InputSpec {
+        name: feature.name.to_owned(),
+        edges: feature.edges.to_vec(),
+        heads: FEATURES.get(at).map_or(ALL_HEADS, readers),
         missing_tells: at < FIRST_EDITION,
     });
     inputs.collect()
@@ -211,7 +230,10 @@ impl Engine {
     }
 
     pub(crate) fn feature_row(&self, target: &Target, tick: Timestamp) -> FeatureRow {
-        let mut row = [f64::NAN; FEATURES.len()];
+        let mut row = FeatureRow {
+            values: [f64::NAN; FEATURES.len() + MAX_DECLARED],
+            count: self.features.count(),
+        };
         let groups = &self.shared.groups;
         let peers = |group: GroupIndex| {
             groups
@@ -227,9 +249,13 @@ impl Engine {
                 .get(target.route_group)
                 .map(|route| groups.fleet.view_without(tick, route)),
         };
-        target
-            .features
-            .fill(&self.shared.fallback.timing, tick, &around, &mut row);
+        self.features.fill(
+            &target.features,
+            &self.shared.fallback.timing,
+            tick,
+            &around,
+            row.values.get_mut(..row.count).unwrap_or_default(),
+        );
         row
     }
 

@@ -9,6 +9,8 @@ pub struct FeatureSpec {
     pub name: &'static str,
     /// What a 1 means.
     pub unit: &'static str,
+    /// What it looks back on: windows of `timing.windows`, a half-life, or only the newest word.
+    pub window: &'static str,
     /// The least and the largest value that [`crate::TargetFeatures::fill`] writes; others are clamped.
     pub range: (f64, f64),
     /// Why it tells something about the next incident.
@@ -61,18 +63,32 @@ pub const FIRST_EDITION: usize = 68;
 /// SHA-256 over names, units and edges of the first `features`, in their order. A model that was trained under
 /// another digest of as many does not fit. Features are only ever appended, so that older models go on.
 pub fn schema_digest(features: usize) -> Digest {
-    let mut bytes = Vec::new();
+    let mut schema = Schema::default();
     for spec in FEATURES.iter().take(features) {
-        for text in [spec.name, spec.unit] {
-            bytes.extend_from_slice(text.as_bytes());
-            bytes.push(0);
+        schema.add(spec.name, spec.unit, spec.edges, None);
+    }
+    schema.digest()
+}
+
+/// What features mean, as bytes to take a digest of.
+#[derive(Default)]
+pub(crate) struct Schema(Vec<u8>);
+
+impl Schema {
+    pub(crate) fn add(&mut self, name: &str, unit: &str, edges: &[f64], expression: Option<&str>) {
+        for text in [Some(name), Some(unit), expression].into_iter().flatten() {
+            self.0.extend_from_slice(text.as_bytes());
+            self.0.push(0);
         }
-        bytes.extend_from_slice(&(spec.edges.len() as u64).to_le_bytes());
-        for edge in spec.edges {
-            bytes.extend_from_slice(&edge.to_bits().to_le_bytes());
+        self.0.extend_from_slice(&(edges.len() as u64).to_le_bytes());
+        for edge in edges {
+            self.0.extend_from_slice(&edge.to_bits().to_le_bytes());
         }
     }
-    Digest::of(&bytes)
+
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::of(&self.0)
+    }
 }
 
 macro_rules! reach {
@@ -85,7 +101,7 @@ macro_rules! reach {
 }
 
 macro_rules! catalogue {
-    ($($column:ident $name:literal $unit:literal ($low:expr, $high:expr) $edges:ident $($reach:ident)? $why:literal;)*) => {
+    ($($column:ident $name:literal $unit:literal $window:literal ($low:expr, $high:expr) $edges:ident $($reach:ident)? $why:literal;)*) => {
         /// Positions in a row.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(usize)]
@@ -94,7 +110,7 @@ macro_rules! catalogue {
 
         /// All features, in the order of a row.
         pub const FEATURES: &[FeatureSpec] = &[$(FeatureSpec {
-            name: $name, unit: $unit, range: ($low, $high), why: $why, edges: $edges,
+            name: $name, unit: $unit, window: $window, range: ($low, $high), why: $why, edges: $edges,
             reach: reach!($($reach)?),
         }),*];
     };
@@ -145,170 +161,182 @@ const DISPERSION: &[f64] = &[-3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.
 const KIND: &[f64] = &[0.0, 1.0, 2.0, 3.0];
 
 catalogue! {
-    FailureRatioFast "failure_ratio_fast" "share" (0.0, 1.0) SHARE
+    FailureRatioFast "failure_ratio_fast" "share" "first" (0.0, 1.0) SHARE
         "Share of requests that failed in the first window, drawn to the long-run share when few were seen. Many incidents creep in below any alarm threshold.";
-    FailureRatioMid "failure_ratio_mid" "share" (0.0, 1.0) SHARE
+    FailureRatioMid "failure_ratio_mid" "share" "second" (0.0, 1.0) SHARE
         "The same over the second window: less noise, a little later.";
-    FailureRatioLong "failure_ratio_long" "share" (0.0, 1.0) SHARE
+    FailureRatioLong "failure_ratio_long" "share" "fourth" (0.0, 1.0) SHARE
         "The share of failures this target lives with. Targets that always fail a little fail more often.";
-    FailureTrend "failure_trend" "octaves" (-9.0, 9.0) SHIFT
+    FailureTrend "failure_trend" "octaves" "first over fourth" (-9.0, 9.0) SHIFT
         "First window against the longest: how many times more failures than usual for this very target.";
-    UnreachableRatio "unreachable_ratio" "share" (0.0, 1.0) SHARE
+    UnreachableRatio "unreachable_ratio" "share" "second" (0.0, 1.0) SHARE
         "Timeouts, refused and broken connections in the second window: saturation and networks fail like this before anything answers 5xx.";
-    UnreachableTrend "unreachable_trend" "octaves" (-9.0, 9.0) SHIFT
+    UnreachableTrend "unreachable_trend" "octaves" "first over fourth" (-9.0, 9.0) SHIFT
         "Those against the long-run share of the target.";
-    LimitedRatio "limited_ratio" "share" (0.0, 1.0) SHARE
+    LimitedRatio "limited_ratio" "share" "second" (0.0, 1.0) SHARE
         "Refused for rate, quota or load in the second window: the target itself says that it is near its limit.";
-    LimitedTrend "limited_trend" "octaves" (-9.0, 9.0) SHIFT
+    LimitedTrend "limited_trend" "octaves" "first over fourth" (-9.0, 9.0) SHIFT
         "Those against the long-run share: some targets refuse a little every day.";
-    CutShortRatio "cut_short_ratio" "share" (0.0, 1.0) SHARE
+    CutShortRatio "cut_short_ratio" "share" "second" (0.0, 1.0) SHARE
         "Truncated answers and clients that went away in the second window: people give up before machines time out.";
-    RequestRateShift "request_rate_shift" "octaves" (-8.0, 8.0) SHIFT
+    RequestRateShift "request_rate_shift" "octaves" "first over third" (-8.0, 8.0) SHIFT
         "Requests a second, first window against third: surges overload, and a sudden quiet means that something upstream broke.";
-    RequestRateDrift "request_rate_drift" "octaves" (-8.0, 8.0) SHIFT
+    RequestRateDrift "request_rate_drift" "octaves" "second over fourth" (-8.0, 8.0) SHIFT
         "The same, second window against the longest: load that builds up.";
-    LatencyP50Shift "latency_p50_shift" "octaves" (-8.0, 8.0) SHIFT
+    LatencyP50Shift "latency_p50_shift" "octaves" "second over fourth" (-8.0, 8.0) SHIFT
         "Median latency, second window against the longest: queues build up before they overflow.";
-    LatencyP99Shift "latency_p99_shift" "octaves" (-8.0, 8.0) SHIFT
+    LatencyP99Shift "latency_p99_shift" "octaves" "second over fourth" (-8.0, 8.0) SHIFT
         "99th percentile, second window against the longest: the tail moves first.";
-    LatencyTail "latency_tail" "octaves" (0.0, 12.0) TAIL
+    LatencyTail "latency_tail" "octaves" "second" (0.0, 12.0) TAIL
         "99th percentile over median in the second window: one sick instance among many shows here alone.";
-    LatencyTailShift "latency_tail_shift" "octaves" (-8.0, 8.0) SHIFT
+    LatencyTailShift "latency_tail_shift" "octaves" "second over fourth" (-8.0, 8.0) SHIFT
         "That ratio against its long-run value.";
-    LatencyZ "latency_z" "standard deviations" (-20.0, 20.0) DEVIATIONS
+    LatencyZ "latency_z" "standard deviations" "first over fourth" (-20.0, 20.0) DEVIATIONS
         "Mean log latency of the first window against this target's own clipped mean and spread: unusual for a steady target is usual for a jittery one.";
-    TtfbShift "ttfb_shift" "octaves" (-8.0, 8.0) SHIFT
+    TtfbShift "ttfb_shift" "octaves" "second over fourth" (-8.0, 8.0) SHIFT
         "Time to the first byte or token, second window against the longest: admission queues show here before total latency.";
-    GaugeFullness "gauge_fullness" "share of limit" (-1.0, 10.0) FULLNESS
+    GaugeFullness "gauge_fullness" "share of limit" "newest" (-1.0, 10.0) FULLNESS
         "The fullest gauge that has a limit: pools, queues, disks and quotas fail when full.";
-    GaugeSurge "gauge_surge" "octaves" (-4.0, 12.0) SHIFT
+    GaugeSurge "gauge_surge" "octaves" "newest over fourth" (-4.0, 12.0) SHIFT
         "The gauge farthest above its own long-run mean, for those that declare no limit.";
-    GaugeSlope "gauge_slope" "share of limit per second window" (-10.0, 10.0) SLOPE
+    GaugeSlope "gauge_slope" "share of limit per second window" "first to third" (-10.0, 10.0) SLOPE
         "The fastest rise of a gauge: leaks are straight lines long before they are full.";
-    GaugeTimeToLimit "gauge_time_to_limit" "octaves of second windows" (-6.0, 20.0) AHEAD
+    GaugeTimeToLimit "gauge_time_to_limit" "octaves of second windows" "first to third" (-6.0, 20.0) AHEAD
         "When the first gauge reaches its limit if it goes on like this.";
-    LogFailureRate "log_failure_rate" "log2(1 + lines per 100 requests or per second window)" (0.0, 24.0) RATE
+    LogFailureRate "log_failure_rate" "log2(1 + lines per 100 requests or per second window)" "second" (0.0, 24.0) RATE
         "Log lines that say requests fail, in the second window: seen by the target before its gateway notices.";
-    LogFailureTrend "log_failure_trend" "octaves" (-12.0, 12.0) SHIFT
+    LogFailureTrend "log_failure_trend" "octaves" "second over fourth" (-12.0, 12.0) SHIFT
         "Those lines, second window against the longest: noisy services log errors all day.";
-    LogEarlyRate "log_early_rate" "log2(1 + lines per 100 requests or per second window)" (0.0, 24.0) RATE
+    LogEarlyRate "log_early_rate" "log2(1 + lines per 100 requests or per second window)" "second" (0.0, 24.0) RATE
         "Log lines of early signs: pools, memory, disks, certificates, configuration, store roles. They come before requests fail.";
-    LogEarlyTrend "log_early_trend" "octaves" (-12.0, 12.0) SHIFT
+    LogEarlyTrend "log_early_trend" "octaves" "second over fourth" (-12.0, 12.0) SHIFT
         "Early signs, second window against the longest.";
-    LogNewTemplates "log_new_templates" "log2(1 + templates)" (0.0, 12.0) RATE
+    LogNewTemplates "log_new_templates" "log2(1 + templates)" "second" (0.0, 12.0) RATE
         "Kinds of log line that this target had not written in the long window before: what is about to break says something new.";
-    TelemetryAge "telemetry_age" "share of staleness" (0.0, 10.0) AGE
+    TelemetryAge "telemetry_age" "share of staleness" "newest" (0.0, 10.0) AGE
         "Age of the newest telemetry: what is known ages, and senders that report on change fall silent while all is well.";
-    LastFailure "last_failure" "0 unreachable, 1 refused, 2 failed, 3 cut short" (0.0, 3.0) KIND
+    LastFailure "last_failure" "0 unreachable, 1 refused, 2 failed, 3 cut short" "newest" (0.0, 3.0) KIND
         "How a request failed last, however long ago: faults of networks, of load and of programs come back each in its own rhythm.";
-    HealthState "health_state" "0 up, 1 degraded, 2 down" (0.0, 2.0) STATE
+    HealthState "health_state" "0 up, 1 degraded, 2 down" "newest" (0.0, 2.0) STATE
         "The newest reported state: degraded is half-way.";
-    Incidents30m "incidents_30m" "log2(1 + 16 incidents)" (0.0, 16.0) COUNT
+    Incidents30m "incidents_30m" "log2(1 + 16 incidents)" "half-life 30 minutes" (0.0, 16.0) COUNT
         "Own incidents, fading with a half-life of 30 minutes: what just failed fails again.";
-    Incidents2h "incidents_2h" "log2(1 + 16 incidents)" (0.0, 16.0) COUNT
+    Incidents2h "incidents_2h" "log2(1 + 16 incidents)" "half-life 2 hours" (0.0, 16.0) COUNT
         "The same with 2 hours.";
-    Incidents8h "incidents_8h" "log2(1 + 16 incidents)" (0.0, 16.0) COUNT
+    Incidents8h "incidents_8h" "log2(1 + 16 incidents)" "half-life 8 hours" (0.0, 16.0) COUNT
         "The same with 8 hours: a bad working day.";
-    Incidents1d "incidents_1d" "log2(1 + 16 incidents)" (0.0, 16.0) COUNT
+    Incidents1d "incidents_1d" "log2(1 + 16 incidents)" "half-life a day" (0.0, 16.0) COUNT
         "The same with a day.";
-    SinceRecovery "since_recovery" "log2(1 + seconds)" (0.0, 30.0) TIME
+    SinceRecovery "since_recovery" "log2(1 + seconds)" "newest" (0.0, 30.0) TIME
         "Time since the newest recovery: fresh recoveries often do not hold.";
-    KnownFor "known_for" "log2(1 + seconds)" (0.0, 30.0) TIME
+    KnownFor "known_for" "log2(1 + seconds)" "all" (0.0, 30.0) TIME
         "How long the target is known: the young are changed more, and their counts above mean less.";
-    GapPhase "gap_phase" "octaves" (-12.0, 12.0) RHYTHM
+    GapPhase "gap_phase" "octaves" "all" (-12.0, 12.0) RHYTHM
         "Time since the newest incident against the usual gap of this target: periodic faults are due when it nears 0.";
-    DayNear "recurs_daily_near" "share of days" (0.0, 1.0) CHANCE Near
+    DayNear "recurs_daily_near" "share of days" "half-life 7 days" (0.0, 1.0) CHANCE Near
         "Days on which an incident began at this time of day, within the nearest horizon, the last ones first (half-life 7 days): cron jobs, backups, restarts.";
-    DayFar "recurs_daily_far" "share of days" (0.0, 1.0) CHANCE Far
+    DayFar "recurs_daily_far" "share of days" "half-life 7 days" (0.0, 1.0) CHANCE Far
         "The same within the farthest horizon.";
-    MonthNear "recurs_daily_near_28d" "share of days" (0.0, 1.0) CHANCE Near
+    MonthNear "recurs_daily_near_28d" "share of days" "half-life 28 days" (0.0, 1.0) CHANCE Near
         "The same within the nearest horizon, with a half-life of 28 days.";
-    MonthFar "recurs_daily_far_28d" "share of days" (0.0, 1.0) CHANCE Far
+    MonthFar "recurs_daily_far_28d" "share of days" "half-life 28 days" (0.0, 1.0) CHANCE Far
         "The same within the farthest horizon, with a half-life of 28 days.";
-    HalfDayNear "recurs_half_daily_near" "share of half days" (0.0, 1.0) CHANCE Near
+    HalfDayNear "recurs_half_daily_near" "share of half days" "half-life 7 days" (0.0, 1.0) CHANCE Near
         "Half days in which an incident began at this time of them, within the nearest horizon (half-life 7 days): what runs several times a day.";
-    HalfDayFar "recurs_half_daily_far" "share of half days" (0.0, 1.0) CHANCE Far
+    HalfDayFar "recurs_half_daily_far" "share of half days" "half-life 7 days" (0.0, 1.0) CHANCE Far
         "The same within the farthest horizon.";
-    RunNear "recurs_run_near" "share of stretches" (0.0, 1.0) CHANCE Near
+    RunNear "recurs_run_near" "share of stretches" "half-life 6 horizons" (0.0, 1.0) CHANCE Near
         "Of the stretches behind us that are as long as the nearest horizon, those in which an incident began (half-life 6 stretches).";
-    RunFar "recurs_run_far" "share of stretches" (0.0, 1.0) CHANCE Far
+    RunFar "recurs_run_far" "share of stretches" "half-life 6 horizons" (0.0, 1.0) CHANCE Far
         "The same for the farthest horizon.";
-    Hourly "recurs_hourly" "share of hours" (0.0, 1.0) CHANCE Near
+    Hourly "recurs_hourly" "share of hours" "half-life a day" (0.0, 1.0) CHANCE Near
         "Hours in which an incident began at these minutes of them, within the nearest horizon (half-life a day): jobs that run every hour.";
-    TimeOfDayNear "time_of_day_near" "octaves" (-5.0, 5.0) HABIT Near
+    TimeOfDayNear "time_of_day_near" "octaves" "half-life 28 days" (-5.0, 5.0) HABIT Near
         "Own incidents around this time of day and the nearest horizon, with soft edges, against the mean of the day: habits are not exact.";
-    TimeOfDayFar "time_of_day_far" "octaves" (-5.0, 5.0) HABIT Far
+    TimeOfDayFar "time_of_day_far" "octaves" "half-life 28 days" (-5.0, 5.0) HABIT Far
         "The same for the farthest horizon.";
-    HourOfDay "hour_of_day" "hours, UTC" (0.0, 24.0) HOURS
+    HourOfDay "hour_of_day" "hours, UTC" "the tick" (0.0, 24.0) HOURS
         "Load and people follow the clock; what an hour means is learned.";
-    DayOfWeek "day_of_week" "days from Monday" (0.0, 6.0) DAYS
+    DayOfWeek "day_of_week" "days from Monday" "the tick" (0.0, 6.0) DAYS
         "Releases and people follow the week.";
-    Route8h "route_incidents_8h" "log2(1 + 16 incidents per peer)" (0.0, 16.0) COUNT
+    Route8h "route_incidents_8h" "log2(1 + 16 incidents per peer)" "half-life 8 hours" (0.0, 16.0) COUNT
         "Incidents of the other targets of the route, per target, half-life 8 hours: bursts hit a whole route, by a shared cause or by load that was moved.";
-    RouteInIncident "route_in_incident" "share of peers" (0.0, 1.0) SHARE
+    RouteInIncident "route_in_incident" "share of peers" "newest" (0.0, 1.0) SHARE
         "Other targets of the route that are in an incident now.";
-    RouteSinceIncident "route_since_incident" "log2(1 + seconds)" (0.0, 30.0) TIME
+    RouteSinceIncident "route_since_incident" "log2(1 + seconds)" "newest" (0.0, 30.0) TIME
         "Time since another target of the route failed.";
-    RouteTelemetryAge "route_telemetry_age" "log2(1 + seconds)" (0.0, 30.0) TIME
+    RouteTelemetryAge "route_telemetry_age" "log2(1 + seconds)" "newest" (0.0, 30.0) TIME
         "Age of the newest telemetry of the whole route: tells a quiet target from a silent observer.";
-    RouteHoursNear "route_hours_near" "octaves" (-5.0, 5.0) HABIT Near
+    RouteHoursNear "route_hours_near" "octaves" "half-life 28 days" (-5.0, 5.0) HABIT Near
         "Incidents of the whole route in the coming quarter hours of the day, within the nearest horizon, against its mean: a young target inherits the habits of its route.";
-    RouteHoursFar "route_hours_far" "octaves" (-5.0, 5.0) HABIT Far
+    RouteHoursFar "route_hours_far" "octaves" "half-life 28 days" (-5.0, 5.0) HABIT Far
         "The same for the farthest horizon.";
-    RouteTimeOfDayNear "route_time_of_day_near" "octaves" (-5.0, 5.0) HABIT Near
+    RouteTimeOfDayNear "route_time_of_day_near" "octaves" "half-life 28 days" (-5.0, 5.0) HABIT Near
         "The same with soft edges, nearest horizon.";
-    RouteTimeOfDayFar "route_time_of_day_far" "octaves" (-5.0, 5.0) HABIT Far
+    RouteTimeOfDayFar "route_time_of_day_far" "octaves" "half-life 28 days" (-5.0, 5.0) HABIT Far
         "The same with soft edges, farthest horizon.";
-    RouteDayNear "route_recurs_daily_near" "share of days" (0.0, 1.0) CHANCE Near
+    RouteDayNear "route_recurs_daily_near" "share of days" "half-life 28 days" (0.0, 1.0) CHANCE Near
         "Days on which any target of the route failed at this time of day, within the nearest horizon (half-life 28 days): shared jobs, the observer's own.";
-    RouteDayFar "route_recurs_daily_far" "share of days" (0.0, 1.0) CHANCE Far
+    RouteDayFar "route_recurs_daily_far" "share of days" "half-life 28 days" (0.0, 1.0) CHANCE Far
         "The same within the farthest horizon.";
-    Domain8h "domain_incidents_8h" "log2(1 + 16 incidents per peer)" (0.0, 16.0) COUNT
+    Domain8h "domain_incidents_8h" "log2(1 + 16 incidents per peer)" "half-life 8 hours" (0.0, 16.0) COUNT
         "Incidents of the other targets of the failure domain, per target, half-life 8 hours: they share a host, a zone or a provider.";
-    DomainInIncident "domain_in_incident" "share of peers" (0.0, 1.0) SHARE
+    DomainInIncident "domain_in_incident" "share of peers" "newest" (0.0, 1.0) SHARE
         "Other targets of the failure domain that are in an incident now.";
-    DomainSinceIncident "domain_since_incident" "log2(1 + seconds)" (0.0, 30.0) TIME
+    DomainSinceIncident "domain_since_incident" "log2(1 + seconds)" "newest" (0.0, 30.0) TIME
         "Time since another target of the failure domain failed.";
-    DomainDayNear "domain_recurs_daily_near" "share of days" (0.0, 1.0) CHANCE Near
+    DomainDayNear "domain_recurs_daily_near" "share of days" "half-life 14 days" (0.0, 1.0) CHANCE Near
         "Days on which anything in the failure domain failed at this time of day, within the nearest horizon (half-life 14 days): nightly work of a host or provider.";
-    DomainDayFar "domain_recurs_daily_far" "share of days" (0.0, 1.0) CHANCE Far
+    DomainDayFar "domain_recurs_daily_far" "share of days" "half-life 14 days" (0.0, 1.0) CHANCE Far
         "The same within the farthest horizon.";
-    FleetInIncident "fleet_in_incident" "share of targets" (0.0, 1.0) SHARE
+    FleetInIncident "fleet_in_incident" "share of targets" "newest" (0.0, 1.0) SHARE
         "Targets outside the route that are in an incident now.";
-    WeightShare "weight_share" "share of baseline" (0.0, 100.0) WEIGHT
+    WeightShare "weight_share" "share of baseline" "newest" (0.0, 100.0) WEIGHT
         "How much of its usual traffic we give it: a drained target shows fewer failures, a target that took over more.";
-    SinceShift "since_shift" "log2(1 + seconds)" (0.0, 30.0) TIME
+    SinceShift "since_shift" "log2(1 + seconds)" "newest" (0.0, 30.0) TIME
         "Time since we last changed its weight: our own doing explains what follows.";
-    PlannedWork "planned_work" "0 none, 1 recent change, 2 maintenance" (0.0, 2.0) STATE
+    PlannedWork "planned_work" "0 none, 1 recent change, 2 maintenance" "third" (0.0, 2.0) STATE
         "A deploy, scaling or change of configuration within the third window, or maintenance under way: changes cause most incidents.";
-    LogConnectivityRate "log_connectivity_rate" "log2(1 + lines per 1,000 requests or per third window)" (0.0, 24.0) RATE
+    LogConnectivityRate "log_connectivity_rate" "log2(1 + lines per 1,000 requests or per third window)" "third" (0.0, 24.0) RATE
         "Log lines of connections refused, broken, timed out or not resolved, in the third window: what the target calls fails before the target does.";
-    LogConnectivityTrend "log_connectivity_trend" "octaves" (-12.0, 12.0) SHIFT
+    LogConnectivityTrend "log_connectivity_trend" "octaves" "third over fourth" (-12.0, 12.0) SHIFT
         "Those for each request, third window against the longest.";
-    LogSaturationRate "log_saturation_rate" "log2(1 + lines per 1,000 requests or per third window)" (0.0, 24.0) RATE
+    LogSaturationRate "log_saturation_rate" "log2(1 + lines per 1,000 requests or per third window)" "third" (0.0, 24.0) RATE
         "Log lines of pools, memory, disks and workers that are used up, in the third window: slow leaks write a line now and then for minutes.";
-    LogSaturationTrend "log_saturation_trend" "octaves" (-12.0, 12.0) SHIFT
+    LogSaturationTrend "log_saturation_trend" "octaves" "third over fourth" (-12.0, 12.0) SHIFT
         "Those for each request, third window against the longest: a few more than never is much.";
-    LogLimitsRate "log_limits_rate" "log2(1 + lines per 1,000 requests or per third window)" (0.0, 24.0) RATE
+    LogLimitsRate "log_limits_rate" "log2(1 + lines per 1,000 requests or per third window)" "third" (0.0, 24.0) RATE
         "Log lines of rate and quota, in the third window: a provider warns before it refuses everything.";
-    LogLimitsTrend "log_limits_trend" "octaves" (-12.0, 12.0) SHIFT
+    LogLimitsTrend "log_limits_trend" "octaves" "third over fourth" (-12.0, 12.0) SHIFT
         "Those for each request, third window against the longest: some clients run into limits all day.";
-    LogConfigurationRate "log_configuration_rate" "log2(1 + lines per 1,000 requests or per third window)" (0.0, 24.0) RATE
+    LogConfigurationRate "log_configuration_rate" "log2(1 + lines per 1,000 requests or per third window)" "third" (0.0, 24.0) RATE
         "Log lines of configuration and certificates, in the third window: they fail at the next reload or handshake, not at once.";
-    LogConfigurationTrend "log_configuration_trend" "octaves" (-12.0, 12.0) SHIFT
+    LogConfigurationTrend "log_configuration_trend" "octaves" "third over fourth" (-12.0, 12.0) SHIFT
         "Those for each request, third window against the longest.";
-    LogInstancesRate "log_instances_rate" "log2(1 + lines per 1,000 requests or per third window)" (0.0, 24.0) RATE
+    LogInstancesRate "log_instances_rate" "log2(1 + lines per 1,000 requests or per third window)" "third" (0.0, 24.0) RATE
         "Log lines of instances that stop and of stores that lose replicas or their leader, in the third window: the rest carries the load until the next one goes.";
-    LogInstancesTrend "log_instances_trend" "octaves" (-12.0, 12.0) SHIFT
+    LogInstancesTrend "log_instances_trend" "octaves" "third over fourth" (-12.0, 12.0) SHIFT
         "Those for each request, third window against the longest.";
-    LogVolumeShift "log_volume_shift" "octaves" (-12.0, 12.0) SHIFT
+    LogVolumeShift "log_volume_shift" "octaves" "third over fourth" (-12.0, 12.0) SHIFT
         "All log lines for each request, third window against the longest: below 0 a target falls silent while traffic goes on, above it has much to say.";
-    LogNewShare "log_new_share" "share" (0.0, 1.0) SHARE
+    LogNewShare "log_new_share" "share" "third" (0.0, 1.0) SHARE
         "New kinds of log line among the lines of the third window, drawn to the long-run share when few were seen: talkative targets write new ones every day.";
-    LogMixShift "log_mix_shift" "Hellinger distance" (0.0, 1.0) DISTANCE
+    LogMixShift "log_mix_shift" "Hellinger distance" "third against before" (0.0, 1.0) DISTANCE
         "How far the mix of log templates of the third window is from the one before it, whatever the lines say: a target whose errors no rule knows writes otherwise, too, when it fails.";
-    LogBurst "log_burst" "octaves of variance over mean" (-3.0, 20.0) DISPERSION
+    LogBurst "log_burst" "octaves of variance over mean" "second" (-3.0, 20.0) DISPERSION
         "How unevenly log lines fall into the buckets of the second window: 0 is by chance, retries and crash loops write in bursts.";
+    Incidents7d "incidents_7d" "log2(1 + 16 incidents)" "half-life 7 days" (0.0, 16.0) COUNT
+        "Own incidents, fading with a half-life of 7 days: a bad week.";
+    Incidents40d "incidents_40d" "log2(1 + 16 incidents)" "half-life 40 days" (0.0, 16.0) COUNT
+        "The same with 40 days: some targets fail every month of their lives.";
+    Route7d "route_incidents_7d" "log2(1 + 16 incidents per peer)" "half-life 7 days" (0.0, 16.0) COUNT
+        "Incidents of the other targets of the route, per target, half-life 7 days: how often its kind fails.";
+    Route40d "route_incidents_40d" "log2(1 + 16 incidents per peer)" "half-life 40 days" (0.0, 16.0) COUNT
+        "The same with 40 days: what a young target is likely to be like.";
+    Domain7d "domain_incidents_7d" "log2(1 + 16 incidents per peer)" "half-life 7 days" (0.0, 16.0) COUNT
+        "Incidents of the other targets of the failure domain, per target, half-life 7 days: a host or provider in a bad week.";
+    Domain40d "domain_incidents_40d" "log2(1 + 16 incidents per peer)" "half-life 40 days" (0.0, 16.0) COUNT
+        "The same with 40 days: some hosts and providers are never sound.";
 }
 
 #[cfg(test)]
@@ -376,6 +404,10 @@ mod tests {
                 82,
                 "df627f96ea07029745457ada4a40a8c5348af4b6e7a168fcf3c68a2841ae6785",
             ),
+            (
+                88,
+                "b4fa04e607521a3e4218950240b746246c338e00dc16dcd3766a8f1582ef1d8b",
+            ),
         ];
         assert_eq!(digests[digests.len() - 1].0, FEATURES.len());
         for (features, digest) in digests {
@@ -385,12 +417,15 @@ mod tests {
 
     #[test]
     fn the_table_in_the_docs_is_that_of_the_code() {
-        let mut table = String::from("# Features\n\n| feature | unit | range | why |\n|---|---|---|---|\n");
+        let mut table = String::from(
+            "# Features\n\nWindows are those of `timing.windows`; a window `over` another is their ratio.\n\n\
+             | feature | unit | window | range | why |\n|---|---|---|---|---|\n",
+        );
         for spec in FEATURES {
             let (low, high) = spec.range;
             table += &format!(
-                "| `{}` | {} | {low} to {high} | {} |\n",
-                spec.name, spec.unit, spec.why
+                "| `{}` | {} | {} | {low} to {high} | {} |\n",
+                spec.name, spec.unit, spec.window, spec.why
             );
         }
         let kept = include_str!("../FEATURES.md");

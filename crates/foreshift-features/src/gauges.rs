@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bucket::{Level, MAX_BUCKET_GAUGES};
 use crate::decay::kept;
-use crate::windows::{FAST, LONG, MID, SLOW};
+use crate::windows::{FAST, LONG, MID, SLOW, WINDOWS};
 
 /// The gauges of a target, by name. At most [`MAX_BUCKET_GAUGES`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,10 +18,49 @@ pub(crate) struct Gauges {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Track {
     newest: Level,
-    /// Means that follow the level with the lag of the fast, the slow and the long window.
-    fast: f64,
-    slow: f64,
-    long: f64,
+    /// Means that follow the level, each with the lag of its window.
+    means: [f64; WINDOWS],
+}
+
+/// What an expression can read of a gauge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Its newest value, in its own unit.
+    Value,
+    /// Its mean with the lag of a window, in its own unit.
+    Mean(usize),
+    /// Its value over its limit.
+    Fullness,
+    /// How far it is above its mean of the longest window, in octaves.
+    Surge,
+    /// Its rise within the second window, as a share of its limit or else of its long mean.
+    Slope,
+    /// Time until its limit at that slope, in second windows.
+    WindowsToLimit,
+}
+
+impl Reading {
+    /// Their names.
+    pub const NAMES: [(&str, Self); 9] = [
+        ("value", Self::Value),
+        ("mean_fast", Self::Mean(FAST)),
+        ("mean_mid", Self::Mean(MID)),
+        ("mean_slow", Self::Mean(SLOW)),
+        ("mean_long", Self::Mean(LONG)),
+        ("fullness", Self::Fullness),
+        ("surge", Self::Surge),
+        ("slope", Self::Slope),
+        ("windows_to_limit", Self::WindowsToLimit),
+    ];
+
+    /// The reading of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, reading)| *reading)
+    }
 }
 
 /// The worst over the gauges of a target.
@@ -94,6 +133,21 @@ impl Gauges {
             .map(|track| &track.newest)
     }
 
+    /// One reading of a gauge; NaN when the gauge is unknown or stale, or does not tell.
+    pub(crate) fn read(&self, timing: &Timing, tick: Timestamp, name: &GaugeName, reading: Reading) -> f64 {
+        let found = self.list.binary_search_by(|track| track.newest.name.cmp(name));
+        let track = found.ok().and_then(|found| self.list.get(found));
+        let fresh = track.filter(|track| tick.since(track.newest.time) <= timing.staleness);
+        fresh.map_or(f64::NAN, |track| match reading {
+            Reading::Value => track.newest.value,
+            Reading::Mean(window) => track.mean(window),
+            Reading::Fullness => track.judge(timing).fullness,
+            Reading::Surge => track.judge(timing).surge,
+            Reading::Slope => track.judge(timing).slope,
+            Reading::WindowsToLimit => track.judge(timing).windows_to_limit,
+        })
+    }
+
     /// The worst of the gauges that are not stale at `tick`; NaN where no gauge tells.
     pub(crate) fn worst(&self, timing: &Timing, tick: Timestamp) -> Worst {
         let mut worst = Worst {
@@ -120,22 +174,22 @@ impl Track {
     fn new(level: &Level) -> Self {
         Self {
             newest: level.clone(),
-            fast: level.value,
-            slow: level.value,
-            long: level.value,
+            means: [level.value; WINDOWS],
         }
     }
 
     fn follow(&mut self, timing: &Timing, level: &Level) {
         let elapsed = level.time.since(self.newest.time);
-        let [fast, slow, long] =
-            [FAST, SLOW, LONG].map(|w| timing.windows.get(w).map_or(0.0, |w| kept(elapsed, *w)));
-        self.fast = level.value + (self.fast - level.value) * fast;
-        self.slow = level.value + (self.slow - level.value) * slow;
-        self.long = level.value + (self.long - level.value) * long;
+        for (mean, window) in self.means.iter_mut().zip(timing.windows) {
+            *mean = level.value + (*mean - level.value) * kept(elapsed, window);
+        }
         self.newest.time = level.time;
         self.newest.value = level.value;
         self.newest.limit = level.limit.or(self.newest.limit);
+    }
+
+    fn mean(&self, window: usize) -> f64 {
+        self.means.get(window).copied().unwrap_or(f64::NAN)
     }
 
     /// On a straight rise a mean lags behind by its window: the difference of two lags gives the slope, and noise cancels.
@@ -144,8 +198,8 @@ impl Track {
         const NEVER: f64 = 1e6;
         let seconds = |w: usize| timing.windows.get(w).map_or(0.0, |w| w.as_secs_f64());
         let lag_s = (seconds(SLOW) - seconds(FAST)).max(f64::MIN_POSITIVE);
-        let rise = (self.fast - self.slow) / lag_s * seconds(MID);
-        let usual = self.long.abs().max(1e-9);
+        let rise = (self.mean(FAST) - self.mean(SLOW)) / lag_s * seconds(MID);
+        let usual = self.mean(LONG).abs().max(1e-9);
         let value = self.newest.value;
         Worst {
             fullness: self.newest.limit.map_or(f64::NAN, |limit| value / limit),
@@ -204,6 +258,32 @@ mod tests {
         gauges.fold(&timing, &[level("q", 0, 3.0, None)], Timestamp::from_secs(1));
         let worst = gauges.worst(&timing, Timestamp::from_secs(1));
         assert!(worst.fullness.is_nan() && worst.windows_to_limit.is_nan() && worst.surge.abs() < 1e-9);
+    }
+
+    #[test]
+    fn every_reading_of_a_gauge_is_in_its_own_window_and_missing_when_it_is_stale() {
+        let (timing, mut gauges) = (test_timing(), Gauges::default());
+        let mut at = Timestamp::from_secs(0);
+        for (value, secs) in [(10.0, 1), (20.0, 30)] {
+            for _ in 0..secs {
+                at = at + Duration::from_secs(1);
+                let mut full = level("queue", 0, value, Some(40.0));
+                full.time = at;
+                gauges.fold(&timing, &[full], at);
+            }
+        }
+        let read =
+            |name: &str, tick| gauges.read(&timing, tick, &"queue".into(), Reading::named(name).expect(name));
+        assert_eq!((read("value", at), read("fullness", at)), (20.0, 0.5));
+        let means = ["mean_long", "mean_slow", "mean_mid", "mean_fast"].map(|name| read(name, at));
+        assert!(
+            means.is_sorted() && means[0] > 10.0 && means[3] > 19.9,
+            "{means:?}"
+        );
+        assert!(read("slope", at) > 0.0 && read("surge", at) > 0.0 && read("windows_to_limit", at) > 0.0);
+        let later = at + timing.staleness + Duration::from_secs(1);
+        assert!(Reading::NAMES.iter().all(|(name, _)| read(name, later).is_nan()));
+        assert!(gauges.read(&timing, at, &"pool".into(), Reading::Value).is_nan());
     }
 
     #[test]

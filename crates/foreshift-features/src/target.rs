@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bucket::{Bucket, Read};
 use crate::error_run::ErrorRun;
-use crate::gauges::Gauges;
+use crate::gauges::{Gauges, Reading};
 use crate::health::HealthChanges;
 use crate::histogram::LatencyHistogram;
 use crate::incidents::Incidents;
@@ -378,6 +378,17 @@ impl TargetFeatures {
         let levels = open.chain(self.closed.gauges.newest(name));
         let newest = levels.max_by_key(|level| level.time)?;
         Some((newest.value, newest.limit, newest.time))
+    }
+
+    /// A reading of a gauge over closed buckets, as of `tick`; NaN when it is missing.
+    pub(crate) fn gauge_reading(
+        &self,
+        timing: &Timing,
+        tick: Timestamp,
+        name: &GaugeName,
+        reading: Reading,
+    ) -> f64 {
+        self.closed.gauges.read(timing, tick, name, reading)
     }
 
     pub(crate) const fn incidents(&self) -> &Incidents {

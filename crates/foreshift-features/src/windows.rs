@@ -16,6 +16,8 @@ pub(crate) const FAST: usize = 0;
 pub(crate) const MID: usize = 1;
 pub(crate) const SLOW: usize = 2;
 pub(crate) const LONG: usize = 3;
+/// How many there are.
+pub(crate) const WINDOWS: usize = 4;
 
 /// Buckets of latency that must have been seen before a level is called unusual.
 const MIN_LATENCY_BUCKETS: f64 = 6.0;

@@ -2,6 +2,7 @@
 
 mod classify;
 mod extract;
+mod features;
 mod log_lead;
 mod models;
 mod parse;
@@ -37,6 +38,8 @@ enum Command {
     Extract(extract::Args),
     /// Measure how much earlier logs let simulated faults be predicted than metrics alone.
     LogLead(log_lead::Args),
+    /// List the features that models read, and what expressions over them may use.
+    Features(features::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
     Train(train::Args),
     /// Say what each log line of a file says went wrong.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::LogLead(args) => log_lead::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Features(args) => features::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Classify(args) => classify::run(&args),
         Command::TrainLogs(args) => train_logs::run(&args),

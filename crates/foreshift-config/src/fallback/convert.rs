@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use foreshift_domain::fallback::{
-    Discover, DiscoverRule, EdsCluster, EdsTarget, Fallback, FleetLimits, Learning, Mode, Role, RouteConfig,
-    RouteTarget,
+    DeclaredFeature, Discover, DiscoverRule, EdsCluster, EdsTarget, Fallback, FleetLimits, Learning, Mode,
+    Role, RouteConfig, RouteTarget,
 };
 use foreshift_domain::{Digest, RouteName, TargetName};
+use foreshift_features::{DeclareError, FeatureSet};
 
 use super::file::{DiscoverSetting, FallbackFile, RouteFile};
 use super::settings::{self, Written};
@@ -56,12 +57,39 @@ pub(super) fn fallback(written: &mut FallbackFile, text: &str, report: &mut Repo
             online: written.learning.online,
             rows_per_horizon: written.learning.rows_per_horizon,
         },
+        features: features(written, report),
         fleet,
         discover,
         routes,
         targets,
         eds,
     }
+}
+
+fn features(written: &FallbackFile, report: &mut Report<'_>) -> Vec<DeclaredFeature> {
+    let declared: Vec<_> = (written.features.iter())
+        .map(|feature| DeclaredFeature {
+            name: feature.name.clone(),
+            expression: feature.expression.clone(),
+            unit: feature.unit.clone(),
+            why: feature.why.clone(),
+            knots: feature.knots.clone(),
+        })
+        .collect();
+    if let Err((place, error)) = FeatureSet::of(&declared) {
+        let at = At::default().key("features").index(place);
+        let (key, hint) = match &error {
+            DeclareError::TooMany => (at, "keep those that a model gains from"),
+            DeclareError::Name(_) | DeclareError::Taken(_) => (at.key("name"), "give it another name"),
+            DeclareError::Expression { .. } => (
+                at.key("expression"),
+                "`foreshift-lab features` lists features, functions and what a gauge tells",
+            ),
+            DeclareError::Knots(_) => (at.key("knots"), "such as `knots: [0, 0.5, 1, 2, 5]`"),
+        };
+        report.error(&key, error.to_string(), hint);
+    }
+    declared
 }
 
 /// Gateways know a weight by `<route>.<target>`, and names may hold dots.

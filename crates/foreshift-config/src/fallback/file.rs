@@ -15,6 +15,9 @@ pub(crate) struct FallbackFile {
     pub(crate) timing: TimingFile,
     /// How the online model learns.
     pub(crate) learning: LearningFile,
+    /// Features that are worked out from others, for models that are trained or begin fresh with them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) features: Vec<FeatureFile>,
     /// Limits over all routes.
     pub(crate) fleet: FleetFile,
     /// Follow routes and targets that appear in signals but not here: `true`, or a section. Without it they are ignored and counted.
@@ -59,6 +62,25 @@ pub(crate) struct LearningFile {
     /// How many rows of a target are kept for one length of a horizon, above 0; further ones are thinned and weighted back.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub(crate) rows_per_horizon: f64,
+}
+
+/// A declared feature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FeatureFile {
+    /// Its name: lower-case letters, digits and `_`; no other feature has it.
+    pub(crate) name: String,
+    /// How it is worked out, such as `failure_trend * max(latency_z, 0)` or `gauge('queue', mean_fast)`. It may read the features of `foreshift-lab features` and those declared before it.
+    pub(crate) expression: String,
+    /// What a 1 means.
+    #[serde(default)]
+    pub(crate) unit: String,
+    /// Why it should tell something about the next incident.
+    #[serde(default)]
+    pub(crate) why: String,
+    /// Points of its scale, ascending, between which the online model interpolates. Without any: from -100 to 100, fine around 0.
+    #[serde(default)]
+    pub(crate) knots: Vec<f64>,
 }
 
 /// Limits over all routes.

@@ -106,6 +106,17 @@ fn the_annotated_example_loads_without_a_warning() {
 }
 
 #[test]
+fn declared_features_come_with_their_expression_and_scale() {
+    let text = format!(
+        "features:\n  - name: slow_and_failing\n    expression: failure_trend * max(latency_z, 0)\n    knots: [0, 1, 10]\n{SMALL}"
+    );
+    let features = load(&text).value.features;
+    assert_eq!(features.len(), 1);
+    assert_eq!(features[0].expression, "failure_trend * max(latency_z, 0)");
+    assert_eq!(features[0].knots, [0.0, 1.0, 10.0]);
+}
+
+#[test]
 fn the_annotated_example_writes_the_defaults_as_they_are() {
     let example = example("fallback.yaml").value;
     let small = load(SMALL).value;

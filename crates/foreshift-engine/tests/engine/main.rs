@@ -8,6 +8,7 @@
 
 mod commands;
 mod decisions;
+mod declared;
 mod determinism;
 mod learning;
 mod restarts;

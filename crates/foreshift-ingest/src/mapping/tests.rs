@@ -63,6 +63,7 @@ pub(crate) fn fallback(targets: Vec<TargetConfig>, discover: bool) -> Fallback {
             settings: crate::mapping::tests::settings(),
         }],
         targets,
+        features: Vec::new(),
         eds: Vec::new(),
     }
 }

@@ -521,3 +521,26 @@ fn patterns_have_their_star_at_the_end() {
         "{warnings:?}"
     );
 }
+
+#[test]
+fn a_feature_that_cannot_be_worked_out_is_refused_with_the_place_in_its_expression() {
+    let with = |feature: &str| format!("features:\n  - {feature}\n{SMALL}");
+    refused(
+        &with("{name: a, expression: latency_z + latency_y}"),
+        2,
+        "features[a].expression",
+        "at character 13: there is no feature `latency_y`",
+    );
+    refused(
+        &with("{name: latency_z, expression: '1'}"),
+        2,
+        "features[latency_z].name",
+        "already",
+    );
+    refused(
+        &with("{name: a, expression: '1', knots: [2, 1]}"),
+        2,
+        "features[a].knots",
+        "ascend",
+    );
+}

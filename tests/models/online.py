@@ -1,0 +1,134 @@
+"""Online models that a user might pick instead, beside Foreshift's, on the same rows of `foreshift-lab extract`.
+
+    online.py LAB ROWS.parquet HORIZON_S [--model DIR ...] [--from SHARE] [--without NAME ...] [--out DIR]
+
+LAB is the built foreshift-lab; --model names versions of models/. Every model is run as it would have been run: it says
+what it thinks of a row when the row comes, and learns from it when its label became known, not before. What each said is
+kept below --out, and `foreshift-lab compare` measures all of it. Times are of one processor, Python included where
+the library is one of Python.
+"""
+
+import argparse
+import heapq
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import polars as pl
+from river import forest, linear_model, optim, preprocessing, tree
+from vowpalwabbit import pyvw
+
+from rows import Rows, read
+
+
+class River:
+    """A model of River. Missing features are left out of a row, as its models take it."""
+
+    def __init__(self, model, names):
+        self.model, self.names = model, names
+
+    def row(self, values):
+        return {name: value for name, value in zip(self.names, values) if value == value}
+
+    def predict(self, row):
+        return self.model.predict_proba_one(row).get(True, 0.0)
+
+    def learn(self, row, label):
+        self.model.learn_one(row, bool(label))
+
+
+class Vowpal:
+    """Vowpal Wabbit with logistic loss; it parses the text of a row at each call, as its users have it do."""
+
+    def __init__(self, options, names):
+        self.model = pyvw.Workspace(f"--loss_function logistic --link logistic --quiet {options}")
+        self.names = names
+
+    def row(self, values):
+        known = (f"{name}:{value:.6g}" for name, value in zip(self.names, values) if value == value and value != 0.0)
+        missing = (f"{name}_missing" for name, value in zip(self.names, values) if value != value)
+        return f"|f {' '.join(known)} {' '.join(missing)}"
+
+    def predict(self, row):
+        return self.model.predict(row)
+
+    def learn(self, row, label):
+        self.model.learn(f"{1 if label else -1} {row}")
+
+
+def logistic():
+    """FTRL-proximal logistic regression on standardised features."""
+    return preprocessing.StandardScaler() | linear_model.LogisticRegression(optim.FTRLProximal(alpha=0.1, beta=1.0))
+
+
+MODELS = {
+    "river-logistic": lambda names: River(logistic(), names),
+    "river-hoeffding-tree": lambda names: River(tree.HoeffdingTreeClassifier(), names),
+    "river-adaptive-forest": lambda names: River(forest.ARFClassifier(n_models=10, seed=1), names),
+    "vowpal-wabbit": lambda names: Vowpal("", names),
+    "vowpal-wabbit-quadratic": lambda names: Vowpal("-q ff", names),
+}
+
+
+def run(make, rows: Rows, progress) -> tuple[np.ndarray, float]:
+    """What a model said of each row, and how many microseconds it took for one, learning included."""
+    model = make(rows.names)
+    said = np.empty(len(rows.labels))
+    waiting: list[tuple[int, int, object]] = []
+    began = time.process_time()
+    for at, values in enumerate(rows.features):
+        while waiting and waiting[0][0] <= rows.times[at]:
+            _, which, row = heapq.heappop(waiting)
+            model.learn(row, rows.labels[which])
+        row = model.row(values.tolist())
+        said[at] = model.predict(row)
+        heapq.heappush(waiting, (int(rows.known[at]), at, row))
+        progress(at)
+    return said, (time.process_time() - began) / len(rows.labels) * 1e6
+
+
+def meter(name: str, total: int):
+    """Shows how far a run is, on a terminal."""
+    step = max(total // 100, 1)
+
+    def progress(at):
+        if at % step == 0 and sys.stderr.isatty():
+            print(f"\r{name}: {100 * at // total} %", end="", file=sys.stderr)
+
+    return progress
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("lab")
+    arguments.add_argument("rows")
+    arguments.add_argument("horizon_s", type=float)
+    arguments.add_argument("--model", action="append", default=[])
+    arguments.add_argument("--from", dest="begin", default="0.3")
+    arguments.add_argument("--without", action="append", default=[], choices=MODELS)
+    arguments.add_argument("--out", default="target/compare")
+    asked = arguments.parse_args()
+
+    rows = read(asked.rows, asked.horizon_s)
+    print(f"{asked.rows}: {len(rows.labels)} rows of {asked.horizon_s:g} s, {rows.labels.sum()} positive", file=sys.stderr)
+    os.makedirs(asked.out, exist_ok=True)
+    files, times = [], {}
+    for name, make in MODELS.items():
+        if name in asked.without:
+            continue
+        said, times[name] = run(make, rows, meter(name, len(rows.labels)))
+        print(f"\r{name}: {times[name]:.0f} us a row", file=sys.stderr)
+        file = os.path.join(asked.out, f"{name}.parquet")
+        rows.keys.with_columns(pl.Series("probability", np.clip(said, 0.0, 1.0))).write_parquet(file)
+        files.append(file)
+    with open(os.path.join(asked.out, "times.json"), "w") as file:
+        json.dump({"microseconds_a_row": times}, file, indent=2)
+    command = [asked.lab, "compare", *asked.model, *files, "--rows", asked.rows, "--horizon", f"{asked.horizon_s:g}s"]
+    subprocess.run([*command, "--from", asked.begin], check=True)
+
+
+if __name__ == "__main__":
+    main()
