@@ -325,6 +325,18 @@ catalogue! {
         "How far the mix of log templates of the third window is from the one before it, whatever the lines say: a target whose errors no rule knows writes otherwise, too, when it fails.";
     LogBurst "log_burst" "octaves of variance over mean" "second" (-3.0, 20.0) DISPERSION
         "How unevenly log lines fall into the buckets of the second window: 0 is by chance, retries and crash loops write in bursts.";
+    Incidents7d "incidents_7d" "log2(1 + 16 incidents)" "half-life 7 days" (0.0, 16.0) COUNT
+        "Own incidents, fading with a half-life of 7 days: a bad week.";
+    Incidents40d "incidents_40d" "log2(1 + 16 incidents)" "half-life 40 days" (0.0, 16.0) COUNT
+        "The same with 40 days: some targets fail every month of their lives.";
+    Route7d "route_incidents_7d" "log2(1 + 16 incidents per peer)" "half-life 7 days" (0.0, 16.0) COUNT
+        "Incidents of the other targets of the route, per target, half-life 7 days: how often its kind fails.";
+    Route40d "route_incidents_40d" "log2(1 + 16 incidents per peer)" "half-life 40 days" (0.0, 16.0) COUNT
+        "The same with 40 days: what a young target is likely to be like.";
+    Domain7d "domain_incidents_7d" "log2(1 + 16 incidents per peer)" "half-life 7 days" (0.0, 16.0) COUNT
+        "Incidents of the other targets of the failure domain, per target, half-life 7 days: a host or provider in a bad week.";
+    Domain40d "domain_incidents_40d" "log2(1 + 16 incidents per peer)" "half-life 40 days" (0.0, 16.0) COUNT
+        "The same with 40 days: some hosts and providers are never sound.";
 }
 
 #[cfg(test)]
@@ -391,6 +403,10 @@ mod tests {
             (
                 82,
                 "df627f96ea07029745457ada4a40a8c5348af4b6e7a168fcf3c68a2841ae6785",
+            ),
+            (
+                88,
+                "b4fa04e607521a3e4218950240b746246c338e00dc16dcd3766a8f1582ef1d8b",
             ),
         ];
         assert_eq!(digests[digests.len() - 1].0, FEATURES.len());

@@ -8,11 +8,13 @@ const DAY_S: i64 = 86_400;
 
 /// Half-lives of decayed incident counts. Absolute, not relative to `timing.windows`: outages of people's
 /// systems recur with working days and nightly jobs, whatever the bucket is.
-pub const HALF_LIVES: [Duration; 4] = [
+pub const HALF_LIVES: [Duration; 6] = [
     Duration::from_secs(HOUR_S / 2),
     Duration::from_secs(2 * HOUR_S),
     Duration::from_secs(8 * HOUR_S),
     Duration::from_secs(DAY_S),
+    Duration::from_secs(7 * DAY_S),
+    Duration::from_secs(40 * DAY_S),
 ];
 
 /// What is left of 1 after `elapsed` in a window of length `window`: e^(-elapsed / window).

@@ -105,6 +105,8 @@ impl TargetFeatures {
             Column::Incidents2h,
             Column::Incidents8h,
             Column::Incidents1d,
+            Column::Incidents7d,
+            Column::Incidents40d,
         ];
         let own = self.incidents();
         for (column, count) in COUNTS.into_iter().zip(own.counts_at(tick)) {
@@ -266,7 +268,9 @@ fn clock(tick: Timestamp, row: &mut Row<'_>) {
 
 fn peers(timing: &Timing, tick: Timestamp, around: &Surroundings<'_>, row: &mut Row<'_>) {
     if let Some(route) = &around.route_peers {
-        row.set_some(Column::Route8h, incidents_8h(route));
+        row.set_some(Column::Route8h, incidents(route, EIGHT_HOURS));
+        row.set_some(Column::Route7d, incidents(route, SEVEN_DAYS));
+        row.set_some(Column::Route40d, incidents(route, FORTY_DAYS));
         row.set_some(Column::RouteInIncident, in_incident(route));
         row.set_some(Column::RouteSinceIncident, route.since_onset.map(log2_seconds));
         row.set_some(Column::RouteTelemetryAge, route.since_seen.map(log2_seconds));
@@ -279,7 +283,9 @@ fn peers(timing: &Timing, tick: Timestamp, around: &Surroundings<'_>, row: &mut 
         row.set(Column::RouteDayFar, far.days[1]);
     }
     if let Some(domain) = &around.domain_peers {
-        row.set_some(Column::Domain8h, incidents_8h(domain));
+        row.set_some(Column::Domain8h, incidents(domain, EIGHT_HOURS));
+        row.set_some(Column::Domain7d, incidents(domain, SEVEN_DAYS));
+        row.set_some(Column::Domain40d, incidents(domain, FORTY_DAYS));
         row.set_some(Column::DomainInIncident, in_incident(domain));
         row.set_some(Column::DomainSinceIncident, domain.since_onset.map(log2_seconds));
         let [near, far] = domain.habits(timing, tick);
@@ -292,10 +298,15 @@ fn peers(timing: &Timing, tick: Timestamp, around: &Surroundings<'_>, row: &mut 
     );
 }
 
-/// Incidents per peer with a half-life of 8 hours; nothing when there is no peer.
-fn incidents_8h(peers: &PeerView<'_>) -> Option<f64> {
-    const EIGHT_HOURS: usize = 2;
-    (peers.peers > 0).then(|| log2_count(peers.counts[EIGHT_HOURS] / f64::from(peers.peers)))
+/// Places among [`HALF_LIVES`].
+const EIGHT_HOURS: usize = 2;
+const SEVEN_DAYS: usize = 4;
+const FORTY_DAYS: usize = 5;
+
+/// Incidents per peer with one of [`HALF_LIVES`]; nothing when there is no peer.
+fn incidents(peers: &PeerView<'_>, half_life: usize) -> Option<f64> {
+    let count = *peers.counts.get(half_life)?;
+    (peers.peers > 0).then(|| log2_count(count / f64::from(peers.peers)))
 }
 
 fn in_incident(peers: &PeerView<'_>) -> Option<f64> {

@@ -243,7 +243,10 @@ mod tests {
         let tick = START + Duration::HOUR * 4;
         group.settle(tick);
         let view = group.view(tick, &"own".into(), &own);
-        assert_eq!((view.peers, view.in_incident, view.counts), (1, 0, [0.0; 4]));
+        assert_eq!(
+            (view.peers, view.in_incident, view.counts),
+            (1, 0, [0.0; HALF_LIVES.len()])
+        );
         assert_eq!(view.since_onset, None);
         let seen_by_other = group.view(tick, &"other".into(), &other);
         assert_eq!(seen_by_other.since_onset, Some(Duration::HOUR));

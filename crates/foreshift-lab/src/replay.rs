@@ -36,8 +36,8 @@ pub(crate) struct Args {
     /// Write every decision, one JSON object a line.
     #[arg(long, value_name = "JSONL")]
     decisions: Option<PathBuf>,
-    /// Begin with this model instead of a fresh one: the model.json of a version in models/.
-    #[arg(long, value_name = "FILE")]
+    /// Begin with this model instead of a fresh one: a version in models/, or its model.json.
+    #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// Write the model as it has learned by the end.
     #[arg(long, value_name = "FILE")]
@@ -94,8 +94,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     };
     let model = match &args.model {
         Some(path) => {
+            let path = if path.is_dir() {
+                path.join("model.json")
+            } else {
+                path.clone()
+            };
             let text =
-                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+                std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             Model::from_json(&text)
                 .with_context(|| format!("{} is no model of this build", path.display()))?
         }
