@@ -217,6 +217,7 @@ pub(super) fn limits() -> Limits {
         headroom: 0.8,
         valid_for: Duration::from_secs(300),
         decay: Duration::from_secs(300),
+        held_out_bp: 0,
         auto_after: None,
     }
 }
