@@ -20,7 +20,8 @@ use serde::Serialize;
 
 use crate::evaluate::table::{aligned, number, seconds};
 use crate::evaluate::{model_file, read_model};
-use crate::replay::{Format, driver};
+use crate::format::Format;
+use crate::replay::driver;
 
 /// Arguments of `foreshift-lab backtest`.
 #[derive(ClapArgs)]

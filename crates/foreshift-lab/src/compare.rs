@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::evaluate::bootstrap::Estimate;
 use crate::evaluate::figures::{Figures, Resampled};
 use crate::evaluate::{GroundArgs, Horizon, table};
-use crate::replay::Format;
+use crate::format::Format;
 
 /// Arguments of `foreshift-lab compare`.
 #[derive(ClapArgs)]

@@ -7,10 +7,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 use polars::prelude::DataFrame;
 use serde::Serialize;
 
+use crate::format::Format;
 use crate::replay::progress::Progress;
 use crate::rows::{About, read_frame};
 
@@ -36,14 +37,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PARQUET")]
     current: PathBuf,
     /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
 }
 
 /// What moved.
@@ -88,7 +83,7 @@ struct Labels {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let drift = compare(&args.reference, &args.current)?;
-    match args.format {
+    match args.output {
         Format::Json => println!("{}", serde_json::to_string_pretty(&drift)?),
         Format::Text => drift.print(),
     }

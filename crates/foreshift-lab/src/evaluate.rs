@@ -24,7 +24,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::baselines;
-use crate::replay::Format;
+use crate::format::Format;
 use crate::splits;
 use crate::train::simulated::Fleet;
 use figures::{Figures, Ground, Judge, Method, Settings};

@@ -13,10 +13,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 use foreshift_domain::{Duration, Timestamp};
 use foreshift_sim::FleetSpec;
 
+use crate::format::Format;
 use crate::rows::{About, RowWriter};
 use labeller::{Labeller, Of, Span};
 use sources::World;
@@ -69,12 +70,6 @@ pub(crate) struct Args {
     /// How to print the summary.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {

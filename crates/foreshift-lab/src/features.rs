@@ -4,11 +4,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 use foreshift_engine::feature_set;
 use foreshift_features::expression::FUNCTIONS;
 use foreshift_features::{FEATURES, FeatureSet, Reading};
 use serde::Serialize;
+
+use crate::format::Format;
 
 /// Arguments of `foreshift-lab features`.
 #[derive(ClapArgs)]
@@ -17,14 +19,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How to print.
-    #[arg(short, long, value_enum, default_value = "text")]
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 /// What is printed of all of them.

@@ -15,7 +15,7 @@ use clap::Args as ClapArgs;
 use foreshift_predict::Model;
 use foreshift_sim::FleetSpec;
 
-use crate::replay::Format;
+use crate::format::Format;
 use crate::train::simulated::Fleet;
 use alarms::Judged;
 use report::{Case, Report};

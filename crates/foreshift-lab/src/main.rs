@@ -13,6 +13,7 @@ mod extract;
 mod faults;
 mod features;
 mod forest;
+mod format;
 mod import;
 mod log_lead;
 mod logistic;

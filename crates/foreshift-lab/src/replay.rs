@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 use foreshift_domain::Duration;
 use foreshift_engine::Engine;
 use foreshift_predict::Model;
@@ -17,6 +17,8 @@ use serde::Serialize;
 
 use driver::{Given, Replay};
 use outputs::Outputs;
+
+use crate::format::Format;
 
 /// Arguments of `foreshift-lab replay`.
 #[derive(ClapArgs)]
@@ -51,12 +53,6 @@ pub(crate) struct Args {
     /// How to print the summary.
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Text,
-    Json,
 }
 
 /// What a replay did.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{bail, ensure};
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 use foreshift_domain::prediction::{PredictionId, Served};
 use foreshift_domain::{Duration, TargetName, Timestamp};
 use foreshift_engine::{Engine, Output};
@@ -18,6 +18,7 @@ use foreshift_ingest::journal::JournalReader;
 use foreshift_ingest::source::{JournalSource, Source};
 use serde::Serialize;
 
+use crate::format::Format;
 use crate::replay::driver::{self, Given, Replay, Sink};
 
 /// Arguments of `foreshift-lab skew-check`.
@@ -31,14 +32,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SPAN", value_parser = foreshift_config::parse_duration)]
     after: Option<Duration>,
     /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
 }
 
 /// What came of the check.
@@ -66,7 +61,7 @@ struct Skewed {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let checked = check(&args.journal, args.after)?;
-    match args.format {
+    match args.output {
         Format::Json => println!("{}", serde_json::to_string_pretty(&checked)?),
         Format::Text => checked.print(),
     }

@@ -72,6 +72,25 @@ fn lightgbm_models_say_the_same_after_import() {
     }
 }
 
+/// A split that only tells missing values from all others has no finite threshold.
+#[test]
+fn a_lightgbm_threshold_of_infinity_is_above_every_value() {
+    let text = file("lightgbm.txt");
+    let line = text.lines().find(|line| line.starts_with("threshold=")).unwrap();
+    let first = line.trim_start_matches("threshold=").split(' ').next().unwrap();
+    let with = |threshold: &str| {
+        let changed = line.replacen(first, threshold, 1);
+        lightgbm::read(&text.replacen(line, &changed, 1)).unwrap().trees
+    };
+    let (infinite, huge) = (with("inf"), with("1e300"));
+    let rows = table("rows.csv");
+    assert!(rows.iter().all(|row| infinite.logit(row) == huge.logit(row)));
+    assert!(
+        rows.iter()
+            .any(|row| infinite.logit(row) != with(first).logit(row))
+    );
+}
+
 #[test]
 fn xgboost_models_say_the_same_after_import() {
     for kind in ["", "_exact", "_dart", "_forest"] {

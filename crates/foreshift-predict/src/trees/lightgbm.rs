@@ -120,7 +120,12 @@ fn tree(
         }
         tree.splits.push(Split {
             feature,
-            threshold,
+            // LightGBM writes `inf` where a split tells missing values from all others.
+            threshold: if threshold == f64::INFINITY {
+                f64::MAX
+            } else {
+                threshold
+            },
             missing_left: match of_feature {
                 Missing::None => 0.0 <= threshold,
                 Missing::Zero | Missing::Nan => decision & DEFAULT_LEFT != 0,
