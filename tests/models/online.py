@@ -126,7 +126,7 @@ def main():
         files.append(file)
     with open(os.path.join(asked.out, "times.json"), "w") as file:
         json.dump({"microseconds_a_row": times}, file, indent=2)
-    command = [asked.lab, "compare", *asked.model, *files, "--rows", asked.rows, "--horizon", f"{asked.horizon_s:g}s"]
+    command = [asked.lab, "compare", *(asked.model or ["fresh"]), "linfa-ftrl", *files, "--rows", asked.rows, "--horizon", f"{asked.horizon_s:g}s"]
     subprocess.run([*command, "--from", asked.begin], check=True)
 
 

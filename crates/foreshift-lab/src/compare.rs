@@ -13,8 +13,8 @@ use crate::format::Format;
 /// Arguments of `foreshift-lab compare`.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// Versions of models/ (or their model.json), and files of predictions (CSV, Parquet). All others are compared with
-    /// the first.
+    /// Versions of models/ (or their model.json), `fresh` for one that has learned nothing, `linfa-ftrl`, and files of
+    /// predictions (CSV, Parquet). All others are compared with the first.
     #[arg(required = true, num_args = 2.., value_name = "PATH")]
     subjects: Vec<PathBuf>,
     #[command(flatten)]

@@ -5,6 +5,7 @@ pub(crate) mod bootstrap;
 pub(crate) mod events;
 pub(crate) mod figures;
 pub(crate) mod isotonic;
+mod linfa;
 pub(crate) mod load;
 pub(crate) mod measures;
 pub(crate) mod panel;
@@ -64,6 +65,9 @@ pub(crate) struct GroundArgs {
     /// Rows, as `foreshift-lab extract` writes them.
     #[arg(long, value_name = "PARQUET")]
     pub(crate) rows: PathBuf,
+    /// Only rows that look this far ahead.
+    #[arg(long, value_name = "SPAN", value_parser = foreshift_config::parse_duration)]
+    pub(crate) horizon: Option<Duration>,
     /// Judge rows from here on: a time, a day, or a share of the time that the rows span. What was before teaches what has
     /// to be fitted, and models that learn as they go.
     #[arg(long, value_name = "WHEN", default_value = "0.3")]
@@ -108,6 +112,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Names linfa's FTRL among models and files of predictions.
+const LINFA: &str = "linfa-ftrl";
+
 /// Rows, and what was said of them.
 pub(crate) struct Judged {
     pub(crate) panels: Vec<Panel>,
@@ -133,6 +140,13 @@ impl Judged {
 
     /// Takes what a model or a file of predictions says; `learns` holds for models.
     pub(crate) fn say(&mut self, path: &Path, learns: bool) -> anyhow::Result<()> {
+        if path == Path::new(LINFA) {
+            let bar = self.row_progress("rows through linfa's FTRL");
+            let said = linfa::run(&self.panels, |rows| bar.inc(rows))?;
+            bar.finish_and_clear();
+            self.said.push((LINFA.to_owned(), said));
+            return Ok(());
+        }
         let (mut name, said) = match self.model(path)? {
             Some(model) => {
                 let name = model.version().name;
@@ -161,11 +175,15 @@ impl Judged {
     }
 
     fn run_model(&self, model: Model, learns: bool) -> anyhow::Result<prequential::Told> {
-        let rows: usize = self.panels.iter().map(|panel| panel.rows.len()).sum();
-        let bar = progress(rows, "rows through the model");
+        let bar = self.row_progress("rows through the model");
         let told = prequential::run(model, learns, &self.panels, |rows| bar.inc(rows));
         bar.finish_and_clear();
         told
+    }
+
+    fn row_progress(&self, what: &'static str) -> ProgressBar {
+        let rows: usize = self.panels.iter().map(|panel| panel.rows.len()).sum();
+        progress(rows, what)
     }
 
     fn read_predictions(&self, path: &Path) -> anyhow::Result<Vec<Vec<f64>>> {
@@ -272,6 +290,10 @@ impl GroundArgs {
         let bar = ProgressBar::new_spinner().with_message("reading rows");
         bar.enable_steady_tick(std::time::Duration::from_millis(200));
         let mut panels = load::panels(&self.rows)?;
+        if let Some(horizon) = self.horizon {
+            panels.retain(|panel| panel.horizon == horizon);
+            ensure!(!panels.is_empty(), "no rows look {horizon} ahead");
+        }
         if let Some(faults) = &self.faults {
             load::mark_abrupt(&mut panels, faults)?;
         }

@@ -60,7 +60,7 @@ fn a_planted_skew_is_named_with_its_feature_and_first_place() {
     let args = Args {
         journal: dir.path().to_owned(),
         after: None,
-        format: Format::Text,
+        output: Format::Text,
     };
     assert!(run(&args).is_err());
 }
