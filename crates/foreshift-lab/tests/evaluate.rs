@@ -122,7 +122,7 @@ fn a_world_that_answers_loses_fewer_requests_than_one_left_alone() -> anyhow::Re
         "--hours",
         "1",
         "--targets",
-        "4",
+        "8",
         "--model",
         LIVE,
         "-o",
