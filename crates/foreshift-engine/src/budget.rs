@@ -5,6 +5,7 @@
 //! horizon, whichever comes first. Without an incident it was false, unless we moved traffic away meanwhile: then nobody
 //! knows, and it counts neither way. The state is the route's, so that its targets learn from each other.
 
+use foreshift_domain::fallback::RiskTrigger;
 use foreshift_domain::{Duration, Timestamp};
 use foreshift_predict::AlarmBudget;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,14 @@ impl RouteBudget {
     pub(crate) fn reshape(&mut self, kept: &[Option<usize>]) {
         let open = |at: &Option<usize>| at.and_then(|at| self.open.get(at).copied().flatten());
         self.open = kept.iter().map(open).collect();
+    }
+
+    /// A probability as it counts against this trigger.
+    pub(crate) fn counted(&self, trigger: &RiskTrigger, risk: f64) -> f64 {
+        match trigger.budget_per_day {
+            Some(_) => self.threshold.counted(risk),
+            None => risk,
+        }
     }
 
     /// One tick; says how many alarms turned out to be false.
@@ -86,10 +95,7 @@ impl Route {
     /// threshold in force.
     pub(crate) fn counted(&self, risk: f64) -> f64 {
         let trigger = self.config.settings.triggers.risk.as_ref();
-        match trigger.and_then(|trigger| trigger.budget_per_day) {
-            Some(_) => self.budget.threshold.counted(risk),
-            None => risk,
-        }
+        trigger.map_or(risk, |trigger| self.budget.counted(trigger, risk))
     }
 
     /// The probability from which on its targets alarm; `None` where predictions are not acted on.

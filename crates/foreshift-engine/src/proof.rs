@@ -82,7 +82,7 @@ impl Engine {
                     continue;
                 };
                 let risk = newest.probabilities.and_then(|all| all.get(head).copied());
-                if risk.is_some_and(|risk| risk >= trigger.enter) {
+                if risk.is_some_and(|risk| route.budget.counted(trigger, risk) >= trigger.enter) {
                     route.proof.begin(&configured.target, tick, trigger.horizon);
                 }
             }

@@ -59,6 +59,8 @@ pub(crate) fn draw(state: &mut RouteState, scene: &Scene<'_>) {
     let trigger = route.settings.triggers.risk.as_ref();
     let horizon = trigger.map(|trigger| trigger.horizon).unwrap_or_default();
     for (at, (target, safe)) in state.targets.iter_mut().zip(safe).enumerate() {
+        // Silence takes nothing: of a silent target no hold-out ends either.
+        let silent = scene.facts.get(at).is_some_and(|facts| facts.stale);
         let running = target
             .episode
             .filter(|episode| target.alarm || target.risk_at.since(episode.alarmed_at) <= horizon);
@@ -70,12 +72,12 @@ pub(crate) fn draw(state: &mut RouteState, scene: &Scene<'_>) {
             (Some(episode), alarm) => Some(Episode {
                 alarmed_at: if alarm { target.risk_at } else { episode.alarmed_at },
                 // What is no longer safe is certain to be acted on from now on.
-                drawn_bp: if alarm && episode.held_out && !safe {
+                drawn_bp: if alarm && episode.held_out && !safe && !silent {
                     0
                 } else {
                     episode.drawn_bp
                 },
-                held_out: episode.held_out && (safe || !alarm),
+                held_out: episode.held_out && (safe || silent || !alarm),
             }),
         };
     }

@@ -105,6 +105,27 @@ fn a_held_out_alarm_moves_nothing_and_the_plan_says_what_it_would_have_moved() {
 }
 
 #[test]
+fn a_held_out_target_that_goes_silent_is_not_acted_on_for_it() {
+    let route = pair(5_000);
+    let silent = |risk| TargetFacts {
+        stale: true,
+        ..at_risk(risk)
+    };
+    let mut held = 0;
+    for hour in 0..20 {
+        let (mut state, now) = (RouteState::new(&route, START), START + Duration::HOUR * hour);
+        let alarmed = look(&mut state, &route, now, &[at_risk(0.9), at_risk(0.0)]);
+        let later = now + Duration::from_secs(5);
+        let after = look(&mut state, &route, later, &[silent(0.9), silent(0.0)]);
+        if alarmed.held_out[0] {
+            assert_eq!((after.planned[0], after.held_out[0]), (5_000, true));
+            held += 1;
+        }
+    }
+    assert!(held > 0);
+}
+
+#[test]
 fn the_same_episodes_are_held_out_whenever_they_are_played() {
     let held = |plans: Vec<Plan>| plans.iter().map(|plan| plan.held_out[0]).collect::<Vec<_>>();
     let (_, first) = episodes(&pair(3_000), 300);
