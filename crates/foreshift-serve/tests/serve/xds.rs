@@ -71,9 +71,20 @@ impl Gateway {
         self.send(request).await;
     }
 
+    /// The next that it is told. Renewals of what it has, which come by the clock, are taken on the way.
     pub(crate) async fn next(&mut self) -> Result<DeltaDiscoveryResponse, Status> {
-        let next = timeout(STUCK, self.responses.message()).await.expect("not stuck");
-        Ok(next?.expect("the stream goes on"))
+        loop {
+            let next = timeout(STUCK, self.responses.message()).await.expect("not stuck");
+            let next = next?.expect("the stream goes on");
+            let renews = |response: &DeltaDiscoveryResponse| {
+                let mut resources = response.resources.iter();
+                resources.len() > 0 && resources.all(|resource| resource.resource.is_none())
+            };
+            if !renews(&next) {
+                return Ok(next);
+            }
+            self.answer(&next, None).await;
+        }
     }
 }
 
