@@ -204,9 +204,14 @@ impl Judged {
         let mut horizons = Vec::new();
         for (index, judge) in self.judges().enumerate() {
             let ground = judge.ground();
-            if ground.positives == 0 {
+            if ground.positives == 0 || ground.positives == ground.rows {
+                let none = if ground.positives == 0 {
+                    "positive"
+                } else {
+                    "negative"
+                };
                 eprintln!(
-                    "horizon {}: no judged row is positive, there is nothing to measure",
+                    "horizon {}: no judged row is {none}, there is nothing to measure",
                     judge.panel.horizon
                 );
                 continue;
@@ -228,7 +233,10 @@ impl Judged {
             });
         }
         bar.finish_and_clear();
-        ensure!(!horizons.is_empty(), "no judged row is positive at any horizon");
+        ensure!(
+            !horizons.is_empty(),
+            "no horizon has both positive and negative judged rows"
+        );
         Ok(horizons)
     }
 }

@@ -1,4 +1,4 @@
-//! Walk-forward splits by time and incident: what came before teaches, what came after judges.
+//! Splits by time and incident: what came before teaches, what came after judges.
 //!
 //! A cut lies between two parts. Rows whose label could only be known after it do not teach, nor do rows less than
 //! the gap before it: with a gap of at least the horizon, no incident that is judged can be seen in what teaches.
@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::ensure;
 use foreshift_domain::{Duration, Timestamp};
 
 /// What a split needs to know of a row.
@@ -31,38 +30,8 @@ pub(crate) struct Fold {
     pub(crate) test: Vec<usize>,
 }
 
-/// Divides rows into `folds` parts to be judged, each after all that its model learns from. The first `1 / (folds + 1)`
-/// of the incidents (of the moments, where there are fewer incidents than that) only teach. Rows may be in any order.
-///
-/// # Errors
-/// When there are no rows, fewer moments than folds, or `gap` is shorter than `horizon`.
-#[allow(dead_code, reason = "models are trained by it")]
-pub(crate) fn walk_forward(
-    stamps: &[Stamp],
-    folds: usize,
-    horizon: Duration,
-    gap: Duration,
-) -> anyhow::Result<Vec<Fold>> {
-    ensure!(!stamps.is_empty(), "there are no rows to split");
-    ensure!(
-        gap >= horizon,
-        "a gap of {gap} is shorter than the horizon of {horizon}: labels would be seen early"
-    );
-    let last_rows = last_rows(stamps);
-    let cuts = cuts(stamps, &last_rows, folds)?;
-    let ends = cuts.iter().skip(1).copied().chain([Timestamp::MAX]);
-    let fold = |(from, until): (&Timestamp, Timestamp)| Fold {
-        from: *from,
-        train: positions(stamps, |stamp| teaches(stamp, *from, gap, &last_rows)),
-        test: positions(stamps, |stamp| {
-            let decisive = decisive(stamp, &last_rows);
-            stamp.at >= *from && stamp.at < until && decisive < until
-        }),
-    };
-    Ok(cuts.iter().zip(ends).map(fold).collect())
-}
-
-/// One cut: rows from `from` on are judged, what was known before teaches.
+/// Rows from `from` on are judged; what was known before teaches, but for the `gap` right before it, which is at least
+/// the horizon. Rows may be in any order.
 pub(crate) fn at(stamps: &[Stamp], from: Timestamp, gap: Duration) -> Fold {
     let last_rows = last_rows(stamps);
     Fold {
@@ -103,29 +72,6 @@ fn last_rows(stamps: &[Stamp]) -> BTreeMap<u32, Timestamp> {
     last
 }
 
-/// Where the parts to be judged begin.
-#[allow(dead_code, reason = "models are trained by it")]
-fn cuts(
-    stamps: &[Stamp],
-    last_rows: &BTreeMap<u32, Timestamp>,
-    folds: usize,
-) -> anyhow::Result<Vec<Timestamp>> {
-    let mut moments: Vec<Timestamp> = last_rows.values().copied().collect();
-    if moments.len() <= folds {
-        moments = stamps.iter().map(|stamp| stamp.at).collect();
-    }
-    moments.sort_unstable();
-    let at = |part: usize| moments.get(part * moments.len() / (folds + 1)).copied();
-    let mut cuts: Vec<Timestamp> = (1..=folds).filter_map(at).collect();
-    cuts.dedup();
-    let first = stamps.iter().map(|stamp| stamp.at).min();
-    ensure!(
-        cuts.len() == folds && cuts.first().copied() != first,
-        "{folds} folds need more moments than there are between the first row and the last"
-    );
-    Ok(cuts)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -150,29 +96,29 @@ mod tests {
         (0..5_000).map(row).collect()
     }
 
+    /// Cuts wherever an incident may be: before it, in the midst of its rows, after it.
+    fn cuts(gap: Duration) -> impl Iterator<Item = Fold> {
+        (1_000..1_100).map(move |second| at(&rows(), Timestamp::from_secs(second), gap))
+    }
+
     #[test]
-    fn no_incident_is_in_two_folds_nor_in_what_its_judge_learned_from() {
+    fn no_incident_that_is_judged_is_in_what_its_judge_learned_from() {
         let rows = rows();
-        let folds = walk_forward(&rows, 4, HORIZON, HORIZON).unwrap();
         let incidents = |positions: &[usize]| -> BTreeSet<u32> {
             positions.iter().filter_map(|at| rows[*at].incident).collect()
         };
-        let mut judged = BTreeSet::new();
-        for fold in &folds {
-            let test = incidents(&fold.test);
-            assert!(test.len() >= 8);
-            assert!(test.is_disjoint(&incidents(&fold.train)));
-            assert!(test.is_disjoint(&judged), "{judged:?}");
-            judged.extend(test);
+        for fold in cuts(HORIZON) {
+            let (train, test) = (incidents(&fold.train), incidents(&fold.test));
+            assert!(train.len() >= 8 && test.len() >= 8);
+            assert!(test.is_disjoint(&train));
         }
-        assert_eq!(folds.len(), 4);
     }
 
     #[test]
     fn the_gap_is_respected_and_every_label_that_teaches_was_known() {
         let rows = rows();
         for gap in [HORIZON, Duration::from_secs(200)] {
-            for fold in walk_forward(&rows, 3, HORIZON, gap).unwrap() {
+            for fold in cuts(gap) {
                 assert!(!fold.train.is_empty());
                 for at in &fold.train {
                     assert!(rows[*at].at + gap <= fold.from);
@@ -181,19 +127,6 @@ mod tests {
                 assert!(fold.test.iter().all(|at| rows[*at].at >= fold.from));
             }
         }
-        let short = Duration::from_secs(59);
-        let error = walk_forward(&rows, 3, HORIZON, short).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "a gap of 59s is shorter than the horizon of 1m: labels would be seen early"
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_split_is_refused() {
-        let refused = |stamps: &[Stamp]| walk_forward(stamps, 3, HORIZON, HORIZON).unwrap_err().to_string();
-        assert_eq!(refused(&[]), "there are no rows to split");
-        assert!(refused(&[rows()[5]; 9]).starts_with("3 folds need more moments"));
     }
 
     #[test]

@@ -40,8 +40,7 @@ impl Model {
         let mut base = own.bias + fleet + mean;
         let (mut of_target, mut of_hazard) = (own.target_bias, own.hazard - fleet);
         let beside = self
-            .ensemble
-            .as_ref()
+            .ensemble_at(tick)
             .and_then(|ensemble| ensemble.heads.get(head));
         if let Some(beside) = beside {
             let shares = target.shares(head, beside.shares);

@@ -19,7 +19,7 @@
 //! after the promotion: the drift alarm and the rollback are for that.
 
 pub mod betting;
-mod budget;
+mod share;
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ use foreshift_domain::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use betting::Wager;
-use budget::AlarmBudget;
+use share::AlarmShare;
 
 use crate::metrics::Quality;
 
@@ -68,7 +68,7 @@ pub struct Gate {
     loss: Wager,
     recall: Wager,
     quality: [Quality; 2],
-    budgets: [AlarmBudget; 2],
+    budgets: [AlarmShare; 2],
     incidents: u64,
     foretold: [u64; 2],
 }
@@ -120,7 +120,7 @@ impl Gate {
             loss: Wager::against(MOST_LOSS, 1.0),
             recall: Wager::against(1.0 - RECALL_MARGIN, 0.25),
             quality: [Quality::default(); 2],
-            budgets: [AlarmBudget::new(share), AlarmBudget::new(share)],
+            budgets: [AlarmShare::new(share), AlarmShare::new(share)],
             incidents: 0,
             foretold: [0; 2],
         }
@@ -190,7 +190,7 @@ impl Gate {
 
     /// An incident began that something could have shown.
     pub fn incident(&mut self, target: &TargetAlarms, onset: Timestamp) {
-        let ready = self.budgets.iter().all(AlarmBudget::is_ready);
+        let ready = self.budgets.iter().all(AlarmShare::is_ready);
         if !ready {
             return;
         }

@@ -220,6 +220,13 @@ fn of_the_time_they_were_grown_on_trees_say_nothing_and_nothing_is_learned_of_th
         Shares::in_proportion(params.home)
     );
     assert!(say(&model, &target, 100, &row) > say(&plain, &own, 100, &row));
+    let why = |model: &Model, target: &TargetModel, at| model.explain(0, target, tick(at), &row);
+    assert_eq!(
+        why(&model, &target, 99),
+        why(&plain, &own, 99),
+        "nor do they explain anything"
+    );
+    assert_ne!(why(&model, &target, 100), why(&plain, &own, 100));
 }
 
 #[test]

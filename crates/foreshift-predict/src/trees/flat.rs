@@ -197,18 +197,32 @@ impl Flat {
     }
 
     pub(super) fn leaf_count(&self, root: u32) -> usize {
-        let mut open = vec![root];
         let mut leaves = 0;
+        self.each_leaf(root, |_, _| leaves += 1);
+        leaves
+    }
+
+    /// What the tree that begins at `root` says on average, over what was learned from.
+    pub(super) fn mean(&self, root: u32) -> f64 {
+        let mut sum = 0.0;
+        self.each_leaf(root, |at, value| {
+            sum += value * (self.cover(at) / self.cover(root))
+        });
+        sum
+    }
+
+    /// Visits the place of each leaf, and what it says.
+    fn each_leaf(&self, root: u32, mut visit: impl FnMut(u32, f64)) {
+        let mut open = vec![root];
         while let Some(at) = open.pop() {
             let place = self.place(at);
             if place.is_split() {
                 let (left, right) = place.children();
                 open.extend([left, right]);
             } else {
-                leaves += 1;
+                visit(at, place.value);
             }
         }
-        leaves
     }
 }
 

@@ -124,22 +124,6 @@ impl<V: Fn(u16) -> f64> Explainer<'_, V> {
 }
 
 impl Flat {
-    /// What the tree that begins at `root` says on average, over what was learned from.
-    pub(super) fn mean(&self, root: u32) -> f64 {
-        let mut open = vec![root];
-        let mut sum = 0.0;
-        while let Some(at) = open.pop() {
-            let place = self.place(at);
-            if place.is_split() {
-                let (left, right) = place.children();
-                open.extend([left, right]);
-            } else {
-                sum += place.value * (self.cover(at) / self.cover(root));
-            }
-        }
-        sum
-    }
-
     fn depth(&self, root: u32) -> usize {
         let mut open = vec![(root, 0)];
         let mut deepest = 0;

@@ -1,4 +1,4 @@
-//! An alarm budget: a model alarms in a fixed share of its looks, those at which it is most worried.
+//! A model alarms in a fixed share of its looks, those at which it is most worried.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ const MAX_LOOKS: u64 = 1 << 22;
 
 /// Alarms where a prediction is among the highest of its model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct AlarmBudget {
+pub(super) struct AlarmShare {
     share: f64,
     /// Looks by log-odds.
     counts: Vec<u64>,
@@ -24,7 +24,7 @@ pub(super) struct AlarmBudget {
     threshold: Option<usize>,
 }
 
-impl AlarmBudget {
+impl AlarmShare {
     pub(super) fn new(share: f64) -> Self {
         Self {
             share,
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_model_alarms_in_its_share_of_looks_whatever_its_scale() {
         for scale in [1.0, 0.01] {
-            let mut budget = AlarmBudget::new(0.02);
+            let mut budget = AlarmShare::new(0.02);
             let mut draws = Stream::new(7);
             let alarms = (0..200_000)
                 .filter(|_| budget.alarms(scale * draws.uniform()))
@@ -94,14 +94,14 @@ mod tests {
 
     #[test]
     fn a_model_that_always_says_the_same_never_alarms() {
-        let mut budget = AlarmBudget::new(0.02);
+        let mut budget = AlarmShare::new(0.02);
         assert!((0..10_000).all(|_| !budget.alarms(0.3)));
         assert!(!budget.alarms(f64::NAN) && !budget.alarms(2.0));
     }
 
     #[test]
     fn what_was_said_long_ago_counts_less_and_counts_stay_bounded() {
-        let mut budget = AlarmBudget::new(0.02);
+        let mut budget = AlarmShare::new(0.02);
         for _ in 0..3 * MAX_LOOKS {
             budget.alarms(0.2);
         }
