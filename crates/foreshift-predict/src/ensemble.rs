@@ -38,7 +38,7 @@ pub struct EnsembleParams {
 impl Default for EnsembleParams {
     fn default() -> Self {
         Self {
-            read_trees: 40,
+            read_trees: 10,
             head: MixtureRates {
                 rate: 0.02,
                 home: 0.001,

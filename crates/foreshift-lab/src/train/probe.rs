@@ -59,9 +59,11 @@ pub(super) fn run(args: &super::Args) -> anyhow::Result<()> {
     let (config, input) = told.config.as_ref().zip(told.input.as_ref()).context(
         "the probe scale learns from a recording: name it with --input, and its configuration with --config",
     )?;
-    let rows = args.rows.as_ref().context(
-        "the probe scale grows trees: make rows with `foreshift-lab extract`, and name them with --rows",
-    )?;
+    let rows = &args.rows;
+    anyhow::ensure!(
+        !rows.is_empty(),
+        "the probe scale grows trees: make rows with `foreshift-lab extract`, and name them with --rows"
+    );
     let mut fallback = foreshift_config::load_fallback(config)?.value;
     fallback.learning.online = true;
     let fallback = Arc::new(fallback);
@@ -72,6 +74,7 @@ pub(super) fn run(args: &super::Args) -> anyhow::Result<()> {
         rows,
         until,
         without: &told.without,
+        blind: &[],
     };
     let model = beside(fresh.clone(), grow(&part(cut), &fresh)?, cut)?;
 
@@ -104,6 +107,7 @@ pub(super) fn run(args: &super::Args) -> anyhow::Result<()> {
         inputs: vec![InputFile::of(input)?],
         seed: Some(super::grow::params().seed),
         git_revision: crate::models::git_revision(),
+        windows_s: Some(fallback.timing.windows.map(Duration::as_secs_f64)),
         training: facts(told, cut, end, rows_learned),
         ..Manifest::of(
             name,
