@@ -155,3 +155,32 @@ impl Watch {
         self.rarity * halved(at.since(self.at), half_life)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_stream::Stream;
+
+    /// Three series of every target are watched: ten thousand targets are to take less than 128 MiB for it.
+    const MAX_BYTES: u64 = 12 * 1024;
+
+    #[test]
+    fn watching_a_target_takes_a_dozen_kilobytes_at_most_however_long() {
+        let mut stream = Stream::new(4);
+        let mut watched = Vec::with_capacity(1);
+        let half_life = Duration::from_secs(30);
+        let heap = allocation_counter::measure(|| {
+            let mut rarities = Rarities::default();
+            for second in 0..100_000 {
+                let at = Timestamp::from_secs(5 * second);
+                for watch in &mut rarities.watches {
+                    let watch = watch.get_or_insert_with(|| Box::new(Watch::new(at)));
+                    watch.observe(at, stream.normal(), half_life);
+                }
+            }
+            watched.push(rarities);
+        });
+        let bytes = heap.bytes_current as u64 + size_of::<Rarities>() as u64;
+        assert!(bytes <= MAX_BYTES, "{bytes}");
+    }
+}
