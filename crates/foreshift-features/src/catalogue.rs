@@ -349,8 +349,6 @@ catalogue! {
         "How rarely the share of failures of a first window was so unusual in this target's own past, by level, spread, range or time of day: 3 is once in a thousand. Fades with a half-life of the second window, so that a short oddity is not over at once.";
     LatencyRarity "latency_rarity" "decades" "first, half-life second" (0.0, 12.0) DECADES
         "The same of the mean log latency: a steady target that begins to sway, and a jittery one that does not.";
-    RequestRarity "request_rarity" "decades" "first, half-life second" (0.0, 12.0) DECADES
-        "The same of the number of requests: traffic that its own days do not explain.";
 }
 
 #[cfg(test)]
@@ -423,8 +421,8 @@ mod tests {
                 "b4fa04e607521a3e4218950240b746246c338e00dc16dcd3766a8f1582ef1d8b",
             ),
             (
-                91,
-                "1988aff9104ce06c4c642c45218718f727248bb4eb223b66d8878f69ef47923a",
+                90,
+                "7c87e2ff257b971eb6d4b98094022a27a8145ea7d71970131031f8530d310d81",
             ),
         ];
         assert_eq!(digests[digests.len() - 1].0, FEATURES.len());

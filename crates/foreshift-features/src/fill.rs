@@ -105,7 +105,6 @@ impl TargetFeatures {
         let series = [
             (Column::FailureRarity, Series::Failures),
             (Column::LatencyRarity, Series::Latency),
-            (Column::RequestRarity, Series::Requests),
         ];
         for (column, series) in series {
             row.set(column, self.closed.rarities.read(timing, tick, series));

@@ -21,16 +21,14 @@ pub(crate) enum Series {
     Failures,
     /// Mean log2 of latency.
     Latency,
-    /// log2 of requests.
-    Requests,
 }
 
 /// How many there are.
-const SERIES: usize = 3;
+const SERIES: usize = 2;
 /// Requests without a failure that are added to those of a point: one failure of one request is no outage.
 const PRIOR_REQUESTS: f64 = 10.0;
 
-/// There are three detectors for each of ten thousand targets, so tails are as short as they can be. Blocks are
+/// There are two detectors for each of ten thousand targets, so tails are as short as they can be. Blocks are
 /// a minute of points of five seconds, remembered for eight hours.
 const PARAMS: Params = Params {
     expected: 0.4,
@@ -54,7 +52,6 @@ struct Span {
     end: Timestamp,
     evidence: u64,
     failures: u64,
-    requests: u64,
     latency_samples: u64,
     latency_log2: u64,
 }
@@ -109,7 +106,6 @@ impl Span {
             end,
             evidence: 0,
             failures: 0,
-            requests: 0,
             latency_samples: 0,
             latency_log2: 0,
         }
@@ -119,7 +115,6 @@ impl Span {
         let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
         add(&mut self.evidence, bucket.counts.evidence());
         add(&mut self.failures, bucket.counts.failures());
-        add(&mut self.requests, bucket.counts.total());
         add(&mut self.latency_samples, bucket.latency.samples());
         add(&mut self.latency_log2, bucket.latency.log2_sum());
     }
@@ -131,7 +126,6 @@ impl Span {
         [
             of(self.evidence, self.failures as f64 / (evidence + PRIOR_REQUESTS)),
             of(self.latency_samples, self.latency_log2 as f64 / 256.0 / samples),
-            of(self.requests, libm::log2(self.requests as f64)),
         ]
     }
 }
@@ -161,11 +155,11 @@ mod tests {
     use super::*;
     use crate::test_stream::Stream;
 
-    /// Three series of every target are watched: ten thousand targets are to take less than 128 MiB for it.
-    const MAX_BYTES: u64 = 12 * 1024;
+    /// Two series of every target are watched: ten thousand targets are to take less than 80 MiB for it.
+    const MAX_BYTES: u64 = 8 * 1024;
 
     #[test]
-    fn watching_a_target_takes_a_dozen_kilobytes_at_most_however_long() {
+    fn watching_a_target_takes_eight_kilobytes_at_most_however_long() {
         let mut stream = Stream::new(4);
         let mut watched = Vec::with_capacity(1);
         let half_life = Duration::from_secs(30);

@@ -5,11 +5,7 @@ use foreshift_features::{Column, TargetFeatures};
 
 use crate::world::*;
 
-const RARITIES: [Column; 3] = [
-    Column::FailureRarity,
-    Column::LatencyRarity,
-    Column::RequestRarity,
-];
+const RARITIES: [Column; 2] = [Column::FailureRarity, Column::LatencyRarity];
 
 /// Twenty requests a second of 20 to 28 ms, of which one in about a hundred fails, in seconds `from..to`.
 fn ordinary(target: &mut TargetFeatures, from: i64, to: i64) {
@@ -32,7 +28,7 @@ fn ordinary(target: &mut TargetFeatures, from: i64, to: i64) {
     }
 }
 
-fn rarities(target: &TargetFeatures, second: i64) -> [f64; 3] {
+fn rarities(target: &TargetFeatures, second: i64) -> [f64; 2] {
     let row = row(target, &live(), second * 1_000);
     RARITIES.map(|column| of(&row, column))
 }
