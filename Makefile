@@ -1,5 +1,5 @@
 # Everything a new machine needs to do is one of these. `make help` lists them.
-.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead censoring outages nab train-live clean
+.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead censoring outages nab train-live notebooks clean
 SHELL := /bin/bash
 CARGO ?= cargo
 # Where the recorded outages are (signals.csv.gz and score.py), for `make outages`.
@@ -67,6 +67,7 @@ test: setup ## all tests, a real Apache Kafka, Envoy, HAProxy and LiteLLM includ
 	tests/envoy/setup.sh >/dev/null
 	tests/haproxy/setup.sh >/dev/null
 	tests/litellm/setup.sh >/dev/null
+	tests/notebooks/setup.sh >/dev/null
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
 
@@ -107,6 +108,10 @@ nab: ## the anomaly detector on the Numenta Anomaly Benchmark, beside others: ma
 train-live: ## learn the shipped live model again, on simulated fleets and what `make record` made (about ten minutes)
 	$(CARGO) build --release -p foreshift-lab
 	target/release/foreshift-lab train --recordings target/recordings --out models/live/2
+
+notebooks: setup ## run the notebooks, and write their outputs anew (five minutes)
+	$(CARGO) build --release -p foreshift-lab
+	$$(tests/notebooks/setup.sh) tests/notebooks/run.py target/release notebooks/*.ipynb --in-place
 
 clean: ## remove build products
 	$(CARGO) clean

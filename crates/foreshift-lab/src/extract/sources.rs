@@ -11,7 +11,7 @@ use foreshift_sim::FleetSpec;
 
 use super::hindsight::Hindsight;
 use crate::replay::driver::{self, Given, Replay, Sink};
-use crate::train::recorded::journals;
+use crate::train::recorded::{is_called_journal, journals};
 use crate::train::simulated::Fleet;
 
 /// One recording with its configuration.
@@ -62,7 +62,7 @@ pub(super) fn recorded(input: &Path, config: Option<&Path>) -> anyhow::Result<Ve
     }
     let found = journals(input)?;
     let below = |path: &Path| {
-        let folder = path.parent().unwrap_or(path);
+        let folder = path.parent().filter(|_| is_called_journal(path)).unwrap_or(path);
         let name = folder.strip_prefix(input).unwrap_or(folder);
         format!("{}/", name.display())
     };

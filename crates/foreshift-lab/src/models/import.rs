@@ -60,7 +60,7 @@ pub(super) fn run(registry: &Registry, args: &ImportArgs) -> anyhow::Result<()> 
     );
     let card = args.card.as_ref().map(read).transpose()?;
     let name = registry.add(&args.scale, |name| -> anyhow::Result<Release> {
-        let model = renamed(&text, &name)?;
+        let model = model.named(&name.to_string());
         let manifest = Manifest {
             parent,
             simulated: args.simulated,
@@ -89,11 +89,4 @@ pub(super) fn run(registry: &Registry, args: &ImportArgs) -> anyhow::Result<()> 
 
 fn read(path: &PathBuf) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
-/// The model under the name of its version: nothing else of it changes.
-fn renamed(text: &str, name: &ModelName) -> anyhow::Result<Model> {
-    let mut model: Value = serde_json::from_str(text)?;
-    model["name"] = Value::String(name.to_string());
-    Ok(Model::from_json(&model.to_string())?)
 }

@@ -14,9 +14,9 @@ use foreshift_ingest::source::JournalSource;
 use foreshift_predict::Model;
 
 use super::evaluation::{Figures, Watcher};
-use crate::replay::driver::{Given, Replay, recorded_fallback};
+use crate::replay::driver::{Given, Replay, holds_segments, recorded_fallback};
 
-/// The journals below a folder, in order of their names.
+/// The journals below a folder, in order of their names: folders called `journal`, and others with segments in them.
 pub(crate) fn journals(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     collect(folder, &mut found)?;
@@ -33,13 +33,21 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     for entry in entries {
         let path = entry?.path();
-        if path.file_name().is_some_and(|name| name == "journal") {
+        if !path.is_dir() {
+            continue;
+        }
+        if is_called_journal(&path) || holds_segments(&path)? {
             found.push(path);
-        } else if path.is_dir() {
+        } else {
             collect(&path, found)?;
         }
     }
     Ok(())
+}
+
+/// Whether a folder bears the name of journals, so that it is its parent's name that tells it from others.
+pub(crate) fn is_called_journal(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == "journal")
 }
 
 /// One recording through the engine, with weights left alone; `learns` says whether the model may change.
