@@ -126,9 +126,13 @@ impl Ensemble {
         }
     }
 
-    /// The same experts' shares and calibration with other trees, whose leaves are still to be learned.
+    /// The same experts' shares and calibration with other trees, whose leaves are still to be learned. A head whose
+    /// trees are the same stays as it is.
     pub(crate) fn regrown(&self, mut other: Self) -> Self {
         for (new, old) in other.heads.iter_mut().zip(&self.heads) {
+            if new.trees == old.trees && new.coordinates.len() == old.coordinates.len() {
+                *new = old.clone();
+            }
             new.shares = old.shares;
             new.calibration = old.calibration.clone();
         }

@@ -11,9 +11,12 @@ use foreshift_predict::{EnsembleParams, Model};
 use crate::replay::progress::Progress;
 use crate::rows::Rows;
 
+/// Of the rows and features that each tree is grown on.
+pub(crate) const SEED: u64 = 1;
+
 /// How trees are grown: few leaves, each of many rows and drawn towards none, since incidents are rare and those of one
 /// target are alike. Found on recorded outages before 2024 by what it said of 2024; nothing was tuned to a target.
-pub(super) fn params() -> Params {
+pub(crate) fn params() -> Params {
     Params {
         trees: 200,
         leaves: 15,
@@ -22,25 +25,25 @@ pub(super) fn params() -> Params {
         min_rows: 500,
         row_fraction: 0.5,
         feature_fraction: 0.3,
-        seed: 1,
+        seed: SEED,
         threads: 2,
         ..Params::default()
     }
 }
 
 /// Which rows trees are grown on.
-pub(super) struct Part<'a> {
+pub(crate) struct Part<'a> {
     /// The file.
-    pub(super) rows: &'a Path,
+    pub(crate) rows: &'a Path,
     /// Rows whose horizon ends by then.
-    pub(super) until: Timestamp,
+    pub(crate) until: Timestamp,
     /// Rows of routes that none of these matches.
-    pub(super) without: &'a [Pattern],
+    pub(crate) without: &'a [Pattern],
 }
 
 /// The name of a route, or the beginning of names before a `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern(String);
+pub(crate) struct Pattern(String);
 
 impl std::str::FromStr for Pattern {
     type Err = std::convert::Infallible;
@@ -51,7 +54,7 @@ impl std::str::FromStr for Pattern {
 }
 
 impl Pattern {
-    pub(super) fn matches(&self, route: &RouteName) -> bool {
+    pub(crate) fn matches(&self, route: &RouteName) -> bool {
         match self.0.strip_suffix('*') {
             Some(prefix) => route.as_str().starts_with(prefix),
             None => route.as_str() == self.0,
@@ -66,7 +69,7 @@ impl std::fmt::Display for Pattern {
 }
 
 /// Trees for each horizon of the model. They read the features of this build.
-pub(super) fn grow(part: &Part<'_>, model: &Model) -> anyhow::Result<Vec<Trees>> {
+pub(crate) fn grow(part: &Part<'_>, model: &Model) -> anyhow::Result<Vec<Trees>> {
     let heads = model.horizons().iter().enumerate();
     heads.map(|(head, horizon)| one(part, head, *horizon)).collect()
 }
@@ -115,7 +118,7 @@ fn one(part: &Part<'_>, head: usize, horizon: Duration) -> anyhow::Result<Trees>
 }
 
 /// A model with trees beside it that speak of what comes from `speaks_from` on.
-pub(super) fn beside(model: Model, trees: Vec<Trees>, speaks_from: Timestamp) -> anyhow::Result<Model> {
+pub(crate) fn beside(model: Model, trees: Vec<Trees>, speaks_from: Timestamp) -> anyhow::Result<Model> {
     let params = EnsembleParams {
         speaks_from,
         ..EnsembleParams::default()

@@ -53,8 +53,8 @@ pub(crate) fn is_called_journal(path: &Path) -> bool {
 /// One recording through the engine, with weights left alone; `learns` says whether the model may change.
 pub(super) fn one(path: &Path, model: Model, learns: bool, figures: &mut Figures) -> anyhow::Result<Model> {
     let fallback = Arc::new(observing(recorded_fallback(path)?.as_ref(), learns));
-    let pace = pace(&model, &fallback).with_context(|| format!("{}", path.display()))?;
-    let engine = Engine::new(1, Arc::clone(&fallback), model.at_pace(pace));
+    let (model, pace) = fitted(model, &fallback).with_context(|| format!("{}", path.display()))?;
+    let engine = Engine::new(1, Arc::clone(&fallback), model);
     let mut watcher = Watcher::new(&fallback);
     let mut replay = Replay::new(engine, &fallback, Duration::ZERO, Duration::DAY, Given::ALL);
     replay.run(&mut JournalSource::open(path)?, &mut watcher)?;
@@ -68,6 +68,15 @@ fn observing(fallback: &Fallback, learns: bool) -> Fallback {
     let routes = fallback.routes.iter_mut();
     routes.for_each(|route| route.settings.mode = Mode::Off);
     fallback
+}
+
+/// The model at the pace of a configuration, and how many times as fast as the model's that is.
+///
+/// # Errors
+/// When the time scales are not the model's at any pace.
+pub(crate) fn fitted(model: Model, fallback: &Fallback) -> anyhow::Result<(Model, f64)> {
+    let pace = pace(&model, fallback)?;
+    Ok((if pace == 1.0 { model } else { model.at_pace(pace) }, pace))
 }
 
 /// How many times as fast as the model's the recording's time scales are.
