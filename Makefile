@@ -1,5 +1,5 @@
 # Everything a new machine needs to do is one of these. `make help` lists them.
-.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead censoring outages nab train-champion train-live train-probe clean
+.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead censoring outages nab train-champion train-live train-probe notebooks clean
 SHELL := /bin/bash
 CARGO ?= cargo
 # Where the recorded outages are (signals.csv.gz and score.py), for `make outages`.
@@ -69,6 +69,7 @@ test: setup ## all tests, a real Apache Kafka, Envoy, HAProxy and LiteLLM includ
 	tests/envoy/setup.sh >/dev/null
 	tests/haproxy/setup.sh >/dev/null
 	tests/litellm/setup.sh >/dev/null
+	tests/notebooks/setup.sh >/dev/null
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
 
@@ -125,6 +126,10 @@ train-probe: setup ## learn the shipped probe model again, on recorded outages: 
 		--until 2025-01-01T00:00:00Z --negatives 1:4 -o $(ROWS)/outages.parquet
 	target/release/foreshift-lab train --scale probe --rows $(ROWS)/outages.parquet --config docs/examples/outages.yaml \
 		--input $(DATA)/signals.csv.gz --until 2025-01-01 --without 'frontends/*' --out models/probe/1
+
+notebooks: setup ## run the notebooks, and write their outputs anew (five minutes)
+	$(CARGO) build --release -p foreshift-lab
+	$$(tests/notebooks/setup.sh) tests/notebooks/run.py target/release notebooks/*.ipynb --in-place
 
 clean: ## remove build products
 	$(CARGO) clean

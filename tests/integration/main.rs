@@ -22,6 +22,7 @@ mod init;
 mod kills;
 mod litellm;
 mod nab;
+mod notebooks;
 mod outages;
 mod receive;
 mod replays;

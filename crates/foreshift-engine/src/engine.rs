@@ -185,6 +185,11 @@ impl Engine {
         &self.shared.model
     }
 
+    /// The model in its shadow, where there is one.
+    pub fn challenger(&self) -> Option<&Model> {
+        self.shared.shadow.as_ref().map(|shadow| &shadow.model)
+    }
+
     /// The fallback configuration in force.
     pub fn fallback(&self) -> &Arc<Fallback> {
         &self.shared.fallback

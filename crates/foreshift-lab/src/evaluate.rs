@@ -147,22 +147,45 @@ impl Judged {
             self.said.push((LINFA.to_owned(), said));
             return Ok(());
         }
-        let (mut name, said) = match self.model(path)? {
+        let said = match self.model(path)? {
             Some(model) => {
                 let name = model.version().name;
-                let told = self.run_model(model, learns)?;
-                if self.said.is_empty() {
-                    self.contributions = told.contributions;
-                }
-                (name, told.said)
+                return self.say_of(self.unique(name, path), model, learns);
             }
-            None => (file_name(path), self.read_predictions(path)?),
+            None => self.read_predictions(path)?,
         };
-        if self.said.iter().any(|(taken, _)| *taken == name) {
-            name = format!("{name} ({})", path.display());
-        }
-        self.said.push((name, said));
+        self.said.push((self.unique(file_name(path), path), said));
         Ok(())
+    }
+
+    fn unique(&self, name: String, path: &Path) -> String {
+        match self.said.iter().any(|(taken, _)| *taken == name) {
+            true => format!("{name} ({})", path.display()),
+            false => name,
+        }
+    }
+
+    /// Takes what a model says.
+    pub(crate) fn say_of(&mut self, name: String, model: Model, learns: bool) -> anyhow::Result<()> {
+        let told = self.run_model(model, learns)?;
+        if self.said.is_empty() {
+            self.contributions = told.contributions;
+        }
+        self.said.push((name, told.said));
+        Ok(())
+    }
+
+    /// Forgets rows before this time, and judges those from `from` on.
+    pub(crate) fn keep_since(&mut self, time: Timestamp, from: Timestamp) {
+        for panel in &mut self.panels {
+            panel.rows.retain(|row| row.at >= time);
+        }
+        self.judge_from(from);
+    }
+
+    fn judge_from(&mut self, from: Timestamp) {
+        let fold = |panel: &Panel| splits::at(&panel.stamps(), from, panel.horizon);
+        self.folds = self.panels.iter().map(fold).collect();
     }
 
     /// The model that a path names, if it names one; `fresh` is one that has learned nothing.

@@ -9,12 +9,12 @@ mod sources;
 mod summary;
 mod thinning;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use clap::Args as ClapArgs;
-use foreshift_domain::{Duration, Timestamp};
+use foreshift_domain::{Duration, Timestamp, rfc3339};
 use foreshift_sim::FleetSpec;
 
 use crate::format::Format;
@@ -22,8 +22,9 @@ use crate::rows::{About, RowWriter};
 use labeller::{Labeller, Of, Span};
 use sources::World;
 pub(crate) use sources::prefix;
-use summary::Summary;
-use thinning::{OneIn, Thinning};
+pub(crate) use summary::Summary;
+pub(crate) use thinning::OneIn;
+use thinning::Thinning;
 
 /// Arguments of `foreshift-lab extract`.
 #[derive(ClapArgs)]
@@ -73,7 +74,45 @@ pub(crate) struct Args {
     format: Format,
 }
 
+impl Args {
+    /// Rows of a journal as it was served, from prediction ticks since then.
+    pub(crate) fn of_journal(
+        journal: &Path,
+        since: Timestamp,
+        every: Duration,
+        negatives: OneIn,
+        out: &Path,
+    ) -> Self {
+        Self {
+            out: out.to_owned(),
+            input: Some(journal.to_owned()),
+            config: None,
+            fleet_seed: None,
+            fleets: 1,
+            hours: 0,
+            targets: 0,
+            since: Some(rfc3339::format(since)),
+            until: None,
+            every: Some(every),
+            negatives,
+            lateness: Duration::ZERO,
+            pace: 1.0,
+            format: Format::Text,
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let summary = rows(args)?;
+    match args.format {
+        Format::Text => summary.print(),
+        Format::Json => println!("{}", serde_json::to_string_pretty(&summary)?),
+    }
+    Ok(())
+}
+
+/// Writes the rows, and says what they are.
+pub(crate) fn rows(args: &Args) -> anyhow::Result<Summary> {
     let started = Instant::now();
     let worlds = worlds(args)?;
     let first = worlds.first().context("there is nothing to extract from")?;
@@ -115,11 +154,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     writer.finish()?;
     summary.seconds = started.elapsed().as_secs_f64();
-    match args.format {
-        Format::Text => summary.print(),
-        Format::Json => println!("{}", serde_json::to_string_pretty(&summary)?),
-    }
-    Ok(())
+    Ok(summary)
 }
 
 fn pace(text: &str) -> Result<f64, String> {
@@ -149,19 +184,27 @@ fn worlds(args: &Args) -> anyhow::Result<Vec<World>> {
 
 /// Which ticks are written of one world.
 fn span(args: &Args, world: &World) -> anyhow::Result<Span> {
-    let when = |text: &Option<String>, without: Timestamp| -> anyhow::Result<Timestamp> {
-        let Some(text) = text else { return Ok(without) };
-        if let Some(time) = foreshift_ingest::time_text::parse(text.as_bytes()) {
-            return Ok(time);
-        }
-        let back = foreshift_config::parse_duration(text)
-            .map_err(|_| anyhow::anyhow!("{text:?} is neither a time nor a span such as 30d"))?;
-        Ok(world.newest()? - back)
+    let of = |text: &Option<String>, without: Timestamp| {
+        text.as_ref()
+            .map_or(Ok(without), |text| when(text, || world.newest()))
     };
     Ok(Span {
-        since: when(&args.since, Timestamp::MIN)?,
-        until: when(&args.until, Timestamp::MAX)?,
+        since: of(&args.since, Timestamp::MIN)?,
+        until: of(&args.until, Timestamp::MAX)?,
     })
+}
+
+/// A time, or a span back from the newest record.
+pub(crate) fn when(
+    text: &str,
+    newest: impl FnOnce() -> anyhow::Result<Timestamp>,
+) -> anyhow::Result<Timestamp> {
+    if let Some(time) = foreshift_ingest::time_text::parse(text.as_bytes()) {
+        return Ok(time);
+    }
+    let back = foreshift_config::parse_duration(text)
+        .map_err(|_| anyhow::anyhow!("{text:?} is neither a time nor a span such as 30d"))?;
+    Ok(newest()? - back)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod models;
 mod parse;
 mod replay;
 mod report;
+mod retrain;
 mod rows;
 mod skew;
 mod splits;
@@ -75,6 +76,8 @@ enum Command {
     Features(features::Args),
     /// Learn the live model on simulated fleets, and write it as a version of models/.
     Train(train::Args),
+    /// Make the next version of a running Foreshift's model: extract, train, evaluate and gate in one command.
+    Retrain(retrain::Args),
     /// Train boosted trees on extracted rows, beside a random forest and a logistic regression.
     Boost(boost::Args),
     /// Show in simulation what acting on predictions does to the models trained afterwards.
@@ -106,6 +109,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Features(args) => features::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Retrain(args) => retrain::run(&args),
         Command::Boost(args) => boost::run(&args),
         Command::Censoring(args) => censoring::run(&args),
         Command::Classify(args) => classify::run(&args),

@@ -54,6 +54,8 @@ enum Command {
     Import(import::ImportArgs),
 }
 
+pub(crate) use words::now;
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let registry = match &args.command {
         Command::Import(_) => Registry::create(&args.models)?,

@@ -5,8 +5,9 @@
 //! `--recordings` it learns on from journals, of which every fifth is held out in the same way.
 
 mod evaluation;
-mod grow;
-mod probe;
+pub(crate) mod grow;
+pub(crate) mod in_parts;
+pub(crate) mod passage;
 pub(crate) mod recorded;
 mod release;
 pub(crate) mod simulated;
@@ -20,7 +21,9 @@ use foreshift_predict::{Model, Params};
 use foreshift_registry::{InputFile, ModelName};
 use foreshift_sim::FleetSpec;
 
+use crate::evaluate::{model_file, read_model};
 use evaluation::{Evaluation, Figures, Watcher};
+pub(crate) use grow::SEED as TREE_SEED;
 use release::{Held, Release};
 use simulated::Fleet;
 
@@ -31,12 +34,12 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Scale::Live)]
     scale: Scale,
     /// Grow trees beside the linear model on these rows, made by `foreshift-lab extract`; several files may be named.
-    /// For the live scale: of other fleets than those of --seed, and of all --recordings, of which some are left to the
-    /// linear model.
+    /// They are of --input, or of other fleets than those of --seed and of all --recordings, of which some are left to
+    /// the linear model.
     #[arg(long, value_name = "PARQUET")]
     rows: Vec<PathBuf>,
     #[command(flatten)]
-    probe: probe::Told,
+    told: in_parts::Told,
     /// Seed of the first fleet; further ones count up. The one after the last is held out.
     #[arg(long, default_value_t = 100)]
     seed: u64,
@@ -56,8 +59,9 @@ pub(crate) struct Args {
     /// How often to go through the recordings.
     #[arg(long, default_value_t = 6)]
     epochs: u32,
-    /// Begin with this model instead of fleets: go on to the recordings at once.
-    #[arg(long, value_name = "FILE", requires = "recordings")]
+    /// Begin with this model instead of a fresh one: a version of models/ or its model.json. With --recordings, go on to
+    /// them at once.
+    #[arg(long, value_name = "PATH")]
     from: Option<PathBuf>,
     /// The model's name; the version is the directory's. That of the time scale unless named.
     #[arg(long)]
@@ -91,15 +95,13 @@ impl Scale {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    if args.scale == Scale::Probe {
-        return probe::run(args);
+    if args.scale == Scale::Probe || args.told.input.is_some() {
+        return in_parts::run(args);
     }
     let model = match &args.from {
         Some(path) => {
-            let text =
-                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            Model::from_json(&text)
-                .with_context(|| format!("{} is no model of this build", path.display()))?
+            let file = model_file(path).with_context(|| format!("{} is no model", path.display()))?;
+            read_model(&file)?
         }
         None => on_fleets(args)?,
     };

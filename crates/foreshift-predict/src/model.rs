@@ -228,17 +228,24 @@ impl Model {
         heads.map(|head| &head.trees)
     }
 
+    /// The same model under another name.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
     /// The same model under a new name, for another fleet than the one it learned on. How often that one failed is
     /// what it believes at first, until a target-day has been seen; the record itself, which fades from its last day
     /// on and knows the hours of that fleet, is left behind. Its count of rows learned starts at nothing.
     #[must_use]
-    pub fn released(mut self, name: &str) -> Self {
+    pub fn released(self, name: &str) -> Self {
         const BELIEF_DAYS: f64 = 1.0;
-        name.clone_into(&mut self.name);
-        self.rows_learned = 0;
-        self.params.hazard = self.params.hazard.believing(&self.fleet, BELIEF_DAYS);
-        self.fleet = FleetHazard::default();
-        self
+        let mut released = self.named(name);
+        released.rows_learned = 0;
+        released.params.hazard = released.params.hazard.believing(&released.fleet, BELIEF_DAYS);
+        released.fleet = FleetHazard::default();
+        released
     }
 
     /// The same model with what `before` recorded of how often this fleet fails, where it recorded anything: that is

@@ -11,7 +11,7 @@ use foreshift_sim::FleetSpec;
 
 use super::hindsight::Hindsight;
 use crate::replay::driver::{self, Given, Replay, Sink};
-use crate::train::recorded::journals;
+use crate::train::recorded::{is_called_journal, journals};
 use crate::train::simulated::Fleet;
 
 /// One recording with its configuration.
@@ -69,7 +69,10 @@ pub(super) fn recorded(input: &Path, config: Option<&Path>) -> anyhow::Result<Ve
 
 /// What goes before the names of routes and targets of a journal below a folder.
 pub(crate) fn prefix(folder: &Path, journal: &Path) -> String {
-    let within = journal.parent().unwrap_or(journal);
+    let within = journal
+        .parent()
+        .filter(|_| is_called_journal(journal))
+        .unwrap_or(journal);
     let name = within.strip_prefix(folder).unwrap_or(within);
     format!("{}/", name.display())
 }

@@ -7,7 +7,7 @@ use foreshift_engine::Label;
 
 /// Figures over all that was extracted.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Summary {
+pub(crate) struct Summary {
     /// Recordings, fleets and files read.
     pub(super) sources: u64,
     /// Incidents that began.
@@ -18,20 +18,20 @@ pub(super) struct Summary {
     pub(super) masked: u64,
     /// Rows left out because people had expected their incident.
     pub(super) expected: u64,
-    pub(super) horizons: Vec<Horizon>,
+    pub(crate) horizons: Vec<Horizon>,
     pub(super) seconds: f64,
 }
 
 /// Figures of one horizon.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Horizon {
-    pub(super) horizon_s: f64,
-    pub(super) rows: u64,
-    pub(super) positives: u64,
-    pub(super) negatives: u64,
-    pub(super) unknown: u64,
+pub(crate) struct Horizon {
+    pub(crate) horizon_s: f64,
+    pub(crate) rows: u64,
+    pub(crate) positives: u64,
+    pub(crate) negatives: u64,
+    pub(crate) unknown: u64,
     /// Unknown over all rows.
-    pub(super) unknown_share: f64,
+    pub(crate) unknown_share: f64,
 }
 
 impl Summary {

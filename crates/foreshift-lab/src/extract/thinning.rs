@@ -16,7 +16,7 @@ pub(super) struct Thinning {
 
 /// One row in so many, written `1:20`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct OneIn(u32);
+pub(crate) struct OneIn(u32);
 
 impl FromStr for OneIn {
     type Err = String;

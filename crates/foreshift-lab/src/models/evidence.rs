@@ -5,18 +5,18 @@ mod scores;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::Args as ClapArgs;
 use foreshift_domain::fallback::{Fallback, Mode};
 use foreshift_domain::prediction::Comparison;
 use foreshift_domain::published::ModelsState;
 use foreshift_domain::{Duration, Input, ModelUpdate};
-use foreshift_engine::{Engine, Output};
+use foreshift_engine::Engine;
 use foreshift_predict::Model;
 use foreshift_registry::{ModelName, Registry};
 use serde::Deserialize;
 
-use crate::replay::driver::{self, Given, Replay, Sink};
+use crate::replay::driver::{self, Given, Nothing, Replay};
 
 /// Where evidence comes from.
 #[derive(ClapArgs)]
@@ -84,20 +84,6 @@ fn from_shadow(path: &Path, champion: &ModelName, challenger: &ModelName) -> any
         compared.0
     );
     Ok(rival.comparison)
-}
-
-/// Nothing of a replay is of interest but what the gate gathers.
-struct Nothing;
-
-impl Sink for Nothing {
-    fn take(&mut self, output: &Output) -> anyhow::Result<()> {
-        match output {
-            Output::Alert(foreshift_engine::Alert::ModelRefused { name, reason }) => {
-                bail!("{name} does not fit this configuration: {reason}")
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 fn from_replay(

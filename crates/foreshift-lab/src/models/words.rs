@@ -6,7 +6,7 @@ use foreshift_domain::{Duration, Timestamp, rfc3339};
 use serde_json::Value;
 
 /// The wall clock, in whole seconds.
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();

@@ -7,7 +7,7 @@ use std::time::Duration as Wait;
 use anyhow::{Context, bail};
 use foreshift_domain::fallback::Fallback;
 use foreshift_domain::{Duration, Input, Timestamp};
-use foreshift_engine::{Engine, Output};
+use foreshift_engine::{Alert, Engine, Output};
 use foreshift_ingest::journal::segments;
 use foreshift_ingest::sequencer::{Outbox, Settings};
 use foreshift_ingest::source::{CsvSource, JournalSource, Source};
@@ -17,7 +17,7 @@ use super::Summary;
 use super::progress::Progress;
 
 /// Items taken at once: enough to amortise the loop, few enough to keep memory flat.
-const BATCH_ITEMS: usize = 8_192;
+pub(crate) const BATCH_ITEMS: usize = 8_192;
 
 /// How many refused rows are shown in full; the rest is counted.
 const REFUSALS_SHOWN: u64 = 5;
@@ -25,6 +25,20 @@ const REFUSALS_SHOWN: u64 = 5;
 /// Takes what the engine says.
 pub(crate) trait Sink {
     fn take(&mut self, output: &Output) -> anyhow::Result<()>;
+}
+
+/// Nothing is of interest but a model that does not fit.
+pub(crate) struct Nothing;
+
+impl Sink for Nothing {
+    fn take(&mut self, output: &Output) -> anyhow::Result<()> {
+        match output {
+            Output::Alert(Alert::ModelRefused { name, reason }) => {
+                bail!("{name} does not fit this configuration: {reason}")
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A source, and how far it has come.
