@@ -1,5 +1,5 @@
 # Everything a new machine needs to do is one of these. `make help` lists them.
-.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead censoring outages nab train-champion train-live train-probe notebooks clean
+.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead censoring outages nab compare-models train-champion train-live train-probe notebooks clean
 SHELL := /bin/bash
 CARGO ?= cargo
 # Where the recorded outages are (signals.csv.gz and score.py), for `make outages`.
@@ -106,6 +106,12 @@ nab: ## the anomaly detector on the Numenta Anomaly Benchmark, beside others: ma
 	$(CARGO) build --release -p foreshift-lab
 	target/release/foreshift-lab anomaly --input $(NAB)/data --output $(OUT)/nab
 	tests/nab/table.py $(NAB) $(OUT)/nab
+
+compare-models: setup ## River, Vowpal Wabbit, LightGBM, XGBoost, scikit-learn, linfa and smartcore beside our models (25 minutes; QUICK=1 two)
+	$(CARGO) build --release -p foreshift-lab
+	$(CARGO) build --release -p foreshift-boost --example boost
+	$$(tests/models/setup.sh) tests/models/compare.py target/release/foreshift-lab target/release/examples/boost --data $(DATA) \
+		$(if $(QUICK),--quick --out target/compare-quick,--image docs/images/compare-models.png)
 
 train-champion: setup ## learn both shipped models again (an hour, with `make record` before it)
 	test -d target/recordings || $(MAKE) record

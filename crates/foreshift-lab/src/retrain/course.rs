@@ -1,7 +1,7 @@
 //! The steps of retraining, on one journal.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use foreshift_domain::fallback::{Fallback, Timing};
