@@ -10,10 +10,16 @@ use crate::manifest::Manifest;
 const LIVE_WINDOWS_S: [f64; 4] = [5.0, 30.0, 300.0, 3_600.0];
 
 /// The champions of models/, model and manifest.
-const SHIPPED: [(&str, &str); 1] = [(
-    include_str!("../../../models/live/2/model.json"),
-    include_str!("../../../models/live/2/manifest.json"),
-)];
+const SHIPPED: [(&str, &str); 2] = [
+    (
+        include_str!("../../../models/live/3/model.json"),
+        include_str!("../../../models/live/3/manifest.json"),
+    ),
+    (
+        include_str!("../../../models/probe/1/model.json"),
+        include_str!("../../../models/probe/1/manifest.json"),
+    ),
+];
 
 /// A model with what its explanations must say.
 #[derive(Clone, Debug)]
@@ -89,6 +95,8 @@ mod tests {
         let live = Some("live".to_owned());
         assert_eq!(champion_for("[30s, 2m, 10m]", "[5s, 30s, 5m, 1h]"), live);
         assert_eq!(champion_for("[3s, 12s, 1m]", "[500ms, 3s, 30s, 6m]"), live);
+        let probe = Some("probe".to_owned());
+        assert_eq!(champion_for("[1h, 6h]", "[1h, 6h, 24h, 7d]"), probe);
         assert_eq!(
             champion_for("[3s, 12s, 1m]", "[5s, 30s, 5m, 1h]"),
             None,

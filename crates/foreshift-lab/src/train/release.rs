@@ -18,6 +18,8 @@ pub(super) struct Release {
     pub(super) hours: u32,
     pub(super) targets: usize,
     pub(super) recordings: Vec<InputFile>,
+    /// What trees were grown on.
+    pub(super) rows: Vec<InputFile>,
     pub(super) held_out_recordings: usize,
     pub(super) epochs: u32,
     pub(super) rows_learned: u64,
@@ -48,6 +50,7 @@ fn manifest(model: &Model, release: &Release) -> Manifest {
         last.copied().unwrap_or_default()
     );
     let mut inputs = vec![InputFile::made_anew(&fleets)];
+    inputs.extend_from_slice(&release.rows);
     inputs.extend_from_slice(&release.recordings);
     let told = json!({
         "seeds": release.seeds,
@@ -76,10 +79,16 @@ fn manifest(model: &Model, release: &Release) -> Manifest {
 }
 
 fn card(release: &Release, held: &Held) -> String {
+    let experts = if release.rows.is_empty() {
+        "An online logistic model (FTRL-proximal) with a hazard prior"
+    } else {
+        "An online logistic model (FTRL-proximal), boosted trees, a hazard prior and an anomaly expert, combined in log-odds"
+    };
     let mut text = format!(
         "# {}\n\n\
-        An online logistic model (FTRL-proximal) with a hazard prior, for ticks of a second and horizons of 30 s, 2 min and\n\
-        10 min, or all of these shorter or longer by one factor. It goes on learning from what it sees.\n\n\
+        {experts}.\n\
+        For ticks of a second and horizons of 30 s, 2 min and 10 min, or all of these shorter or longer by one factor. It\n\
+        goes on learning from what it sees.\n\n\
         **Trained on simulation**: {} fleets of {} targets over {} hours each, seeds {} to {}, made by `foreshift-sim`.\n",
         release.name,
         release.seeds.len(),
@@ -95,6 +104,10 @@ fn card(release: &Release, held: &Held) -> String {
             record`: {recordings} of them, {} times; {held_out} more were held out.\n",
             release.epochs
         );
+    }
+    if !release.rows.is_empty() {
+        text += "**The trees** were grown on rows of other fleets, and of half of those recordings; the rest learned from the other\n\
+            half, so that none knows what another is judged by.\n";
     }
     text += &format!(
         "\nIt has seen no real outage, and at first believes that targets fail as often as the simulated ones, until a\n\
