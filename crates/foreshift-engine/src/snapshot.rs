@@ -7,11 +7,12 @@ use foreshift_domain::{RouteName, TargetName};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engine, Routes, Shared, Targets};
+use crate::explain::Spent;
 use crate::tick::feature_set;
 
 /// Version of the format. Grows with every change of the state's shape; older ones are refused, and the
 /// journal or Kafka is read again from where the operator says.
-const FORMAT: u32 = 7;
+const FORMAT: u32 = 8;
 
 /// All state of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +94,9 @@ impl Engine {
             outputs: VecDeque::new(),
             gives_rows: false,
             gives_samples: false,
+            gives_explanations: false,
+            model_copy: None,
+            told: Spent::default(),
         };
         engine.check_model();
         engine.republish();
