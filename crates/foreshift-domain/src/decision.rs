@@ -1,11 +1,13 @@
 //! Decisions: every change of weights, with what led to it. A chain of hashes makes gaps and edits visible.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::fallback::Mode;
 use crate::hash::Digest;
 use crate::names::{RouteName, TargetName};
-use crate::prediction::ModelVersion;
+use crate::prediction::{Grounds, ModelVersion};
 use crate::signal::Health;
 use crate::time::{Duration, Timestamp};
 use crate::weights::Version;
@@ -60,6 +62,9 @@ pub struct DecisionTarget {
     /// Whether that alarm is held out: not acted on, so that what comes of it is seen.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub held_out: bool,
+    /// The prediction that its alarm rests on, and why that said what it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grounds: Option<Arc<Grounds>>,
     /// Age of its newest telemetry.
     pub telemetry_age: Option<Duration>,
     /// Share at rest, in basis points.

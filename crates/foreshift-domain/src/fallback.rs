@@ -299,8 +299,9 @@ pub struct Limits {
 pub struct AutoAfter {
     /// So many alarms whose outcome is known, on the route itself, while predictions moved nothing.
     pub alarms: u32,
-    /// At least this share of them was followed by an incident within the horizon, 0 to 1.
-    pub precision: f64,
+    /// At least this share of them was followed by an incident within the horizon, 0 to 1. `None`: half of what the
+    /// threshold in force promises.
+    pub precision: Option<f64>,
 }
 
 /// A target as configured.

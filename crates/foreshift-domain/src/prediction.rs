@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::TargetName;
+use crate::names::{RouteName, TargetName};
 use crate::time::{Duration, Timestamp};
 
 /// Names the predictions of one target at one prediction tick. Written `target@unix_ms`.
@@ -79,6 +79,9 @@ pub struct Served {
     pub features: Vec<Option<f64>>,
     /// What the model made of it, for each horizon; contributions of nothing are left out.
     pub explanations: Vec<Explanation>,
+    /// The routes on which an alarm began with it; none for one of the sample.
+    #[serde(default)]
+    pub alarms: Vec<RouteName>,
 }
 
 /// Why a model said what it said: `base` plus the contributions is the logit.
@@ -97,12 +100,56 @@ pub struct Explanation {
     /// Whether the model learned from simulation.
     #[serde(default)]
     pub simulated: bool,
+    /// From which probability on it is an alarm: of each route of the target that looks at this horizon.
+    #[serde(default)]
+    pub thresholds: Vec<AlarmThreshold>,
+}
+
+impl Explanation {
+    /// The same with no more than `most` contributions: those of the smallest magnitude become one, named
+    /// [`OTHERS`], so that the sum stays what it is.
+    #[must_use]
+    pub fn at_most(mut self, most: usize) -> Self {
+        if self.contributions.len() > most {
+            let others = self.contributions.split_off(most.saturating_sub(1));
+            self.contributions.push(Contribution {
+                feature: OTHERS.to_owned(),
+                value: None,
+                logit: others.iter().map(|one| one.logit).sum(),
+            });
+        }
+        self
+    }
+}
+
+/// What stands for the contributions that an explanation tells as one.
+pub const OTHERS: &str = "others";
+
+/// From which probability on targets of a route alarm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlarmThreshold {
+    /// The route.
+    pub route: RouteName,
+    /// The probability, 0 to 1.
+    pub probability: f64,
+    /// The false alarms a day and target that it is held at; `None`: it is the configured one.
+    pub budget_per_day: Option<f64>,
+}
+
+/// An earlier prediction that is acted on, and why it said what it said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Grounds {
+    /// The prediction tick.
+    pub tick: Timestamp,
+    /// At the horizon that is acted on.
+    pub explanation: Explanation,
 }
 
 /// What one feature added to the logit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contribution {
-    /// The feature's name; `target_bias`, `hazard_prior`, `anomaly` and `calibration` are terms of the model itself.
+    /// The feature's name; `target_bias`, `hazard_prior`, `anomaly`, `calibration`, and `trees` where all trees are told
+    /// as one, are terms of the model itself, and [`OTHERS`] is the sum of those that were too small to be told.
     pub feature: String,
     /// Its value; NaN is missing. `None` for terms of the model itself.
     #[serde(with = "nan_as_null")]

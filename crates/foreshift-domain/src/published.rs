@@ -1,6 +1,7 @@
 //! What readers see: one immutable value, replaced whole. `serve` and the console read this and never the engine.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -150,8 +151,41 @@ pub struct TargetState {
     pub incident_since: Option<Timestamp>,
     /// Its newest predictions.
     pub prediction: Option<Prediction>,
-    /// Why, for each horizon; present for alarms and asked-for targets.
+    /// Why it alarms, for each horizon at which it does: the newest prediction, or an earlier one that still stands. As
+    /// recorded: all but the largest contributions are one.
     pub explanations: Vec<Explanation>,
+    /// Explains the newest predictions when asked. Not part of the status that is sent to readers.
+    #[serde(skip)]
+    pub why: Why,
+}
+
+/// Explains predictions when asked, which takes milliseconds: not for a thread that others wait for.
+#[derive(Clone, Default)]
+pub struct Why(Option<Arc<dyn Fn() -> Vec<Explanation> + Send + Sync>>);
+
+impl Why {
+    /// Asks this.
+    pub fn new(explain: impl Fn() -> Vec<Explanation> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(explain)))
+    }
+
+    /// One explanation for each horizon; none where nobody can tell.
+    pub fn ask(&self) -> Vec<Explanation> {
+        self.0.as_ref().map_or_else(Vec::new, |explain| explain())
+    }
+}
+
+impl fmt::Debug for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Why(..)" } else { "Why" })
+    }
+}
+
+impl PartialEq for Why {
+    /// What it says follows from what it stands beside.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// An override in force.

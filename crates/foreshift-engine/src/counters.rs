@@ -58,6 +58,8 @@ counters! {
     drifts,
     /// Alarms within a budget that turned out to be false.
     false_alarms,
+    /// Alarms that a decision may rest on of which trees are told as one term, since too many came at once.
+    brief_grounds,
     /// Incidents that began.
     incidents,
     /// Plans evaluated.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::commands::RecentRequests;
 use crate::counters::Counters;
 use crate::drift::DriftWatch;
+use crate::explain::{ModelCopy, Spent};
 use crate::groups::Groups;
 use crate::labels::FloorRecord;
 use crate::output::{Alert, Output};
@@ -44,6 +45,11 @@ pub struct Engine {
     /// Follows from the fallback configuration.
     pub(crate) features: FeatureSet,
     pub(crate) gives_samples: bool,
+    pub(crate) gives_explanations: bool,
+    /// The model as it was at the newest prediction; only where explanations are asked for.
+    pub(crate) model_copy: Option<Arc<ModelCopy>>,
+    /// Of what is recorded since the last tick began.
+    pub(crate) told: Spent,
 }
 
 /// State that belongs to no single target or route.
@@ -79,6 +85,8 @@ pub(crate) struct Shared {
     pub(crate) floor: FloorRecord,
     pub(crate) counters: Counters,
     pub(crate) drift: DriftWatch,
+    /// Of what alarms rest on, since the last tick began.
+    pub(crate) grounded: Spent,
 }
 
 impl Shared {
@@ -126,6 +134,7 @@ impl Engine {
                 floor: FloorRecord::default(),
                 counters: Counters::default(),
                 drift: DriftWatch::default(),
+                grounded: Spent::default(),
             },
             targets: Targets::default(),
             routes: Routes::default(),
@@ -133,6 +142,9 @@ impl Engine {
             gives_rows: false,
             features: feature_set(&fallback),
             gives_samples: false,
+            gives_explanations: false,
+            model_copy: None,
+            told: Spent::default(),
         };
         engine.check_model();
         engine.adopt_configured(&fallback);

@@ -18,11 +18,13 @@
 //! clock jumps ahead of the one before does not change what happens.
 
 mod adopt;
+mod alarms;
 mod budget;
 mod commands;
 mod counters;
 mod drift;
 mod engine;
+mod explain;
 mod facts;
 mod groups;
 mod incidents;

@@ -10,6 +10,7 @@ use foreshift_domain::{RouteName, TargetName, Timestamp};
 use foreshift_policy::{HealthView, Plan, PlanInput, ReactiveState, RouteState, TargetFacts};
 use serde::{Deserialize, Serialize};
 
+use crate::alarms::Alarms;
 use crate::budget::RouteBudget;
 use crate::engine::Engine;
 use crate::output::{Alert, Output};
@@ -31,6 +32,8 @@ pub(crate) struct Route {
     pub(crate) published: Option<Arc<RouteWeights>>,
     /// When it wants to be looked at again.
     pub(crate) look: Option<Timestamp>,
+    /// The alarms of its targets that run.
+    pub(crate) alarms: Alarms,
     /// What came of its alarms while predictions moved nothing.
     pub(crate) proof: Proof,
     /// What its alarms have cost of their budget.
@@ -49,6 +52,7 @@ impl Route {
             overrides: Overrides::default(),
             published: None,
             look: None,
+            alarms: Alarms::default(),
             proof: Proof::default(),
             budget: RouteBudget::default(),
         }
@@ -69,7 +73,8 @@ impl Route {
     pub(crate) fn proven(&self) -> bool {
         let asked = self.overrides.mode == Some(Mode::Auto);
         let after = self.config.settings.limits.auto_after.as_ref();
-        self.mode() != Mode::Auto || asked || after.is_none_or(|after| self.proof.suffices(after))
+        let threshold = self.alarms_from().unwrap_or(0.0);
+        self.mode() != Mode::Auto || asked || after.is_none_or(|after| self.proof.suffices(after, threshold))
     }
 
     /// Whether it is predicted only: no plan moves it.
@@ -98,7 +103,7 @@ impl Route {
             .iter()
             .map(|at| at.and_then(|at| self.views.get(at).copied()).unwrap_or_default());
         (self.reactive, self.views) = (reactive.collect(), views.collect());
-        self.budget.reshape(&kept);
+        self.alarms.reshape(&kept);
         self.state.reshape(&self.config, &config, now);
         self.config = config;
     }
@@ -179,6 +184,9 @@ impl Engine {
                 .record(name, self.shared.now, &self.shared.fallback.fleet);
         }
         self.note_draws(name, &plan);
+        if cause == Cause::Tick {
+            self.ground_alarms(name, &plan.alarms);
+        }
         self.schedule_look(name, &plan, &facts.targets);
         if mode != Mode::Off
             && plan.reason == Reason::NoTarget
@@ -271,7 +279,7 @@ impl Engine {
             mode: route.mode(),
             cause,
             reason: plan.reason,
-            targets: decision_targets(route, plan, facts),
+            targets: self.decision_targets(route, plan, facts),
             clauses: plan.clauses.clone(),
             propensity: plan.propensities.iter().product(),
             model: self.shared.model.version(),
@@ -289,6 +297,32 @@ impl Engine {
         self.outputs
             .push_back(Output::Decision(Arc::new(decision), digest));
         self.publish_weights(name, weights);
+    }
+
+    fn decision_targets(&self, route: &Route, plan: &Plan, facts: &[TargetFacts]) -> Vec<DecisionTarget> {
+        let bp = |all: &[u32], at: usize| all.get(at).copied().unwrap_or_default();
+        let targets = route.config.targets.iter().zip(facts).enumerate();
+        let decided = targets.map(|(at, (target, fact))| {
+            let alarm = plan.alarms.get(at).copied().unwrap_or_default();
+            let known = self.targets.get(&target.target).filter(|_| alarm);
+            let grounds = known
+                .zip(self.trigger(route))
+                .and_then(|(known, (trigger, _))| known.grounds_at(trigger.horizon).cloned());
+            DecisionTarget {
+                target: target.target.clone(),
+                health: fact.health.health,
+                risk: fact.risk.filter(|risk| risk.is_finite()),
+                alarm,
+                grounds,
+                held_out: plan.held_out.get(at).copied().unwrap_or_default(),
+                telemetry_age: fact.telemetry_age,
+                baseline_bp: target.baseline_bp,
+                proposed_bp: bp(&plan.proposed, at),
+                planned_bp: bp(&plan.planned, at),
+                weight_bp: bp(&plan.weights, at),
+            }
+        });
+        decided.collect()
     }
 
     fn route_weights(&self, route: &Route, decision: &Decision) -> RouteWeights {
@@ -374,24 +408,6 @@ impl Engine {
             self.publish_weights(&name, Arc::new(weights));
         }
     }
-}
-
-fn decision_targets(route: &Route, plan: &Plan, facts: &[TargetFacts]) -> Vec<DecisionTarget> {
-    let bp = |all: &[u32], at: usize| all.get(at).copied().unwrap_or_default();
-    let targets = route.config.targets.iter().zip(facts).enumerate();
-    let decided = targets.map(|(at, (target, fact))| DecisionTarget {
-        target: target.target.clone(),
-        health: fact.health.health,
-        risk: fact.risk.filter(|risk| risk.is_finite()),
-        alarm: plan.alarms.get(at).copied().unwrap_or_default(),
-        held_out: plan.held_out.get(at).copied().unwrap_or_default(),
-        telemetry_age: fact.telemetry_age,
-        baseline_bp: target.baseline_bp,
-        proposed_bp: bp(&plan.proposed, at),
-        planned_bp: bp(&plan.planned, at),
-        weight_bp: bp(&plan.weights, at),
-    });
-    decided.collect()
 }
 
 /// Whether a plan is worth a decision: it changes what gateways or people see, or the validity runs out.

@@ -1,7 +1,6 @@
 //! Rows: what a target looked like at a prediction tick, for those who train models and check them. None is made
 //! unless it was asked for.
 
-use foreshift_domain::prediction::{PredictionId, Served};
 use foreshift_domain::{RouteName, TargetName, Timestamp};
 
 use crate::engine::Engine;
@@ -58,7 +57,8 @@ impl Engine {
         self.gives_rows = give;
     }
 
-    /// Says whether prediction ticks give an [`Output::Served`](crate::Output::Served) for one prediction in a
+    /// Says whether prediction ticks give an [`Output::Served`](crate::Output::Served), before their
+    /// [`Output::Predictions`](crate::Output::Predictions), for each alarm that begins and for one prediction in a
     /// hundred, drawn by a hash of target and tick, and for fewer of a large fleet. It is off at first, and after a
     /// restart.
     pub fn give_samples(&mut self, give: bool) {
@@ -69,28 +69,6 @@ impl Engine {
         let share = SAMPLED.min(MAX_SAMPLED_PER_TICK / self.targets.len().max(1) as f64);
         let draw = thinning_hash(target.seed ^ SAMPLE_SEED, tick) as f64 / u64::MAX as f64;
         draw < share
-    }
-
-    pub(crate) fn served(&self, target: &Target, tick: Timestamp, features: &FeatureRow) -> Served {
-        let heads = 0..self.shared.fallback.timing.horizons.len();
-        let explanations = heads.map(|head| {
-            let mut explanation = self.shared.model.explain(head, &target.learned, tick, features);
-            explanation
-                .contributions
-                .retain(|contribution| contribution.logit != 0.0);
-            explanation
-        });
-        Served {
-            id: PredictionId {
-                target: target.config.name.clone(),
-                tick,
-            },
-            features: features
-                .iter()
-                .map(|value| value.is_finite().then_some(*value))
-                .collect(),
-            explanations: explanations.collect(),
-        }
     }
 
     pub(crate) fn row_of(

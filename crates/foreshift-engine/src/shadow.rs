@@ -131,6 +131,7 @@ impl Engine {
         };
         if source.digest == self.shared.source.digest {
             self.shared.source = source;
+            self.model_copy = None;
             return;
         }
         let from = self.shared.model.version().name;
@@ -147,6 +148,7 @@ impl Engine {
             },
         }
         self.shared.source = source;
+        self.model_copy = None;
         self.shared.drift.forget();
         self.shared.counters.model_changes += 1;
         let to = Some(update.name.clone());

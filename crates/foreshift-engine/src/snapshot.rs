@@ -7,6 +7,7 @@ use foreshift_domain::{RouteName, TargetName};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engine, Routes, Shared, Targets};
+use crate::explain::Spent;
 use crate::tick::feature_set;
 
 /// Version of the format. Grows with every change of the state's shape; older ones are refused, and the
@@ -93,6 +94,9 @@ impl Engine {
             outputs: VecDeque::new(),
             gives_rows: false,
             gives_samples: false,
+            gives_explanations: false,
+            model_copy: None,
+            told: Spent::default(),
         };
         engine.check_model();
         engine.republish();

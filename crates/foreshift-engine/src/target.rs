@@ -1,10 +1,12 @@
 //! One target: its features, its part of the model, its incidents and the rows that wait for labels.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use foreshift_domain::decision::Cause;
 use foreshift_domain::fallback::{DomainSource, Slo, TargetConfig, TelemetryMapping, Timing};
 use foreshift_domain::log::LogEvent;
+use foreshift_domain::prediction::Grounds;
 use foreshift_domain::signal::{Observation, Signal};
 use foreshift_domain::{Digest, Duration, EndpointName, FailureDomain, RouteName, TargetName, Timestamp};
 use foreshift_features::{ClosedBucket, Folded, TargetFeatures};
@@ -12,6 +14,7 @@ use foreshift_predict::TargetModel;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
+use crate::explain::Basis;
 use crate::groups::{GroupIndex, Groups};
 use crate::incidents::{Change, IncidentDetector};
 use crate::labels::{Evidence, Onset};
@@ -42,6 +45,11 @@ pub(crate) struct Target {
     pub(crate) incident_count: u64,
     pub(crate) pending: Pending,
     pub(crate) prediction: Option<LastPrediction>,
+    /// What that was made from. No part of the state: it comes again with the next prediction.
+    #[serde(skip)]
+    pub(crate) basis: Option<Basis>,
+    /// What alarms rest on, one for each horizon at which one did: of the newest, or of an earlier prediction that stands.
+    pub(crate) grounds: Vec<Arc<Grounds>>,
     /// Highest rate served within the SLO, requests a second.
     pub(crate) best_rate_rps: f64,
     /// Signals of health seen: evidence that needs no traffic.
@@ -121,6 +129,11 @@ impl LastPrediction {
             in_incident: false,
             standing,
         }
+    }
+
+    /// When what stands at a horizon was predicted.
+    pub(crate) fn stands_since(&self, head: usize) -> Option<Timestamp> {
+        self.standing.get(head).map(|standing| standing.tick)
     }
 
     /// The risk to act on: the newest probability, or what is left of an earlier one that was higher.
@@ -352,6 +365,8 @@ impl Engine {
             incident_count: 0,
             pending: Pending::default(),
             prediction: None,
+            basis: None,
+            grounds: Vec::new(),
             best_rate_rps: 0.0,
             health_signals: 0,
             heard: false,
@@ -451,7 +466,6 @@ impl Engine {
                 target.pending.settle(at, onset, seen, learned, &mut learner);
                 target.features.incident_began(at);
                 self.shared.model.incident_began(&mut target.learned, at);
-                let routes = target.routes.clone();
                 if let Some(shadow) = &mut self.shared.shadow {
                     shadow.model.incident_began(&mut target.shadow.learned, at);
                     if !planned {
@@ -461,7 +475,6 @@ impl Engine {
                 self.shared
                     .groups
                     .incident_began(target.route_group, target.domain_group, at, name);
-                self.alarms_meet_onset(name, &routes, at);
                 let (target, start) = (name.clone(), at);
                 self.outputs.push_back(Output::Incident(IncidentChange {
                     target,

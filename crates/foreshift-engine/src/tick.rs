@@ -9,6 +9,7 @@ use foreshift_policy::FleetTarget;
 use foreshift_predict::{ALL_HEADS, InputSpec, Model, ModelError};
 
 use crate::engine::Engine;
+use crate::explain::Spent;
 use crate::groups::GroupIndex;
 use crate::output::{Alert, MAX_HORIZONS, Output, PredictionTick, TargetPrediction};
 use crate::pending::{Learned, Pending, Row, thinning_hash};
@@ -74,6 +75,7 @@ fn inputs(set: &FeatureSet, heads: usize) -> Vec<InputSpec> {
 impl Engine {
     pub(crate) fn run_tick(&mut self, tick: Timestamp) {
         self.shared.counters.ticks += 1;
+        (self.shared.grounded, self.told) = (Spent::default(), Spent::default());
         if let Some(shadow) = &mut self.shared.shadow {
             shadow.gate.advance(tick);
         }
@@ -82,6 +84,7 @@ impl Engine {
         self.shared.groups.prepare(&self.shared.fallback.timing, tick);
         let forget_after = self.shared.fallback.timing.forget_after;
         let mut predictions = Vec::with_capacity(self.targets.len());
+        self.copy_model();
         for index in 0..self.targets.len() {
             let Some((name, target)) = self.targets.get_index(index) else {
                 continue;
@@ -104,13 +107,15 @@ impl Engine {
                 probabilities,
             });
         }
+        let began = self.follow_alarms(tick);
+        if self.gives_samples {
+            self.record_alarms(began);
+        }
         self.outputs.push_back(Output::Predictions(PredictionTick {
             time: tick,
             targets: predictions,
         }));
-        self.keep_budgets(tick);
         self.count_alarms();
-        self.follow_alarms(tick);
         let routes: Vec<RouteName> = self.routes.keys().cloned().collect();
         for route in &routes {
             self.plan_route(route, Cause::Tick, None);
@@ -128,6 +133,8 @@ impl Engine {
                 .groups
                 .left(target.route_group, target.domain_group, in_incident);
             target.prediction = None;
+            target.basis = None;
+            target.grounds.clear();
         }
     }
 
@@ -169,11 +176,11 @@ impl Engine {
         let (_, target) = self.targets.get_index_mut(index)?;
         let at_risk = !target.incidents.masks(tick, self.shared.fallback.timing.cooldown);
         self.shared.model.observe(&mut target.learned, tick, at_risk);
-        let (_, target) = self.targets.get_index(index)?;
+        let (name, target) = self.targets.get_index(index)?;
         let row = self.feature_row(target, tick);
         let given = self.gives_rows.then(|| self.row_of(target, tick, at_risk, &row));
-        let sampled = self.gives_samples && self.samples(target, tick);
-        let sample = sampled.then(|| self.served(target, tick, &row));
+        let basis = self.basis(target, tick, &row);
+        let sampled = (self.gives_samples && self.samples(target, tick)).then(|| name.clone());
         let probabilities = self.probabilities(target, tick, &row);
         let timing = &self.shared.fallback.timing;
         let learning = &self.shared.fallback.learning;
@@ -185,8 +192,8 @@ impl Engine {
             }
         }
         let rival = self.rival(index, tick, &row, probabilities, at_risk, kept.is_some());
-        if let Some(sample) = sample {
-            self.outputs.push_back(Output::Served(Box::new(sample)));
+        if let Some(name) = sampled {
+            self.record_sample(&name, &basis);
         }
         if let Some(given) = given {
             self.outputs.push_back(Output::Row(Box::new(given)));
@@ -200,6 +207,7 @@ impl Engine {
         let horizons = &self.shared.fallback.timing.horizons;
         let last = LastPrediction::after(target.prediction, tick, probabilities, horizons);
         target.prediction = Some(LastPrediction { in_incident, ..last });
+        target.basis = Some(basis);
         if let Some((open, example)) = kept {
             let share = target.weight_share.unwrap_or(1.0);
             let evidence = target.evidence();
@@ -235,6 +243,7 @@ impl Engine {
 
     /// A target's risk changed for a reason that cannot wait for the next tick: its incident ended.
     pub(crate) fn refresh_risk(&mut self, name: &TargetName, at: Timestamp) {
+        self.copy_model();
         let Some(target) = self.targets.get(name) else {
             return;
         };
@@ -243,13 +252,17 @@ impl Engine {
         }
         let row = self.feature_row(target, at);
         let probabilities = self.probabilities(target, at, &row);
+        let basis = self.basis(target, at, &row);
         if let Some(target) = self.targets.get_mut(name) {
             let in_incident = target.incidents.since().is_some();
             // What was predicted has come: nothing of it stands any more.
             let horizons = &self.shared.fallback.timing.horizons;
             let last = LastPrediction::after(None, at, probabilities, horizons);
             target.prediction = Some(LastPrediction { in_incident, ..last });
+            target.basis = Some(basis);
+            target.grounds.clear();
         }
+        self.ground_refreshed(name);
     }
 
     pub(crate) fn feature_row(&self, target: &Target, tick: Timestamp) -> FeatureRow {
@@ -301,16 +314,9 @@ impl Engine {
 
     /// Marks the targets of a route that alarm or are not well; returns their places.
     fn alarms_of(&self, route: &Route, fleet: &mut [FleetTarget]) -> Vec<usize> {
-        let Some(trigger) = &route.config.settings.triggers.risk else {
+        let Some((trigger, head)) = self.trigger(route) else {
             return Vec::new();
         };
-        let head = self
-            .shared
-            .fallback
-            .timing
-            .horizons
-            .iter()
-            .position(|horizon| *horizon == trigger.horizon);
         let before = route.state.alarms();
         let mut places = Vec::with_capacity(route.config.targets.len());
         for (at, configured) in route.config.targets.iter().enumerate() {
@@ -323,7 +329,8 @@ impl Engine {
             let Some(seen) = fleet.get_mut(place) else {
                 continue;
             };
-            let last = head.and_then(|head| target.prediction?.risk(head, self.shared.now, trigger.horizon));
+            let last = target.prediction;
+            let last = last.and_then(|last| last.risk(head, self.shared.now, trigger.horizon));
             let risk = route.counted(last.unwrap_or(0.0));
             let alarming = before.get(at).copied().unwrap_or_default();
             seen.alarm |= risk >= trigger.enter || (alarming && risk >= trigger.exit);

@@ -116,8 +116,8 @@ fn first_seq(journal: &Path) -> anyhow::Result<i64> {
 struct Checker {
     served: JournalReader,
     waiting: VecDeque<Served>,
-    /// Samples of the tick under way.
-    recomputed: BTreeMap<TargetName, Served>,
+    /// What is recorded of the tick under way: of the sample, and of alarms.
+    recomputed: BTreeMap<TargetName, Vec<Served>>,
     after: Duration,
     /// The first tick.
     begin: Option<Timestamp>,
@@ -144,7 +144,8 @@ impl Checker {
                 continue;
             }
             let recomputed = self.recomputed.get(&served.id.target);
-            match recomputed.filter(|recomputed| recomputed.id == served.id) {
+            let same = |one: &&Served| one.id == served.id && one.alarms == served.alarms;
+            match recomputed.and_then(|all| all.iter().find(same)) {
                 Some(recomputed) => self.checked.sample(&served, recomputed)?,
                 None => self.checked.missing(&served.id),
             }
@@ -158,8 +159,8 @@ impl Sink for Checker {
     fn take(&mut self, output: &Output) -> anyhow::Result<()> {
         match output {
             Output::Served(served) => {
-                self.recomputed
-                    .insert(served.id.target.clone(), Served::clone(served));
+                let of_target = self.recomputed.entry(served.id.target.clone()).or_default();
+                of_target.push(Served::clone(served));
             }
             Output::Predictions(tick) => {
                 self.begin.get_or_insert(tick.time);

@@ -14,7 +14,7 @@ use crate::ftrl::{Coordinate, Rates};
 use crate::mixture::{EXPERTS, Expert, MixtureRates, Shares};
 use crate::model::MAX_HEADS;
 use crate::store::ModelError;
-use crate::trees::{Link, Trees, TreesError};
+use crate::trees::{Link, Trees};
 
 /// Leaves of a tree that the linear model reads: their numbers wait in a byte each.
 const MAX_READ_LEAVES: usize = 256;
@@ -270,35 +270,37 @@ impl HeadTrees {
     }
 
     /// What the trees and the leaves' weights in the linear model add, by feature of `row`, and their mean: both by
-    /// the shares of their experts.
+    /// the shares of their experts. What is learned of leaves is a tree of the same splits with other values, so where
+    /// trees say log-odds one walk serves both.
     pub(crate) fn contributions(&self, shares: &Shares, row: &[f64]) -> (Vec<f64>, f64) {
+        let (of_trees, of_linear) = (shares.of(Expert::Trees), shares.of(Expert::Linear));
+        let learned = |tree: usize, leaf: usize| {
+            let place = self.firsts.get(tree).map_or(usize::MAX, |first| first + leaf);
+            of_linear * self.weights.get(place).copied().unwrap_or(0.0)
+        };
         let mut all = vec![0.0; self.trees.features()];
-        let mut of_trees = all.clone();
-        let mut mean = 0.0;
-        let learned = self.learned_trees().ok();
-        let experts = [
-            (Some(&self.trees), shares.of(Expert::Trees)),
-            (learned.as_ref(), shares.of(Expert::Linear)),
-        ];
-        for (trees, share) in experts {
-            let Some(trees) = trees else { continue };
-            mean += share * trees.contributions(row, &mut of_trees);
-            for (sum, added) in all.iter_mut().zip(&of_trees) {
-                *sum += share * added;
+        let mean = match self.trees.link() {
+            Link::Logit => {
+                let says = |tree, leaf, value: f64| of_trees * value + learned(tree, leaf);
+                of_trees * self.trees.base() + self.trees.shapley_of(row, &mut all, self.trees.len(), says)
             }
-        }
+            Link::Probability { .. } => {
+                let expected = self.trees.contributions(row, &mut all);
+                all.iter_mut().for_each(|added| *added *= of_trees);
+                let says = |tree, leaf, _| learned(tree, leaf);
+                of_trees * expected + self.trees.shapley_of(row, &mut all, self.read_trees(), says)
+            }
+        };
         (all, mean)
     }
 
-    /// The leaves' weights in the linear model as trees of their own: the same splits, other values.
-    fn learned_trees(&self) -> Result<Trees, TreesError> {
-        let mut trees = self.trees.trees();
-        trees.truncate(self.read_trees());
-        let leaves = trees.iter_mut().flat_map(|tree| &mut tree.leaves);
-        for (leaf, weight) in leaves.zip(&self.weights) {
-            leaf.value = *weight;
-        }
-        Trees::new(self.trees.features(), 0.0, Link::Logit, &trees)
+    /// The same as one sum, beyond what is expected of the trees, and that: a walk down each tree instead of to all of
+    /// its leaves.
+    pub(crate) fn contribution(&self, shares: &Shares, row: &[f64]) -> (f64, f64) {
+        let (of_trees, of_leaves) = self.says(row, |_| {});
+        let expected = shares.of(Expert::Trees) * self.trees.expected_logit();
+        let sum = shares.of(Expert::Trees) * of_trees + shares.of(Expert::Linear) * of_leaves;
+        (sum - expected, expected)
     }
 }
 

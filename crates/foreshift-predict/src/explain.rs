@@ -5,14 +5,52 @@
 //! is shared equally by its two features. Of trees, and of the leaves that the linear model reads, the contributions
 //! are the Shapley values of TreeSHAP: what the model has learned of leaves is a tree of the same splits with other
 //! values. Every expert's terms count by its share.
+//!
+//! TreeSHAP costs about a hundred predictions, so not every prediction is explained when it is made. An [`Asked`] keeps
+//! what a prediction was made from beside the model: as long as the model learns nothing, which a copy of it never does,
+//! it can be explained later, bit for bit.
 
 use foreshift_domain::Timestamp;
 use foreshift_domain::prediction::{Contribution, Explanation};
 
 use crate::encode::Owner;
 use crate::mixture::Expert;
-use crate::model::{Model, TargetModel};
+use crate::model::{MAX_HEADS, Model, TargetModel};
 use crate::{MAX_LOGIT, probability_of};
+
+/// What a prediction was made from beside the model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    tick: Timestamp,
+    row: Box<[f64]>,
+    /// What the hazard prior said: the record that it follows from goes on.
+    hazards: [f64; MAX_HEADS],
+    /// Without that record.
+    target: TargetModel,
+}
+
+impl Asked {
+    /// When.
+    #[must_use]
+    pub fn tick(&self) -> Timestamp {
+        self.tick
+    }
+
+    /// The feature vector.
+    #[must_use]
+    pub fn row(&self) -> &[f64] {
+        &self.row
+    }
+}
+
+/// How much of an explanation is worked out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// What each feature added.
+    Full,
+    /// Trees are one term, `trees`: that costs a few predictions.
+    Brief,
+}
 
 impl Model {
     /// Explains what [`Model::predict`] says for one head: the base and the contributions sum to the logit.
@@ -21,6 +59,24 @@ impl Model {
     /// whether it learned from simulation: whoever loaded it does.
     #[must_use]
     pub fn explain(&self, head: usize, target: &TargetModel, tick: Timestamp, row: &[f64]) -> Explanation {
+        self.explain_asked(head, &self.asked(target, tick, row), Detail::Full)
+    }
+
+    /// Keeps what [`Model::explain_asked`] needs of what [`Model::predict`] is asked now.
+    #[must_use]
+    pub fn asked(&self, target: &TargetModel, tick: Timestamp, row: &[f64]) -> Asked {
+        Asked {
+            tick,
+            row: Box::from(row),
+            hazards: self.hazards(target, tick),
+            target: target.corrections(),
+        }
+    }
+
+    /// As [`Model::explain`], of what was asked before this model learned anything more.
+    #[must_use]
+    pub fn explain_asked(&self, head: usize, asked: &Asked, detail: Detail) -> Explanation {
+        let (tick, row, target) = (asked.tick, &*asked.row, &asked.target);
         let (Some(horizon), Some(calibration)) =
             (self.horizons.get(head), self.calibrations_at(tick).nth(head))
         else {
@@ -31,22 +87,31 @@ impl Model {
                 base: 0.0,
                 contributions: Vec::new(),
                 simulated: false,
+                thresholds: Vec::new(),
             };
         };
-        let hazard = self.hazards(target, tick).get(head).copied().unwrap_or(0.0);
+        let hazard = asked.hazards.get(head).copied().unwrap_or(0.0);
         let own = self.own_terms(head, target, hazard);
         let fleet = self.fleet.logit(*horizon, &self.params.hazard);
         let (mean, mut of_features) = self.of_features(head, row);
         let mut base = own.bias + fleet + mean;
         let (mut of_target, mut of_hazard) = (own.target_bias, own.hazard - fleet);
         let mut of_anomaly = 0.0;
+        let mut all_trees = None;
         let beside = self
             .ensemble_at(tick)
             .and_then(|ensemble| ensemble.heads.get(head));
         if let Some(beside) = beside {
             let shares = target.shares(head, beside.shares);
             let (linear, prior) = (shares.of(Expert::Linear), shares.of(Expert::Hazard));
-            let (of_trees, mean_of_trees) = beside.contributions(&shares, self.read_by_trees(row));
+            let (of_trees, mean_of_trees) = match detail {
+                Detail::Full => beside.contributions(&shares, self.read_by_trees(row)),
+                Detail::Brief => {
+                    let (sum, mean) = beside.contribution(&shares, self.read_by_trees(row));
+                    all_trees = Some(sum);
+                    (Vec::new(), mean)
+                }
+            };
             for (index, of_feature) in of_features.iter_mut().enumerate() {
                 *of_feature = linear * *of_feature + of_trees.get(index).copied().unwrap_or(0.0);
             }
@@ -57,11 +122,13 @@ impl Model {
             of_hazard = linear * of_hazard + (prior + anomaly) * (hazard - fleet);
             of_anomaly = anomaly * added.by_rarity;
         }
-        let raw = base + of_target + of_hazard + of_anomaly + of_features.iter().sum::<f64>();
+        let of_trees = all_trees.unwrap_or(0.0);
+        let raw = base + of_target + of_hazard + of_anomaly + of_trees + of_features.iter().sum::<f64>();
         let mixed = match beside {
             None => raw,
             Some(_) => {
-                let said = self.logits(target, tick, row, &self.layout().place(row), |_| {});
+                let placed = self.layout().place(row);
+                let said = self.logits_beside(asked.hazards, target, tick, row, &placed, |_| {});
                 said.raw.get(head).copied().unwrap_or(raw)
             }
         };
@@ -86,6 +153,7 @@ impl Model {
             contributions.push(term("anomaly", of_anomaly));
         }
         contributions.push(term("calibration", logit - raw));
+        contributions.extend(all_trees.map(|sum| term("trees", sum)));
         contributions.sort_by(|a, b| b.logit.abs().total_cmp(&a.logit.abs()));
         Explanation {
             horizon: *horizon,
@@ -94,6 +162,7 @@ impl Model {
             base,
             contributions,
             simulated: false,
+            thresholds: Vec::new(),
         }
     }
 

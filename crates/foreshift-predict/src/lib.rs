@@ -30,6 +30,7 @@ pub use calibrate::Calibration;
 pub use conformal::AlarmBudget;
 pub use encode::{ALL_HEADS, Example, InputSpec};
 pub use ensemble::EnsembleParams;
+pub use explain::{Asked, Detail};
 pub use ftrl::Rates;
 pub use hazard::{FleetHazard, HazardParams, TargetHazard};
 pub use metrics::excess_loss;

@@ -146,6 +146,15 @@ impl TargetModel {
             shares: Vec::new(),
         }
     }
+
+    /// What one model knows of it beyond that.
+    pub(crate) fn corrections(&self) -> Self {
+        Self {
+            biases: self.biases.clone(),
+            hazard: TargetHazard::default(),
+            shares: self.shares.clone(),
+        }
+    }
 }
 
 /// The terms of one head's raw logit that are not features.

@@ -1,6 +1,8 @@
 //! Predictions and their explanation, both ways.
 
-use foreshift_domain::prediction::{Contribution, Explanation, ModelVersion, Prediction, PredictionId, Risk};
+use foreshift_domain::prediction::{
+    AlarmThreshold, Contribution, Explanation, ModelVersion, Prediction, PredictionId, Risk,
+};
 
 use crate::error::WireError;
 use crate::field;
@@ -11,6 +13,9 @@ const MAX_RISKS: usize = 64;
 
 /// The most contributions of one explanation: models have about 50 features.
 const MAX_CONTRIBUTIONS: usize = 4_096;
+
+/// The most thresholds of one explanation: a target serves few routes.
+const MAX_THRESHOLDS: usize = 4_096;
 
 impl From<&Prediction> for v1::Prediction {
     fn from(prediction: &Prediction) -> Self {
@@ -98,6 +103,7 @@ impl From<&Explanation> for v1::Explanation {
             base: explanation.base,
             contributions: explanation.contributions.iter().map(Into::into).collect(),
             simulated: explanation.simulated,
+            thresholds: explanation.thresholds.iter().map(Into::into).collect(),
         }
     }
 }
@@ -106,7 +112,8 @@ impl TryFrom<v1::Explanation> for Explanation {
     type Error = WireError;
 
     fn try_from(wire: v1::Explanation) -> Result<Self, WireError> {
-        let contributions = wire.contributions;
+        let (contributions, thresholds) = (wire.contributions, wire.thresholds);
+        field::at_most_entries("explanation.thresholds", thresholds.len(), MAX_THRESHOLDS)?;
         field::at_most_entries(
             "explanation.contributions",
             contributions.len(),
@@ -122,6 +129,35 @@ impl TryFrom<v1::Explanation> for Explanation {
                 .map(TryInto::try_into)
                 .collect::<Result<_, WireError>>()?,
             simulated: wire.simulated,
+            thresholds: thresholds
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<_, WireError>>()?,
+        })
+    }
+}
+
+impl From<&AlarmThreshold> for v1::AlarmThreshold {
+    fn from(threshold: &AlarmThreshold) -> Self {
+        Self {
+            route: threshold.route.as_str().to_owned(),
+            probability: threshold.probability,
+            budget_per_day: threshold.budget_per_day,
+        }
+    }
+}
+
+impl TryFrom<v1::AlarmThreshold> for AlarmThreshold {
+    type Error = WireError;
+
+    fn try_from(wire: v1::AlarmThreshold) -> Result<Self, WireError> {
+        let budget_per_day = wire.budget_per_day;
+        Ok(Self {
+            route: field::name("threshold.route", wire.route)?,
+            probability: field::probability("threshold.probability", wire.probability)?,
+            budget_per_day: budget_per_day
+                .map(|budget| field::finite("threshold.budget_per_day", budget))
+                .transpose()?,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use foreshift_domain::prediction::Prediction;
-use foreshift_domain::published::{AppliedVersion, Override, Published, RouteOverride, TargetState};
+use foreshift_domain::published::{AppliedVersion, Override, Published, RouteOverride, TargetState, Why};
 use foreshift_domain::signal::OutcomeCounts;
 use foreshift_domain::{GatewayName, RouteName, TargetName, Timestamp};
 
@@ -230,6 +230,7 @@ impl StatusMerge {
                 .into_iter()
                 .map(TryInto::try_into)
                 .collect::<Result<_, WireError>>()?,
+            why: Why::default(),
         };
         self.published
             .targets

@@ -12,11 +12,11 @@ use foreshift_domain::command::{Action, Command, Verdict};
 use foreshift_domain::decision::Reason;
 use foreshift_domain::fallback::{Mode, Role};
 use foreshift_domain::prediction::{
-    Comparison, Contribution, Explanation, ModelVersion, Prediction, PredictionId, Risk,
+    AlarmThreshold, Comparison, Contribution, Explanation, ModelVersion, Prediction, PredictionId, Risk,
 };
 use foreshift_domain::published::{
     AppliedVersion, ChallengerState, ModelsState, Override, Published, RouteOverride, ServedModel,
-    TargetState,
+    TargetState, Why,
 };
 use foreshift_domain::signal::{
     EventKind, Gauge, Health, LatencyBin, Observation, Outcome, OutcomeCounts, OutcomeKind, OutcomeWindow,
@@ -185,6 +185,14 @@ fn explanation() -> impl Strategy<Value = Explanation> {
             value,
             logit,
         });
+    let threshold =
+        (text(), 0.0..=1.0, option::of(finite())).prop_map(|(route, probability, budget_per_day)| {
+            AlarmThreshold {
+                route: route.into(),
+                probability,
+                budget_per_day,
+            }
+        });
     (
         positive_span(),
         0.0..=1.0,
@@ -192,10 +200,12 @@ fn explanation() -> impl Strategy<Value = Explanation> {
         finite(),
         vec(contribution, 0..5),
         any::<bool>(),
+        vec(threshold, 0..3),
     )
         .prop_map(
-            |(horizon, probability, logit, base, contributions, simulated)| Explanation {
+            |(horizon, probability, logit, base, contributions, simulated, thresholds)| Explanation {
                 simulated,
+                thresholds,
                 horizon,
                 probability,
                 logit,
@@ -312,6 +322,7 @@ fn target_state() -> impl Strategy<Value = TargetState> {
                 incident_since,
                 prediction,
                 explanations,
+                why: Why::default(),
             },
         )
 }

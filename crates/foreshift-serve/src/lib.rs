@@ -34,4 +34,4 @@ pub use http::{HttpConfig, serve_http};
 pub use metrics::{Metric, MetricKind};
 pub use peer::telemetry_gate;
 pub use server::{BoundAddresses, ServeError, Serving, serve};
-pub use shared::{CommandRequest, ServeChannels};
+pub use shared::{CommandRequest, MAX_EXPLAINING, ServeChannels};

@@ -5,8 +5,8 @@ use std::ops::Bound;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use foreshift_domain::prediction::{Prediction, PredictionId};
-use foreshift_domain::published::{Published, TargetState};
+use foreshift_domain::prediction::{Explanation, Prediction, PredictionId};
+use foreshift_domain::published::{Published, TargetState, Why};
 use foreshift_domain::{TargetName, Timestamp};
 use foreshift_proto::{MAX_LISTED_NAMES, MAX_PART_ENTRIES, v1};
 use futures_util::Stream;
@@ -66,9 +66,10 @@ impl v1::prediction_service_server::PredictionService for Predictions {
         let asked = request.into_inner();
         let published = self.0.published();
         let (state, prediction) = find(&published, &asked)?;
+        let explanations = self.explain(state.why.clone()).await?;
         Ok(Response::new(v1::GetPredictionResponse {
             prediction: Some(prediction.into()),
-            explanations: state.explanations.iter().map(Into::into).collect(),
+            explanations: explanations.iter().map(Into::into).collect(),
             logs: published
                 .logs
                 .get(&prediction.id.target)
@@ -95,6 +96,18 @@ impl v1::prediction_service_server::PredictionService for Predictions {
         };
         let stream = unfold(Some(watcher), |watcher| async { watcher?.next().await });
         Ok(Response::new(Box::pin(stream)))
+    }
+}
+
+impl Predictions {
+    /// On a thread of its own, when it is this one's turn.
+    async fn explain(&self, why: Why) -> Result<Vec<Explanation>, Status> {
+        let gone = |_| Status::unavailable("the server stops: connect again");
+        let _turn = self.0.explaining.acquire().await.map_err(gone)?;
+        let asked = tokio::task::spawn_blocking(move || why.ask());
+        asked
+            .await
+            .map_err(|error| Status::internal(format!("the explanation was not worked out: {error}")))
     }
 }
 

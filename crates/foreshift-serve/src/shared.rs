@@ -13,6 +13,10 @@ use tonic::Status;
 use crate::config::Limits;
 use crate::counters::ServeCounters;
 
+/// Predictions that are explained at a time; who asks besides waits for his turn. Each keeps a core busy for some
+/// milliseconds, and the engine needs one.
+pub const MAX_EXPLAINING: usize = 2;
+
 /// A command and where its result goes.
 #[derive(Debug)]
 pub struct CommandRequest {
@@ -48,12 +52,15 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     /// Turns true when the server begins to stop.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// Turns of those who want a prediction explained.
+    pub(crate) explaining: Semaphore,
     streams: Arc<Semaphore>,
 }
 
 impl Shared {
     pub(crate) fn new(channels: ServeChannels, limits: Limits, stopping: watch::Receiver<bool>) -> Self {
         Self {
+            explaining: Semaphore::new(MAX_EXPLAINING),
             streams: Arc::new(Semaphore::new(limits.max_streams)),
             channels,
             limits,

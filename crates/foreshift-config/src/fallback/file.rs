@@ -407,7 +407,7 @@ pub(crate) struct AutoAfterFile {
     /// So many alarms of the route whose outcome is known.
     #[schemars(range(min = 1))]
     pub(crate) alarms: u32,
-    /// At least this share of them was followed by an incident within the horizon. By default half of what `triggers.risk.enter` promises.
+    /// At least this share of them was followed by an incident within the horizon. By default half of what the threshold in force promises: `triggers.risk.enter`, or the one that keeps `budget_per_day`.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub(crate) precision: Option<f64>,
 }

@@ -162,10 +162,7 @@ fn limits(written: &Written<'_>, timing: &Timing, at: &At, report: &mut Report<'
         held_out_bp: file.held_out_bp,
         auto_after: file.auto_after.on().map(|after| AutoAfter {
             alarms: after.alarms,
-            precision: after.precision.unwrap_or_else(|| {
-                let promised = written.triggers.risk.on().map_or(0.0, |risk| risk.enter);
-                promised / 2.0
-            }),
+            precision: after.precision,
         }),
     }
 }

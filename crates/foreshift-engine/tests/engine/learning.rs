@@ -145,10 +145,11 @@ fn predictions_that_may_not_be_used_are_not_acted_on_and_it_is_said() {
 #[test]
 fn explanations_of_what_is_published_sum_to_their_logit() {
     let mut engine = engine(YAML);
+    engine.give_explanations(true);
     feed(&mut engine, &steady(0, 60));
     let published = engine.publish();
     let mut seen = 0;
-    for explanation in published.targets.values().flat_map(|target| &target.explanations) {
+    for explanation in published.targets.values().flat_map(|target| target.why.ask()) {
         let sum: f64 = explanation
             .contributions
             .iter()

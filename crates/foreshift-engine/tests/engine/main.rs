@@ -10,6 +10,7 @@ mod commands;
 mod decisions;
 mod declared;
 mod determinism;
+mod explanations;
 mod learning;
 mod proof;
 mod restarts;

@@ -277,13 +277,14 @@ fn new_horizons_let_go_of_a_challenger_that_does_not_look_there() {
 #[test]
 fn every_explanation_of_a_model_trained_on_simulation_says_so() {
     let mut engine = engine(YAML);
+    engine.give_explanations(true);
     let explained = |engine: &mut Engine, from: u32| {
         feed(engine, &steady(from, from + 30));
         let published = engine.publish();
         published
             .targets
             .values()
-            .flat_map(|target| target.explanations.clone())
+            .flat_map(|target| target.why.ask())
             .collect::<Vec<_>>()
     };
     let before = explained(&mut engine, 0);

@@ -68,6 +68,7 @@ fn samples_of_what_was_served_stand_between_the_inputs_and_are_none() {
         },
         features: vec![None, Some(1.0 / 3.0), Some(-0.0)],
         explanations: Vec::new(),
+        alarms: vec!["llm".into()],
     };
     let mut recorder = Recorder::open(dir.path(), 1, Retention::default()).expect("opened");
     for second in 0..70_000 {

@@ -5,7 +5,7 @@ use super::*;
 use crate::metrics::{Quality, rank};
 use crate::test_stream::Stream;
 use crate::trees::{Child, Leaf, Split, Tree};
-use crate::{InputSpec, Model, Params, TargetModel, probability_of};
+use crate::{Detail, InputSpec, Model, Params, TargetModel, probability_of};
 
 const START: Timestamp = Timestamp::from_secs(1_700_000_000);
 
@@ -250,6 +250,54 @@ fn new_trees_take_over_the_shares_and_calibration_of_those_before() {
 }
 
 #[test]
+fn what_was_asked_is_explained_later_as_it_was_said_by_a_copy_of_the_model() {
+    let (mut model, mut target) = (with_trees(2.0), TargetModel::default());
+    teach(&mut model, &mut target, 500, apart);
+    let row = [0.3, -0.4, f64::NAN];
+    let (asked, then) = (model.asked(&target, tick(501), &row), model.clone());
+    let said = model.explain(0, &target, tick(501), &row);
+    model.observe(&mut target, tick(900), true);
+    model.incident_began(&mut target, tick(900));
+    teach(&mut model, &mut target, 500, apart);
+    assert_eq!(then.explain_asked(0, &asked, Detail::Full).logit, said.logit);
+    assert_ne!(model.explain(0, &target, tick(901), &row).logit, said.logit);
+}
+
+#[test]
+fn contributions_of_a_forest_and_of_what_is_learned_of_its_leaves_sum_to_the_logit() {
+    let forest = |features| {
+        let like = same_sign(features, 0.2).trees();
+        Trees::new(
+            features,
+            0.3,
+            Link::Probability { floor: 0.01 },
+            &[like.clone(), like].concat(),
+        )
+        .unwrap()
+    };
+    let (trees, mut target) = (vec![forest(2), forest(3)], TargetModel::default());
+    let mut model = linear(3).with_trees(trees, EnsembleParams::default()).unwrap();
+    teach(&mut model, &mut target, 1_000, apart);
+    for row in [[1.0, 1.0, 0.0], [1.0, -1.0, 2.0], [f64::NAN, 0.1, -0.2]] {
+        let said = model.explain(1, &target, tick(1_001), &row);
+        let sum = said.base + said.contributions.iter().map(|term| term.logit).sum::<f64>();
+        let calibration = said
+            .contributions
+            .iter()
+            .find(|term| term.feature == "calibration")
+            .unwrap();
+        assert!((sum - said.logit).abs() < 1e-6);
+        assert!(calibration.logit.abs() < 3.0, "{said:?}");
+        let of_first = said
+            .contributions
+            .iter()
+            .find(|term| term.feature == "feature_0")
+            .unwrap();
+        assert!(of_first.logit != 0.0 || row[0].is_nan());
+    }
+}
+
+#[test]
 fn predicting_allocates_nothing() {
     let (mut model, mut target) = (with_trees(2.0), TargetModel::default());
     teach(&mut model, &mut target, 50, apart);
@@ -355,6 +403,13 @@ proptest! {
             let before = explanation.base + explanation.contributions.iter()
                 .filter(|term| term.feature != "calibration").map(|term| term.logit).sum::<f64>();
             prop_assert!((calibration.apply(before) - explanation.logit).abs() < 1e-6);
+            let brief = model.explain_asked(head, &model.asked(&target, tick(99), &row), Detail::Brief);
+            prop_assert!(brief.contributions.iter().any(|term| term.feature == "trees"));
+            for shorter in [brief, explanation.clone().at_most(3)] {
+                let sum = shorter.base + shorter.contributions.iter().map(|term| term.logit).sum::<f64>();
+                prop_assert!((sum - shorter.logit).abs() < 1e-6, "{:?}", shorter);
+                prop_assert_eq!(shorter.logit, explanation.logit);
+            }
         }
     }
 }

@@ -50,10 +50,23 @@ impl Model {
         tick: Timestamp,
         row: &[f64],
         placed: &[Position],
+        leaf: impl FnMut(u8),
+    ) -> Logits {
+        self.logits_beside(self.hazards(target, tick), target, tick, row, placed, leaf)
+    }
+
+    /// The same, where the hazard prior has spoken.
+    pub(crate) fn logits_beside(
+        &self,
+        hazard: [f64; MAX_HEADS],
+        target: &TargetModel,
+        tick: Timestamp,
+        row: &[f64],
+        placed: &[Position],
         mut leaf: impl FnMut(u8),
     ) -> Logits {
         let mut logits = Logits {
-            hazard: self.hazards(target, tick),
+            hazard,
             ..Logits::default()
         };
         let heads = self.horizons.len().min(MAX_HEADS);

@@ -83,20 +83,26 @@ impl Way {
 }
 
 /// One walk over all ends of a tree.
-struct Explainer<'a, V> {
+struct Explainer<'a, V, L> {
     flat: &'a Flat,
     value: V,
+    /// What a leaf says, by its number in the tree and what it said when it was trained.
+    leaf: L,
     out: &'a mut [f64],
+    /// The mean of what the leaves say.
+    mean: f64,
 }
 
-impl<V: Fn(u16) -> f64> Explainer<'_, V> {
+impl<V: Fn(u16) -> f64, L: Fn(u16, f64) -> f64> Explainer<'_, V, L> {
     /// Gives each feature what it adds at the leaves beneath `at`. `way` leads there; `ways` is room for the
     /// ways beneath it, one for each level.
     fn descend(&mut self, at: u32, way: &Way, ways: &mut [Way]) {
         let place = self.flat.place(at);
         if !place.is_split() {
+            let says = (self.leaf)(place.number, place.value);
+            self.mean += says * way.steps.iter().map(|step| step.share).product::<f64>();
             for step in &way.steps {
-                let added = way.sum_without(step) * (step.taken - step.share) * place.value;
+                let added = way.sum_without(step) * (step.taken - step.share) * says;
                 if let Some(out) = self.out.get_mut(usize::from(step.feature)) {
                     *out += added;
                 }
@@ -148,25 +154,7 @@ impl Trees {
     /// change in log-odds for the change in probability, so that they add up in log-odds too.
     pub fn contributions(&self, row: &[f64], out: &mut [f64]) -> f64 {
         out.fill(0.0);
-        let depth = self
-            .flat
-            .roots()
-            .map(|root| self.flat.depth(root))
-            .max()
-            .unwrap_or(0);
-        let mut ways = vec![Way::default(); depth];
-        let start = Way {
-            steps: Vec::new(),
-            weights: vec![1.0],
-        };
-        let mut explainer = Explainer {
-            flat: &self.flat,
-            value: |feature| self.read_zeros(row, feature),
-            out,
-        };
-        for root in self.flat.roots() {
-            explainer.descend(root, &start, &mut ways);
-        }
+        self.shapley_of(row, out, self.len(), |_, _, value| value);
         let expected = self.link.logit(self.expected_sum);
         if let Link::Probability { .. } = self.link {
             let moved = out.iter().sum::<f64>();
@@ -180,6 +168,37 @@ impl Trees {
             }
         }
         expected
+    }
+
+    /// Adds to `out` what each feature adds to the sum of the first `trees` trees, if each leaf said what `leaf` makes
+    /// of the tree's number, its own and its value. Returns the mean of that sum.
+    pub(crate) fn shapley_of(
+        &self,
+        row: &[f64],
+        out: &mut [f64],
+        trees: usize,
+        leaf: impl Fn(usize, usize, f64) -> f64,
+    ) -> f64 {
+        let roots = || self.flat.roots().take(trees);
+        let depth = roots().map(|root| self.flat.depth(root)).max().unwrap_or(0);
+        let mut ways = vec![Way::default(); depth];
+        let start = Way {
+            steps: Vec::new(),
+            weights: vec![1.0],
+        };
+        let mut mean = 0.0;
+        for (tree, root) in roots().enumerate() {
+            let mut explainer = Explainer {
+                flat: &self.flat,
+                value: |feature| self.read_zeros(row, feature),
+                leaf: |number, value| leaf(tree, usize::from(number), value),
+                out: &mut *out,
+                mean: 0.0,
+            };
+            explainer.descend(root, &start, &mut ways);
+            mean += explainer.mean;
+        }
+        mean
     }
 
     /// The log-odds that are expected of a row of which nothing is known: the base of every explanation.

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foreshift_domain::TargetName;
+use foreshift_domain::published::Why;
 use foreshift_domain::signal::OutcomeCounts;
 
 use super::*;
@@ -19,6 +20,7 @@ fn target(signals: u64) -> Arc<TargetState> {
         incident_since: None,
         prediction: None,
         explanations: Vec::new(),
+        why: Why::default(),
     })
 }
 

@@ -8,8 +8,10 @@ use std::time::Duration;
 use foreshift_domain::decision::Reason;
 use foreshift_domain::fallback::{EdsCluster, Mode, Role};
 use foreshift_domain::log::ErrorClass;
-use foreshift_domain::prediction::{Contribution, Explanation, ModelVersion, Prediction, PredictionId, Risk};
-use foreshift_domain::published::{ClassLines, LogSummary, Published, TargetState, TemplateLines};
+use foreshift_domain::prediction::{
+    AlarmThreshold, Contribution, Explanation, ModelVersion, Prediction, PredictionId, Risk,
+};
+use foreshift_domain::published::{ClassLines, LogSummary, Published, TargetState, TemplateLines, Why};
 use foreshift_domain::signal::{Health, OutcomeCounts, OutcomeKind};
 use foreshift_domain::weights::{RouteWeights, TargetWeight, Version};
 use foreshift_domain::{Applied, TargetName, Timestamp};
@@ -209,6 +211,23 @@ fn risk(probability: f64) -> Risk {
 pub(crate) fn target(name: &str, tick: i64) -> (TargetName, Arc<TargetState>) {
     let mut outcomes = OutcomeCounts::default();
     outcomes.add(OutcomeKind::Success, 41);
+    let explained = Explanation {
+        horizon: foreshift_domain::Duration::from_secs(120),
+        probability: 0.25,
+        logit: -1.1,
+        base: -2.1,
+        simulated: true,
+        contributions: vec![Contribution {
+            feature: "error_ratio_30s".to_owned(),
+            value: Some(0.2),
+            logit: 1.0,
+        }],
+        thresholds: vec![AlarmThreshold {
+            route: "api".into(),
+            probability: 0.3,
+            budget_per_day: Some(1.0),
+        }],
+    };
     let state = TargetState {
         health: Some(Health::Up),
         last_seen: Timestamp::from_secs(95),
@@ -228,18 +247,8 @@ pub(crate) fn target(name: &str, tick: i64) -> (TargetName, Arc<TargetState>) {
             model: ModelVersion::default(),
             in_incident: false,
         }),
-        explanations: vec![Explanation {
-            horizon: foreshift_domain::Duration::from_secs(120),
-            probability: 0.25,
-            logit: -1.1,
-            base: -2.1,
-            simulated: true,
-            contributions: vec![Contribution {
-                feature: "error_ratio_30s".to_owned(),
-                value: Some(0.2),
-                logit: 1.0,
-            }],
-        }],
+        explanations: Vec::new(),
+        why: Why::new(move || vec![explained.clone()]),
     };
     (name.into(), Arc::new(state))
 }

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use foreshift_domain::published::Published;
+use foreshift_domain::published::{Published, Why};
 use foreshift_proto::v1;
 use foreshift_proto::v1::prediction_service_client::PredictionServiceClient;
+use foreshift_serve::MAX_EXPLAINING;
 use foreshift_serve::client::{ClientError, Explained};
 use tokio::time::timeout;
 use tonic::Code;
@@ -42,9 +43,39 @@ async fn a_prediction_comes_with_its_contributions() {
     let published = world();
     let state = published.targets.get("eu").expect("known");
     assert_eq!(Some(prediction), state.prediction.clone());
-    assert_eq!(explanations, state.explanations);
+    assert_eq!(explanations, state.why.ask());
+    assert!(state.explanations.is_empty(), "though it does not alarm");
     assert_eq!(logs.as_ref(), published.logs.get("eu").map(AsRef::as_ref));
     assert!(logs.is_some_and(|logs| !logs.templates.is_empty()));
+}
+
+#[tokio::test]
+async fn no_more_explanations_than_the_bound_are_worked_out_at_a_time_and_the_others_wait() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let (entered, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (name, state) = target("slow", 60);
+    let mut state = state.as_ref().clone();
+    let at_work = (Arc::clone(&entered), Arc::clone(&most));
+    state.why = Why::new(move || {
+        let (entered, most) = &at_work;
+        most.fetch_max(entered.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        entered.fetch_sub(1, Ordering::SeqCst);
+        Vec::new()
+    });
+    let mut published = world();
+    published.targets.insert(name, Arc::new(state));
+    let running = start(open(), published).await;
+    let client = running.client(None).await;
+    let asking = (0..12).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { client.prediction(&"slow".into()).await })
+    });
+    for asked in asking.collect::<Vec<_>>() {
+        asked.await.expect("a task").expect("answered in its turn");
+    }
+    assert!(most.load(Ordering::SeqCst) <= MAX_EXPLAINING);
 }
 
 #[tokio::test]

@@ -6,8 +6,10 @@ use clap::Parser;
 use foreshift_domain::fallback::Fallback;
 use foreshift_domain::input::Input;
 use foreshift_domain::published::Published;
+use foreshift_domain::signal::{Observation, Outcome, OutcomeKind, Signal};
 use foreshift_domain::{Duration, Timestamp};
 use foreshift_engine::{Engine, Output, fresh_model};
+use foreshift_serve::client::{Client, ClientConfig};
 use foreshift_serve::{CommandRequest, Credentials, Limits, ServeChannels, ServeConfig};
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -30,6 +32,11 @@ struct Served {
 }
 
 fn serve() -> Served {
+    serve_after(|_| {})
+}
+
+/// With an engine to which this has happened.
+fn serve_after(happened: impl FnOnce(&mut Engine)) -> Served {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -42,6 +49,7 @@ fn serve() -> Served {
     let mut engine = Engine::new(7, Arc::clone(&nothing), fresh_model(&nothing));
     engine.handle(&Input::Clock(Timestamp::from_secs(1_000)));
     engine.handle(&Input::Fallback(read(FALLBACK)));
+    happened(&mut engine);
     let (publish, published) = watch::channel(Arc::new(engine.publish()));
     let (changed, changes) = broadcast::channel(16);
     let (commands, mut asked) = mpsc::channel::<CommandRequest>(4);
@@ -201,4 +209,64 @@ fn a_watch_begins_with_every_route_and_prints_a_version_once() {
             .unwrap()
     });
     assert!(seen.take(news.clone()).unwrap() == 1 && seen.take(news).unwrap() == 0);
+}
+
+#[test]
+fn every_target_is_explained_to_whoever_asks_however_small_its_risk() {
+    const TARGETS: usize = 300;
+    let signal = |time: Timestamp, number: usize| {
+        Input::Signal(Signal {
+            time,
+            target: format!("t{number:03}").into(),
+            route: None,
+            gateway: None,
+            endpoint: None,
+            observation: Observation::Outcome(Outcome {
+                kind: OutcomeKind::Success,
+                latency: Some(Duration::from_millis(10 + number as i64)),
+                ttfb: None,
+                count: 1,
+            }),
+        })
+    };
+    let served = serve_after(|engine| {
+        let discover = "discover: true\ntiming: {tick: 1s, bucket: 1s}\n";
+        let fallback: Arc<Fallback> =
+            Arc::new(foreshift_config::parse_fallback(discover, "f").unwrap().value);
+        engine.handle(&Input::Fallback(fallback));
+        engine.give_explanations(true);
+        for second in 1_000..1_010 {
+            let time = Timestamp::from_secs(second);
+            (0..TARGETS).for_each(|number| engine.handle(&signal(time, number)));
+            let watermark = foreshift_domain::Watermark {
+                time,
+                idle_partitions: 0,
+            };
+            engine.handle(&Input::Watermark(watermark));
+        }
+    });
+    let published = served.now();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let config = ClientConfig {
+        server: served.address.clone(),
+        ..ClientConfig::default()
+    };
+    let client = runtime.block_on(Client::connect(config)).unwrap();
+    let mut explained = 0;
+    for (name, state) in published
+        .targets
+        .iter()
+        .filter(|(_, state)| state.prediction.is_some())
+    {
+        let answer = runtime.block_on(client.prediction(name)).unwrap();
+        assert_eq!(Some(&answer.prediction), state.prediction.as_ref());
+        assert_eq!(answer.explanations.len(), answer.prediction.risks.len(), "{name}");
+        for (one, risk) in answer.explanations.iter().zip(&answer.prediction.risks) {
+            let sum = one.base + one.contributions.iter().map(|term| term.logit).sum::<f64>();
+            assert!((sum - one.logit).abs() < 1e-6, "{one:?}");
+            assert!((one.probability - risk.probability).abs() < 1e-9);
+        }
+        explained += 1;
+    }
+    assert_eq!(explained, TARGETS);
 }

@@ -1,14 +1,14 @@
 //! Contributions in a few words: what a feature's value means to a person.
 
 use foreshift_domain::Duration;
-use foreshift_domain::prediction::{Contribution, Explanation};
+use foreshift_domain::prediction::{Contribution, Explanation, OTHERS};
 
 /// How many contributions are named.
 const NAMED: usize = 2;
 
 /// The features that raise the risk most, in words. Terms of the model itself speak only where no feature does.
 pub(super) fn because(explanation: &Explanation, window: Duration) -> Vec<String> {
-    let raising = |one: &&Contribution| one.logit > 0.0;
+    let raising = |one: &&Contribution| one.logit > 0.0 && one.feature != OTHERS;
     let known = |one: &Contribution| one.value.filter(|value| value.is_finite());
     let mut sorted: Vec<&Contribution> = explanation.contributions.iter().filter(raising).collect();
     sorted.sort_by(|a, b| b.logit.total_cmp(&a.logit));
@@ -82,6 +82,7 @@ mod tests {
             logit: 0.4,
             base: -3.0,
             simulated: false,
+            thresholds: Vec::new(),
             contributions,
         }
     }

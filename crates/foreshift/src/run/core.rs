@@ -121,6 +121,7 @@ impl Core {
             }
         };
         engine.give_samples(recorder.is_some());
+        engine.give_explanations(true);
         let mut core = Self {
             telemetry: Telemetry::new(config, received, intake.positions(), decoder)?,
             engine,

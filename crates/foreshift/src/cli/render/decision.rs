@@ -5,6 +5,7 @@ use foreshift_domain::hash::Digest;
 use foreshift_domain::weights::FULL_BP;
 use foreshift_policy::rule;
 
+use super::explanation;
 use super::paint::{Ink, Paint};
 use super::table::{Align, Cell, Table};
 use super::words::{
@@ -28,6 +29,16 @@ pub(crate) fn decision(decision: &Decision, paint: Paint) -> String {
         cause_word(decision.cause),
     );
     text.push_str(&targets(decision, paint));
+    for target in &decision.targets {
+        let Some(grounds) = &target.grounds else { continue };
+        let title = format!(
+            "\n{} alarms, as predicted at {}: ",
+            clean(target.target.as_str()),
+            clock(grounds.tick)
+        );
+        text.push_str(&title);
+        text.push_str(&explanation::horizon(&grounds.explanation, true, paint));
+    }
     text.push_str(&rules(decision, paint));
     let mut facts = vec![
         ("model", clean(&decision.model.to_string())),

@@ -1,6 +1,6 @@
 //! Why a target is at risk, as the model says it.
 
-use foreshift_domain::prediction::{Contribution, Explanation, Prediction};
+use foreshift_domain::prediction::{AlarmThreshold, Contribution, Explanation, Prediction};
 
 use super::paint::{Ink, Paint};
 use super::receipt::command_line;
@@ -44,7 +44,9 @@ pub(crate) fn explanation(
         );
     }
     if explanations.is_empty() {
-        text.push_str("\nNo explanation is kept: only the targets at the highest risk are explained.\n");
+        text.push_str(
+            "\nThere is no explanation before the next prediction: the process has just started.\n",
+        );
     }
     for one in explanations {
         text.push('\n');
@@ -59,7 +61,7 @@ pub(crate) fn explanation(
     text
 }
 
-fn horizon(explained: &Explanation, all: bool, paint: Paint) -> String {
+pub(super) fn horizon(explained: &Explanation, all: bool, paint: Paint) -> String {
     let chance = percent(explained.probability);
     let title = format!("why {chance} within {}", explained.horizon);
     let mut table = Table::new(
@@ -110,7 +112,33 @@ fn horizon(explained: &Explanation, all: bool, paint: Paint) -> String {
         Cell::new(signed(explained.logit)).ink(Ink::Bold),
         total.into(),
     ]);
-    format!("{}\n{}", paint.bold(&title), table.render(paint))
+    format!(
+        "{}\n{}{}",
+        paint.bold(&title),
+        thresholds(explained),
+        table.render(paint)
+    )
+}
+
+/// From when on it is an alarm, a line for each route.
+fn thresholds(explained: &Explanation) -> String {
+    let line = |threshold: &AlarmThreshold| {
+        let why = match threshold.budget_per_day {
+            Some(budget) => format!("which keeps false alarms at {budget} a day and target"),
+            None => "as triggers.risk.enter says".to_owned(),
+        };
+        let is = if explained.probability >= threshold.probability {
+            "an alarm"
+        } else {
+            "no alarm"
+        };
+        format!(
+            "  {is} on route {}: those begin at {}, {why}\n",
+            clean(threshold.route.as_str()),
+            percent(threshold.probability),
+        )
+    };
+    explained.thresholds.iter().map(line).collect()
 }
 
 /// `+` raises the risk, `-` lowers it, as long as it weighs.
@@ -170,6 +198,11 @@ mod tests {
             base: -1.13,
             contributions,
             simulated: true,
+            thresholds: vec![AlarmThreshold {
+                route: "chat".into(),
+                probability: 0.4,
+                budget_per_day: Some(1.0),
+            }],
         };
         let prediction = Prediction {
             id: PredictionId {
@@ -202,6 +235,12 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("trained on simulation"), "{text}");
+        assert!(
+            text.contains(
+                "an alarm on route chat: those begin at 40%, which keeps false alarms at 1 a day and target"
+            ),
+            "{text}"
+        );
         assert!(
             text.contains("foreshift verdict openai@60000 confirmed"),
             "{text}"

@@ -7,8 +7,8 @@ use foreshift_domain::command::{Action, CommandDone};
 use foreshift_domain::decision::{Cause, Clause, Decision, DecisionTarget, Reason};
 use foreshift_domain::fallback::{Mode, Role};
 use foreshift_domain::hash::Digest;
-use foreshift_domain::prediction::{ModelVersion, Risk};
-use foreshift_domain::published::{AppliedVersion, Override, Published, RouteOverride, TargetState};
+use foreshift_domain::prediction::{Contribution, Explanation, Grounds, ModelVersion, Risk};
+use foreshift_domain::published::{AppliedVersion, Override, Published, RouteOverride, TargetState, Why};
 use foreshift_domain::signal::{Health, OutcomeCounts};
 use foreshift_domain::weights::{RouteWeights, TargetWeight, Version};
 use foreshift_domain::{Duration, Timestamp};
@@ -76,6 +76,7 @@ fn state(rate_rps: f64, seen: i64) -> Arc<TargetState> {
         incident_since: None,
         prediction: None,
         explanations: Vec::new(),
+        why: Why::default(),
     })
 }
 
@@ -342,6 +343,22 @@ fn a_decision_names_the_rules_that_bound_it() {
         cause: Cause::Tick,
         reason: Reason::PredictedRisk,
         targets: vec![DecisionTarget {
+            grounds: Some(Arc::new(Grounds {
+                tick: NOW,
+                explanation: Explanation {
+                    horizon: Duration::from_secs(120),
+                    probability: 0.55,
+                    logit: 0.2,
+                    base: -1.3,
+                    contributions: vec![Contribution {
+                        feature: "failure_trend".to_owned(),
+                        value: Some(2.0),
+                        logit: 1.5,
+                    }],
+                    simulated: false,
+                    thresholds: Vec::new(),
+                },
+            })),
             target: "openai".into(),
             health: Some(Health::Up),
             risk: Some(0.62),
@@ -371,6 +388,8 @@ fn a_decision_names_the_rules_that_bound_it() {
         text.contains("rule 2 capacity on mistral, 60% held back\n       No target is given more"),
         "{text}"
     );
+    assert!(text.contains("openai alarms, as predicted at "), "{text}");
+    assert!(text.contains("why 55% within 2m"), "{text}");
     assert!(
         text.contains("openai  up      62% alarm     1s      100%        5%      65%        65%"),
         "{text}"

@@ -1,5 +1,6 @@
 use foreshift_domain::fallback::{Mode, Role};
 use foreshift_domain::prediction::{ModelVersion, Prediction, PredictionId, Risk};
+use foreshift_domain::published::Why;
 use foreshift_domain::signal::OutcomeCounts;
 use foreshift_domain::weights::{TargetWeight, Version};
 
@@ -71,6 +72,7 @@ fn state(tick_s: i64, probability: f64, incident_since: Option<i64>) -> Publishe
             in_incident: incident_since.is_some(),
         }),
         explanations: Vec::new(),
+        why: Why::default(),
     };
     Published {
         now: Timestamp::from_secs(tick_s),
