@@ -14,6 +14,7 @@ mod learning;
 mod proof;
 mod restarts;
 mod rows;
+mod shift;
 mod shipped;
 mod swaps;
 mod world;
