@@ -9,7 +9,7 @@ use foreshift_domain::published::{AppliedVersion, Override};
 use foreshift_domain::{Applied, Digest, GatewayName, ModelHealth, RouteName, TargetName, Timestamp};
 use foreshift_features::FeatureSet;
 use foreshift_policy::{AlarmCount, FleetState};
-use foreshift_predict::Model;
+use foreshift_predict::{Example, InputShift, Model};
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
@@ -87,9 +87,18 @@ pub(crate) struct Shared {
     pub(crate) drift: DriftWatch,
     /// Of what alarms rest on, since the last tick began.
     pub(crate) grounded: Spent,
+    /// What the model reads against what it learned from; from the first row on that it keeps.
+    pub(crate) shift: Option<InputShift>,
 }
 
 impl Shared {
+    /// Counts what the model has read of a row.
+    pub(crate) fn count_read(&mut self, example: &Example, tick: Timestamp) {
+        let model = &self.model;
+        let shift = self.shift.get_or_insert_with(|| InputShift::new(model, tick));
+        shift.add(model, example, tick);
+    }
+
     /// What labels are learned with.
     pub(crate) fn learner(&mut self) -> Learner<'_> {
         Learner {
@@ -135,6 +144,7 @@ impl Engine {
                 counters: Counters::default(),
                 drift: DriftWatch::default(),
                 grounded: Spent::default(),
+                shift: None,
             },
             targets: Targets::default(),
             routes: Routes::default(),
@@ -200,6 +210,13 @@ impl Engine {
     /// The model in its shadow, where there is one.
     pub fn challenger(&self) -> Option<&Model> {
         self.shared.shadow.as_ref().map(|shadow| &shadow.model)
+    }
+
+    /// How far each feature is from what the model learned from, the farthest first: the population stability index
+    /// over rows of about the last day. Empty before enough was seen, and for a model that had learned nothing.
+    pub fn input_shift(&self) -> Vec<(String, f64)> {
+        let shift = self.shared.shift.as_ref();
+        shift.map_or_else(Vec::new, |shift| shift.of_inputs(&self.shared.model))
     }
 
     /// The fallback configuration in force.

@@ -130,7 +130,7 @@ pub enum Alert {
     },
     /// The model's log-loss rose: it no longer fits what it speaks of.
     #[error(
-        "the model fits route {route:?} no longer at {horizon}: its log-loss is {now_millinats} thousandths of a nat above what it expects, {before_millinats} before"
+        "the model fits route {route:?} no longer at {horizon}: its log-loss is {now_millinats} thousandths of a nat above what it expects, {before_millinats} before{shifted}"
     )]
     Drift {
         /// The route.
@@ -141,6 +141,8 @@ pub enum Alert {
         before_millinats: i64,
         /// The same since.
         now_millinats: i64,
+        /// Which features have shifted, in words: where to look. Empty where none has.
+        shifted: String,
     },
     /// A model could not be taken over; the one before stays.
     #[error("model {name:?} was refused, the one before stays: {reason}")]

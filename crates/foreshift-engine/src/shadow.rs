@@ -104,6 +104,7 @@ impl Engine {
         if let Err(reason) = check_model(&self.shared.model, &fallback) {
             self.refused(&self.shared.model.version().name, &reason);
             (self.shared.model, self.shared.source) = (fresh_model(&fallback), Source::default());
+            self.shared.shift = None;
         }
         if let Some(shadow) = &self.shared.shadow
             && let Err(reason) = check_model(&shadow.model, &fallback)
@@ -150,6 +151,7 @@ impl Engine {
         self.shared.source = source;
         self.model_copy = None;
         self.shared.drift.forget();
+        self.shared.shift = None;
         self.shared.counters.model_changes += 1;
         let to = Some(update.name.clone());
         self.changed(ModelPlace::Champion, Some(from), to, warm, &update.why);

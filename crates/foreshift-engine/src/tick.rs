@@ -156,7 +156,12 @@ impl Engine {
     }
 
     fn say_drift(&mut self) {
-        for drift in self.shared.drift.take() {
+        let found = self.shared.drift.take();
+        if found.is_empty() {
+            return;
+        }
+        let shifted = self.shifted();
+        for drift in found {
             let Some(route) = self.shared.groups.route_of(drift.group).cloned() else {
                 continue;
             };
@@ -167,8 +172,23 @@ impl Engine {
                 horizon: drift.horizon,
                 before_millinats: millinats(drift.before),
                 now_millinats: millinats(drift.now),
+                shifted: shifted.clone(),
             });
         }
+    }
+
+    /// The features that have shifted most, in words; empty where none has.
+    fn shifted(&self) -> String {
+        /// From here on a feature is unlike what was learned from, by the usual reading of PSI.
+        const SHIFTED: f64 = 0.25;
+        const NAMED: usize = 3;
+        let all = self.input_shift();
+        let most = all.iter().take(NAMED).filter(|(_, psi)| *psi >= SHIFTED);
+        let named: Vec<String> = most.map(|(name, psi)| format!("{name} (PSI {psi:.2})")).collect();
+        if named.is_empty() {
+            return String::new();
+        }
+        format!("; unlike what it learned from: {}", named.join(", "))
     }
 
     /// Predicts one target; keeps a row for learning where it is due.
@@ -190,6 +210,9 @@ impl Engine {
             if open != 0 {
                 kept = Some((open, self.shared.model.encode(&target.learned, tick, &row)));
             }
+        }
+        if let Some((_, example)) = &kept {
+            self.shared.count_read(example, tick);
         }
         let rival = self.rival(index, tick, &row, probabilities, at_risk, kept.is_some());
         if let Some(name) = sampled {

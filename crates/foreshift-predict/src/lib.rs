@@ -22,6 +22,7 @@ pub mod hazard;
 pub mod metrics;
 pub mod mixture;
 pub mod model;
+pub mod shift;
 pub mod store;
 pub mod trees;
 
@@ -35,6 +36,7 @@ pub use ftrl::Rates;
 pub use hazard::{FleetHazard, HazardParams, TargetHazard};
 pub use metrics::excess_loss;
 pub use model::{Lesson, Model, Params, TargetModel};
+pub use shift::InputShift;
 pub use store::ModelError;
 
 /// Log-odds are held within plus and minus this: probabilities stay inside (0, 1) and no row can

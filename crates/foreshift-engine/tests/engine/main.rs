@@ -15,6 +15,7 @@ mod learning;
 mod proof;
 mod restarts;
 mod rows;
+mod shift;
 mod shipped;
 mod swaps;
 mod world;

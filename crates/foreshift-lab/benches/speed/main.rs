@@ -1,14 +1,16 @@
 //! How fast Foreshift is: `cargo bench -p foreshift-lab` prints one table.
 //!
-//! Three questions, each with what it is measured against: how many signals the engine folds on one core; how much
+//! Four questions, each with what it is measured against: how many signals the engine folds on one core; how much
 //! slower the way from Kafka's bytes to recorded inputs and probabilities is than reading and decoding alone; how
-//! long one probability with its contributions takes. Sizes are constants here and printed with the results.
-//! Machines are noisy: everything is measured several times, the compared loops in turns, and medians are told.
+//! long one probability with its contributions takes; what the parts of the hot path cost. Sizes are constants here
+//! and printed with the results. Machines are noisy: everything is measured several times, the compared loops in
+//! turns, and medians are told.
 
 mod broker;
 mod engine_alone;
 mod fleet;
 mod from_kafka;
+mod hot_path;
 mod probability;
 
 use std::time::Duration;
@@ -52,5 +54,6 @@ fn main() -> anyhow::Result<()> {
     engine_alone::measure()?;
     from_kafka::measure()?;
     probability::measure()?;
+    hot_path::measure()?;
     Ok(())
 }
