@@ -21,7 +21,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("foreshift-boost", &["foreshift-predict"]),
-    ("foreshift-registry", &["foreshift-domain", "foreshift-predict"]),
+    (
+        "foreshift-registry",
+        &["foreshift-domain", "foreshift-engine", "foreshift-predict"],
+    ),
     ("foreshift-config", &["foreshift-domain", "foreshift-features"]),
     ("foreshift-proto", &["foreshift-domain"]),
     (

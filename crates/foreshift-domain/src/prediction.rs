@@ -102,7 +102,7 @@ pub struct Explanation {
 /// What one feature added to the logit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contribution {
-    /// The feature's name; `target_bias`, `hazard_prior` and `calibration` are terms of the model itself.
+    /// The feature's name; `target_bias`, `hazard_prior`, `anomaly` and `calibration` are terms of the model itself.
     pub feature: String,
     /// Its value; NaN is missing. `None` for terms of the model itself.
     #[serde(with = "nan_as_null")]

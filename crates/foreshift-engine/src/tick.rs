@@ -66,6 +66,7 @@ fn inputs(set: &FeatureSet, heads: usize) -> Vec<InputSpec> {
         edges: feature.edges.to_vec(),
         heads: FEATURES.get(at).map_or(ALL_HEADS, readers),
         missing_tells: at < FIRST_EDITION,
+        rarity: FEATURES.get(at).is_some_and(FeatureSpec::is_rarity),
     });
     inputs.collect()
 }

@@ -32,6 +32,11 @@ pub enum Reach {
 }
 
 impl FeatureSpec {
+    /// Whether it says how rare something is, in decades.
+    pub fn is_rarity(&self) -> bool {
+        self.unit == DECADES_UNIT
+    }
+
     /// Bins, the one of NaN included.
     pub const fn bins(&self) -> usize {
         self.edges.len() + 2
@@ -158,6 +163,9 @@ const WEIGHT: &[f64] = &[0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0];
 const STATE: &[f64] = &[0.0, 1.0, 2.0];
 const DISTANCE: &[f64] = &[0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0];
 const DISPERSION: &[f64] = &[-3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0];
+const DECADES: &[f64] = &[0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0];
+/// The unit of rarities.
+const DECADES_UNIT: &str = "decades";
 const KIND: &[f64] = &[0.0, 1.0, 2.0, 3.0];
 
 catalogue! {
@@ -337,6 +345,10 @@ catalogue! {
         "Incidents of the other targets of the failure domain, per target, half-life 7 days: a host or provider in a bad week.";
     Domain40d "domain_incidents_40d" "log2(1 + 16 incidents per peer)" "half-life 40 days" (0.0, 16.0) COUNT
         "The same with 40 days: some hosts and providers are never sound.";
+    FailureRarity "failure_rarity" "decades" "first, half-life second" (0.0, 12.0) DECADES
+        "How rarely the share of failures of a first window was so unusual in this target's own past, by level, spread, range or time of day: 3 is once in a thousand. Fades with a half-life of the second window, so that a short oddity is not over at once.";
+    LatencyRarity "latency_rarity" "decades" "first, half-life second" (0.0, 12.0) DECADES
+        "The same of the mean log latency: a steady target that begins to sway, and a jittery one that does not.";
 }
 
 #[cfg(test)]
@@ -407,6 +419,10 @@ mod tests {
             (
                 88,
                 "b4fa04e607521a3e4218950240b746246c338e00dc16dcd3766a8f1582ef1d8b",
+            ),
+            (
+                90,
+                "7c87e2ff257b971eb6d4b98094022a27a8145ea7d71970131031f8530d310d81",
             ),
         ];
         assert_eq!(digests[digests.len() - 1].0, FEATURES.len());

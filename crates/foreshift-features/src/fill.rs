@@ -8,6 +8,7 @@ use crate::HALF_LIVES;
 use crate::catalogue::{Column, FEATURES};
 use crate::group::PeerView;
 use crate::lines::LOG_GROUPS;
+use crate::rarity::Series;
 use crate::target::TargetFeatures;
 use crate::windows::{FAST, LONG, MID, SLOW, Sum, View};
 
@@ -54,6 +55,7 @@ impl TargetFeatures {
             logs(timing, &view, &mut row);
             self.gauges(timing, tick, &mut row);
             self.telemetry(timing, tick, &mut row);
+            self.rarities(timing, tick, &mut row);
             self.history(tick, &mut row);
             self.recurrence(timing, tick, &mut row);
         }
@@ -97,6 +99,16 @@ impl TargetFeatures {
             _ => 0.0,
         };
         row.set(Column::PlannedWork, planned);
+    }
+
+    fn rarities(&self, timing: &Timing, tick: Timestamp, row: &mut Row<'_>) {
+        let series = [
+            (Column::FailureRarity, Series::Failures),
+            (Column::LatencyRarity, Series::Latency),
+        ];
+        for (column, series) in series {
+            row.set(column, self.closed.rarities.read(timing, tick, series));
+        }
     }
 
     fn history(&self, tick: Timestamp, row: &mut Row<'_>) {

@@ -28,6 +28,7 @@
 //!
 #![doc = include_str!("../FEATURES.md")]
 
+pub mod anomaly;
 mod bucket;
 mod catalogue;
 mod decay;
@@ -42,6 +43,7 @@ mod histogram;
 mod incidents;
 mod lines;
 mod mix;
+mod rarity;
 mod recent;
 mod recurrence;
 mod target;
@@ -61,3 +63,6 @@ pub use lines::MAX_BUCKET_TEMPLATES;
 pub use recent::{COARSE_SLOTS, FINE_SLOTS, Recent};
 pub use recurrence::MAX_ONSETS;
 pub use target::{ClosedBucket, Counters, Folded, MAX_OPEN_BUCKETS, TargetFeatures};
+
+#[cfg(test)]
+mod test_stream;

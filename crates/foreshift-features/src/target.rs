@@ -12,6 +12,7 @@ use crate::gauges::{Gauges, Reading};
 use crate::health::HealthChanges;
 use crate::histogram::LatencyHistogram;
 use crate::incidents::Incidents;
+use crate::rarity::Rarities;
 use crate::recent::{Recent, RecentRing};
 use crate::windows::Windows;
 
@@ -69,6 +70,7 @@ pub struct TargetFeatures {
 pub(crate) struct Closed {
     pub(crate) windows: Windows,
     pub(crate) gauges: Gauges,
+    pub(crate) rarities: Rarities,
     pub(crate) health: Option<(Timestamp, Health)>,
     pub(crate) failed: Option<(Timestamp, OutcomeKind)>,
     pub(crate) changed: Option<Timestamp>,
@@ -270,6 +272,7 @@ impl TargetFeatures {
         self.recent.push(timing, bucket);
         let closed = &mut self.closed;
         closed.windows.fold(timing, bucket);
+        closed.rarities.fold(timing, bucket);
         let left_out = closed.gauges.fold(timing, &bucket.gauges, bucket.end);
         closed.health = closed.health.max(bucket.health.newest());
         closed.failed = closed.failed.max(bucket.failed);

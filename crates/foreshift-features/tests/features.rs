@@ -6,6 +6,8 @@ mod bounds;
 mod log_lines;
 #[path = "features/order.rs"]
 mod order;
+#[path = "features/rarity.rs"]
+mod rarity;
 #[path = "features/reactive.rs"]
 mod reactive;
 #[path = "features/row.rs"]

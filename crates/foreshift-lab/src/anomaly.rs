@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use clap::Args as ClapArgs;
 use foreshift_domain::Timestamp;
+use foreshift_features::anomaly::{Detector, Params};
 use foreshift_ingest::time_text;
-use foreshift_predict::anomaly::{Detector, Params};
 
 /// Unix times from here on are milliseconds: as seconds they would lie past the year 5000.
 const MIN_MILLIS: i64 = 100_000_000_000;

@@ -21,6 +21,7 @@ use crate::format::Format;
 use crate::rows::{About, RowWriter};
 use labeller::{Labeller, Of, Span};
 use sources::World;
+pub(crate) use sources::prefix;
 pub(crate) use summary::Summary;
 pub(crate) use thinning::OneIn;
 use thinning::Thinning;

@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use clap::Args as ClapArgs;
 use foreshift_domain::Duration;
+use foreshift_domain::fallback::Fallback;
 use foreshift_engine::Engine;
 use foreshift_predict::Model;
 use serde::Serialize;
@@ -38,9 +39,12 @@ pub(crate) struct Args {
     /// Write every decision, one JSON object a line.
     #[arg(long, value_name = "JSONL")]
     decisions: Option<PathBuf>,
-    /// Begin with this model instead of a fresh one: a version in models/, or its model.json.
+    /// Begin with this model instead of the built-in one: a version in models/, or its model.json.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
+    /// Begin with a model that has learned nothing.
+    #[arg(long, conflicts_with = "model")]
+    fresh: bool,
     /// Write the model as it has learned by the end.
     #[arg(long, value_name = "FILE")]
     save_model: Option<PathBuf>,
@@ -88,20 +92,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
         None => driver::recorded_fallback(&args.input)?,
     };
-    let model = match &args.model {
-        Some(path) => {
-            let path = if path.is_dir() {
-                path.join("model.json")
-            } else {
-                path.clone()
-            };
-            let text =
-                std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            Model::from_json(&text)
-                .with_context(|| format!("{} is no model of this build", path.display()))?
-        }
-        None => foreshift_engine::fresh_model(&fallback),
-    };
+    let model = first_model(args, &fallback)?;
     let seconds = |name: &str, value: f64| match value.is_finite() && value >= 0.0 {
         true => Ok(Duration::from_secs_f64(value)),
         false => bail!("--{name} must be a number of seconds that is not negative, not {value}"),
@@ -112,7 +103,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let engine = Engine::new(1, Arc::clone(&fallback), model);
     let given = Given {
         fallback: args.config.is_some(),
-        model: args.model.is_some(),
+        model: args.model.is_some() || args.fresh,
     };
     let mut replay = Replay::new(engine, &fallback, lateness, max_future, given);
     replay.run(source.as_mut(), &mut outputs)?;
@@ -125,6 +116,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         &replay.summary(outputs.alerts, started.elapsed().as_secs_f64()),
         args.output,
     )
+}
+
+/// The model that is named, else the built-in one of these time scales as `foreshift run` would take it, else a fresh one.
+fn first_model(args: &Args, fallback: &Fallback) -> anyhow::Result<Model> {
+    if let Some(path) = &args.model {
+        let path = if path.is_dir() {
+            path.join("model.json")
+        } else {
+            path.clone()
+        };
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        return Model::from_json(&text)
+            .with_context(|| format!("{} is no model of this build", path.display()));
+    }
+    let built_in = foreshift_registry::shipped(fallback).filter(|_| !args.fresh);
+    Ok(built_in.map_or_else(|| foreshift_engine::fresh_model(fallback), |chosen| chosen.model))
 }
 
 fn print(summary: &Summary, format: Format) -> anyhow::Result<()> {

@@ -20,7 +20,7 @@ use crate::extract::{self, OneIn};
 use crate::format::Format;
 use crate::models::now;
 use crate::replay::driver;
-use crate::train::{in_parts, recorded};
+use crate::train::in_parts;
 use course::{Course, Times};
 use outcome::{Outcome, Report};
 
@@ -119,7 +119,7 @@ fn retrain(args: &Args) -> anyhow::Result<Report> {
     ))?;
     let course = Course {
         journal: &journal,
-        rows: &rows,
+        rows,
         fallback: &fallback,
         times,
     };
@@ -172,17 +172,13 @@ fn parent(registry: &Registry, fallback: &Fallback) -> anyhow::Result<Parent> {
             continue;
         }
         let (_, model) = registry.load(&name)?;
-        let fits = recorded::fitted(model, fallback).and_then(|(model, pace)| {
-            foreshift_engine::check_model(&model, fallback)?;
-            Ok((model, pace))
-        });
-        match fits {
-            Ok((model, pace)) => {
+        match manifest.fitted(model, fallback) {
+            Ok(chosen) => {
                 return Ok(Parent {
                     name,
+                    model: chosen.model,
+                    pace: manifest.pace(fallback).unwrap_or(1.0),
                     manifest,
-                    model,
-                    pace,
                 });
             }
             Err(why) => refused.push(format!("{name}: {why}")),
@@ -271,6 +267,7 @@ fn manifest(
         seed: Some(crate::train::TREE_SEED),
         git_revision: crate::models::git_revision(),
         created_at: Some(rfc3339::format(now())),
+        windows_s: parent.manifest.windows_s,
         training: facts.as_object().cloned().unwrap_or_default(),
         ..Manifest::of(name, model, "foreshift-lab retrain", &trained_on)
     }

@@ -33,10 +33,11 @@ pub(crate) struct Args {
     /// The time scale of the model.
     #[arg(long, value_enum, default_value_t = Scale::Live)]
     scale: Scale,
-    /// Grow trees beside the linear model on these rows, made by `foreshift-lab extract`: of --input, or of other fleets
-    /// than those of --seed.
+    /// Grow trees beside the linear model on these rows, made by `foreshift-lab extract`; several files may be named.
+    /// They are of --input; or of other fleets than those of --seed, and of all --recordings, of which some are left to the
+    /// linear model.
     #[arg(long, value_name = "PARQUET")]
-    rows: Option<PathBuf>,
+    rows: Vec<PathBuf>,
     #[command(flatten)]
     told: in_parts::Told,
     /// Seed of the first fleet; further ones count up. The one after the last is held out.
@@ -51,7 +52,8 @@ pub(crate) struct Args {
     /// Targets of each fleet.
     #[arg(long, default_value_t = 24)]
     targets: usize,
-    /// Learn on from the journals below this folder, every fifth of them held out.
+    /// Learn on from the journals below this folder, every fifth of them held out. Where trees are grown, two of five
+    /// are theirs and two the linear model's.
     #[arg(long, value_name = "DIR")]
     recordings: Option<PathBuf>,
     /// How often to go through the recordings.
@@ -173,23 +175,69 @@ fn one_fleet(
     let fleet = Fleet::of(spec, learns)?;
     let model = match (model, &args.rows) {
         (Some(model), _) => model,
-        (None, None) => fleet.fresh_model(|_| true),
-        (None, Some(rows)) => {
-            let part = grow::Part {
-                rows,
-                until: Timestamp::MAX,
-                without: &[],
-            };
-            let fresh = fleet.fresh_model(|_| true);
-            let trees = grow::grow(&part, &fresh)?;
-            grow::beside(fresh, trees, Timestamp::MIN)?
-        }
+        (None, rows) => first_model(args, rows, fleet.fresh_model(|_| true))?,
     };
     let mut watcher = Watcher::new(&fleet.fallback);
     let model = fleet.play(model, &mut watcher)?;
     let mut figures = Figures::default();
     watcher.finish(&mut figures);
     Ok((model, figures.evaluate(&fleet.fallback.timing.horizons)))
+}
+
+/// What is not the same in simulated or recorded stories as in life: when faults come, counted from the beginning or
+/// by the clock.
+const MADE_UP: [&str; 3] = ["hour_of_day", "day_of_week", "known_for"];
+
+/// A fresh model, with trees beside it where there are rows to grow them on.
+fn first_model(args: &Args, rows: &[PathBuf], fresh: Model) -> anyhow::Result<Model> {
+    if rows.is_empty() {
+        return Ok(fresh);
+    }
+    let others = match &args.recordings {
+        Some(folder) => Journals::of(folder, true)?.not_of_trees(folder),
+        None => Vec::new(),
+    };
+    let part = grow::Part {
+        rows,
+        until: Timestamp::MAX,
+        without: &others,
+        blind: &MADE_UP,
+    };
+    let trees = grow::grow(&part, &fresh)?;
+    grow::beside(fresh, trees, Timestamp::MIN)
+}
+
+/// Journals, each with one use: what one has learned from tells nothing of the other's worth.
+struct Journals {
+    of_trees: Vec<PathBuf>,
+    learned_from: Vec<PathBuf>,
+    held_out: Vec<PathBuf>,
+}
+
+impl Journals {
+    fn of(folder: &Path, trees: bool) -> anyhow::Result<Self> {
+        let mut journals = Self {
+            of_trees: Vec::new(),
+            learned_from: Vec::new(),
+            held_out: Vec::new(),
+        };
+        for (index, journal) in recorded::journals(folder)?.into_iter().enumerate() {
+            match index % 5 {
+                4 => journals.held_out.push(journal),
+                0 | 2 if trees => journals.of_trees.push(journal),
+                _ => journals.learned_from.push(journal),
+            }
+        }
+        Ok(journals)
+    }
+
+    /// The routes of those that trees are not grown on, as `extract` names them.
+    fn not_of_trees(&self, folder: &Path) -> Vec<grow::Pattern> {
+        let others = self.learned_from.iter().chain(&self.held_out);
+        others
+            .map(|journal| grow::Pattern::below(&crate::extract::prefix(folder, journal)))
+            .collect()
+    }
 }
 
 /// What came of learning on.
@@ -201,14 +249,15 @@ struct LearnedOn {
 
 /// Goes through the recordings; how often their targets fail is not taken over, since they were made to fail.
 fn learn_on(args: &Args, folder: &Path, model: Model) -> anyhow::Result<(Model, LearnedOn)> {
-    let (held_out, journals): (Vec<_>, Vec<_>) = recorded::journals(folder)?
-        .into_iter()
-        .enumerate()
-        .partition(|(index, _)| index % 5 == 4);
+    let Journals {
+        of_trees,
+        learned_from,
+        held_out,
+    } = Journals::of(folder, !args.rows.is_empty())?;
     let hazard = model.params().hazard.clone();
     let look = |model: &Model, when: &str| -> anyhow::Result<Evaluation> {
         let mut figures = Figures::default();
-        for (_, journal) in &held_out {
+        for journal in &held_out {
             recorded::one(journal, model.clone(), false, &mut figures)?;
         }
         let evaluation = figures.evaluate(model.horizons());
@@ -220,12 +269,15 @@ fn learn_on(args: &Args, folder: &Path, model: Model) -> anyhow::Result<(Model, 
     let mut model = model;
     for epoch in 1..=args.epochs {
         let mut figures = Figures::default();
-        for (_, journal) in &journals {
+        for journal in &learned_from {
             model = recorded::one(journal, model, true, &mut figures)?;
         }
         evaluation = look(&model, &format!("after epoch {epoch}"))?;
     }
-    let inputs = journals.iter().map(|(_, journal)| input(folder, journal));
+    let inputs = of_trees
+        .iter()
+        .chain(&learned_from)
+        .map(|journal| input(folder, journal));
     let inputs = inputs.collect::<Result<_, _>>()?;
     let params = Params {
         hazard,

@@ -1,260 +1,152 @@
-//! A streaming detector of anomalies in one series: what its own past would hardly ever show by chance.
+//! The anomaly expert: how much more likely an incident is the rarer what a target shows just now.
 //!
-//! Several views look at the series at once: jumps, shifts of level over two time scales, values outside
-//! the range so far, the spread, and what the time of day does not explain. Each is measured against its own
-//! history: how many times would chance have brought something so extreme in all that is remembered? The
-//! rarest view speaks, and an episode raises one alarm.
-//!
-//! A reading uses only the points up to its own. Nothing is known of the series beforehand: neither its
-//! length nor its range nor its unit. Scaling or shifting a series changes no reading.
+//! It reads the strongest rarity of a row and says the hazard prior's log-odds and a line in that rarity, which is
+//! learned online as the other weights are. Rarer never means less likely. Where no rarity is known yet it says what
+//! the hazard prior says.
 
-mod daily;
-mod mean;
-mod tail;
-
-use foreshift_domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use daily::Daily;
-use mean::{Mean, SteadyMean};
-use tail::{KEPT, Tail};
+use crate::encode::InputSpec;
+use crate::ftrl::{Coordinate, Rates};
 
-/// Tails are not told apart below this: no history says more.
-pub const MIN_TAIL: f64 = 1e-12;
-/// The same in decades.
-const MAX_DECADES: f64 = 12.0;
-/// Values are held within plus and minus this, so that their squares stay finite.
-const MAX_VALUE: f64 = 1e150;
-/// Time scales of the means, in points, from a few to some days of five-minute values.
-const SCALES: [f64; 4] = [4.0, 16.0, 64.0, 1024.0];
-/// Points before a view is asked at all.
-const MIN_WARM: u32 = 16;
-/// After an alarm the next one has to be ten times rarer, which fades over so many points.
-const WARY_POINTS: f64 = 200.0;
-
-/// How a series is watched. Times are counted in points, so the defaults serve any sampling interval.
-/// Numbers below the ranges named are taken as the least of them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Params {
-    /// An alarm is what chance would bring at most so many times in all that is remembered. On white noise 0.4
-    /// raises about one alarm in 10,000 points, 0.01 none in 200,000.
-    pub expected: f64,
-    /// Points of a block: extremes within one are one event. At least 1.
-    pub block_points: u32,
-    /// Blocks that are remembered, at least 48.
-    pub memory_blocks: u32,
-    /// Points after an alarm in which there is no other.
-    pub quiet_points: u32,
-}
-
-impl Default for Params {
-    fn default() -> Self {
-        Self {
-            expected: 0.4,
-            block_points: 12,
-            memory_blocks: 1000,
-            quiet_points: 100,
-        }
-    }
-}
-
-/// What a reading is due to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Component {
-    /// The value jumped, or its mean moved away from where it was.
-    Level,
-    /// The value is outside the range seen so far.
-    Novelty,
-    /// The series became much more or much less restless.
-    Variance,
-    /// The value is unusual for this time of the day.
-    Seasonality,
-}
-
-/// What the detector says of one point.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Reading {
-    /// The share of the remembered blocks that would be at least so extreme: 1 for ordinary, down to [`MIN_TAIL`].
-    pub tail: f64,
-    /// How anomalous the point is, from 0 to 1: above a half where an alarm is raised, below elsewhere.
-    pub strength: f64,
-    /// Whether an anomaly begins here. Once an episode.
-    pub alarm: bool,
-    /// The view that finds the point rarest; says nothing while the tail is 1.
-    pub component: Component,
-}
-
-/// One quantity of the series, and how rare each of its two sides is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct View {
-    component: Component,
-    up: Tail,
-    down: Tail,
-    /// Points before its means say something.
-    warm: u32,
-}
-
-impl View {
-    fn new(component: Component, warm: f64) -> Self {
-        Self {
-            component,
-            up: Tail::new(),
-            down: Tail::new(),
-            warm: (warm as u32).max(MIN_WARM),
-        }
-    }
-
-    /// The share of blocks that reach so far out on either side.
-    fn observe(&mut self, quantity: f64, points: u32, params: &Params) -> f64 {
-        if points < self.warm || !quantity.is_finite() {
-            return 1.0;
-        }
-        let memory = params.memory_blocks;
-        let share = self
-            .up
-            .share(quantity, memory)
-            .min(self.down.share(-quantity, memory));
-        self.up.learn(quantity, params.block_points, memory);
-        self.down.learn(-quantity, params.block_points, memory);
-        share
-    }
-}
-
-/// Watches one series. Its memory is bounded by 12 tails of at most 48 values each: about 11 KB.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a decade of rarity adds to the log-odds of a head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Detector {
-    params: Params,
-    /// Points taken, and since the last alarm.
-    points: u32,
-    since_alarm: u32,
-    brief: Mean,
-    medium: Mean,
-    /// Over the short, the medium and the long scale.
-    steady: [SteadyMean; 3],
-    overall: SteadyMean,
-    spread: Mean,
-    overall_spread: Mean,
-    daily: Daily,
-    remainder: Mean,
-    views: [View; 6],
+pub(crate) struct Line {
+    offset: Coordinate,
+    slope: Coordinate,
 }
 
-impl Detector {
-    /// A detector that has seen nothing.
-    #[must_use]
-    pub fn new(mut params: Params) -> Self {
-        params.block_points = params.block_points.max(1);
-        params.memory_blocks = params.memory_blocks.max(KEPT as u32);
-        let [brief, short, medium, long] = SCALES;
-        let memory = f64::from(params.memory_blocks) * f64::from(params.block_points);
-        Self {
-            params,
-            points: 0,
-            since_alarm: u32::MAX,
-            brief: Mean::over(brief),
-            medium: Mean::over(medium),
-            steady: [short, medium, long].map(SteadyMean::over),
-            overall: SteadyMean::over(memory),
-            spread: Mean::over(medium),
-            overall_spread: Mean::over(memory),
-            daily: Daily::new(),
-            remainder: Mean::over(short),
-            views: [
-                View::new(Component::Level, short),
-                View::new(Component::Level, medium),
-                View::new(Component::Level, long),
-                View::new(Component::Novelty, 0.0),
-                View::new(Component::Variance, medium),
-                View::new(Component::Seasonality, short),
-            ],
+/// What the expert adds to the hazard prior.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Added {
+    /// Wherever a rarity is known.
+    pub(crate) offset: f64,
+    /// By this rarity.
+    pub(crate) by_rarity: f64,
+}
+
+impl Line {
+    /// What is added at a rarity in decades; nothing where it is NaN.
+    pub(crate) fn at(&self, rarity: f64, rates: &Rates) -> Added {
+        if rarity.is_nan() {
+            return Added::default();
+        }
+        Added {
+            offset: self.offset.weight(rates),
+            by_rarity: self.slope(rates) * rarity,
         }
     }
 
-    /// Takes the next point of the series. A value that is no finite number is missing: never an anomaly, and
-    /// nothing is learned from it.
-    pub fn observe(&mut self, at: Timestamp, value: f64) -> Reading {
-        let mut reading = Reading {
-            tail: 1.0,
-            strength: 0.0,
-            alarm: false,
-            component: Component::Level,
-        };
-        if !value.is_finite() {
-            return reading;
+    /// Takes one gradient, in log-odds, of a row with this rarity.
+    pub(crate) fn step(&mut self, rarity: f64, gradient: f64, rates: &Rates) {
+        if rarity.is_nan() || !gradient.is_finite() {
+            return;
         }
-        self.points = self.points.saturating_add(1);
-        self.since_alarm = self.since_alarm.saturating_add(1);
-        let quantities = self.quantities(at, value.clamp(-MAX_VALUE, MAX_VALUE));
-        for (view, quantity) in self.views.iter_mut().zip(quantities) {
-            let share = view.observe(quantity, self.points, &self.params).max(MIN_TAIL);
-            if share < reading.tail {
-                reading.tail = share;
-                reading.component = view.component;
-            }
-        }
-        let expected = reading.tail * self.blocks();
-        reading.alarm = expected <= self.bar();
-        if reading.alarm {
-            self.since_alarm = 0;
-        }
-        reading.strength = if reading.alarm {
-            0.5 + 0.5 * decades(expected) / MAX_DECADES
-        } else {
-            0.5 * decades(reading.tail) / MAX_DECADES
-        };
-        reading
+        let (offset, slope, per_alpha) = (self.offset.weight(rates), self.slope(rates), 1.0 / rates.alpha);
+        self.offset.step(offset, gradient, rates, per_alpha);
+        self.slope.step(slope, gradient * rarity, rates, per_alpha);
     }
 
-    /// Blocks of history that a view could have been extreme in.
-    fn blocks(&self) -> f64 {
-        let blocks = f64::from(self.points) / f64::from(self.params.block_points);
-        blocks.max(1.0).min(f64::from(self.params.memory_blocks))
+    /// Log-odds for each decade, at least 0: what follows the regularised leader within a bound is the leader, cut there.
+    fn slope(&self, rates: &Rates) -> f64 {
+        self.slope.weight(rates).max(0.0)
     }
 
-    /// How rare an alarm has to be now.
-    fn bar(&self) -> f64 {
-        if self.since_alarm <= self.params.quiet_points {
-            return 0.0;
-        }
-        let wary = libm::exp(-f64::from(self.since_alarm) / WARY_POINTS);
-        self.params.expected * libm::pow(10.0, -wary)
-    }
-
-    /// What the views look at, in their order.
-    fn quantities(&mut self, at: Timestamp, value: f64) -> [f64; 6] {
-        if self.points == 1 {
-            self.steady.iter_mut().for_each(|mean| mean.value = value);
-            self.overall.value = value;
-        }
-        let [short, medium, long] = self.steady.each_ref().map(|mean| mean.value);
-        let (overall, overall_spread) = (self.overall.value, self.overall_spread.value);
-        let remainder = self.daily.remainder(at, value, &self.overall);
-        self.remainder.add(remainder.unwrap_or(0.0));
-        self.brief.add(value);
-        self.medium.add(value);
-        self.steady.iter_mut().for_each(|mean| mean.add(value));
-        self.overall.add(value);
-        self.spread.add((value - short).abs());
-        self.overall_spread.add((value - short).abs());
-        let seasonal = remainder.is_some() && self.daily.helps();
-        [
-            value - short,
-            self.brief.value - medium,
-            self.medium.value - long,
-            value - overall,
-            self.spread.value - overall_spread,
-            if seasonal { self.remainder.value } else { f64::NAN },
-        ]
+    pub(crate) fn is_sound(&self) -> bool {
+        self.offset.is_sound() && self.slope.is_sound()
     }
 }
 
-/// How many decades a share lies below 1, from 0 to [`MAX_DECADES`].
-fn decades(share: f64) -> f64 {
-    (-libm::log10(share)).clamp(0.0, MAX_DECADES)
+/// The places of rarities among the inputs of a model.
+pub(crate) fn places(inputs: &[InputSpec]) -> Vec<usize> {
+    let places = inputs.iter().enumerate();
+    places
+        .filter_map(|(place, input)| input.rarity.then_some(place))
+        .collect()
 }
+
+/// The strongest of the rarities of a row, in decades from 0 to [`MOST_DECADES`]; NaN where none is known.
+pub(crate) fn strongest(row: &[f64], places: &[usize]) -> f64 {
+    let known = places.iter().filter_map(|place| row.get(*place).copied());
+    known
+        .filter(|rarity| rarity.is_finite())
+        .map(|rarity| rarity.clamp(0.0, MOST_DECADES))
+        .fold(f64::NAN, f64::max)
+}
+
+/// A rarity beyond this counts as this.
+const MOST_DECADES: f64 = 12.0;
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::probability_of;
+    use crate::test_stream::Stream;
+    use proptest::prelude::*;
+
+    const RATES: Rates = Rates {
+        alpha: 0.3,
+        beta: 0.3,
+        l1: 0.0,
+        l2: 1.0,
+    };
+
+    /// Rows whose log-odds are the prior's -3 and `truth` of the rarity.
+    fn taught(truth: impl Fn(f64) -> f64) -> Line {
+        let (mut stream, mut line) = (Stream::new(5), Line::default());
+        for _ in 0..20_000 {
+            let rarity = 6.0 * stream.uniform();
+            let added = line.at(rarity, &RATES);
+            let positive = stream.uniform() < probability_of(-3.0 + truth(rarity));
+            let said = probability_of(-3.0 + added.offset + added.by_rarity);
+            line.step(rarity, said - f64::from(u8::from(positive)), &RATES);
+        }
+        line
+    }
+
+    #[test]
+    fn what_a_decade_is_worth_is_learned() {
+        let line = taught(|rarity| 0.6 * rarity - 0.5);
+        let (low, high) = (line.at(0.0, &RATES), line.at(5.0, &RATES));
+        assert!((low.offset + 0.5).abs() < 0.3, "{low:?}");
+        assert!((high.by_rarity - 3.0).abs() < 0.5, "{high:?}");
+    }
+
+    #[test]
+    fn rarer_is_never_less_likely() {
+        let line = taught(|rarity| -0.6 * rarity);
+        assert_eq!(line.at(12.0, &RATES).by_rarity, 0.0);
+        assert!(line.at(12.0, &RATES).offset < -0.5);
+    }
+
+    #[test]
+    fn without_a_rarity_nothing_is_added_and_nothing_learned() {
+        let mut line = taught(|rarity| 0.6 * rarity);
+        let before = line;
+        line.step(f64::NAN, 0.9, &RATES);
+        assert_eq!((line, line.at(f64::NAN, &RATES)), (before, Added::default()));
+    }
+
+    #[test]
+    fn the_strongest_of_the_rarities_that_are_known_speaks() {
+        let row = [f64::NAN, 2.0, 99.0, 3.0, f64::INFINITY];
+        assert_eq!(strongest(&row, &[0, 1, 3, 4, 77]), 3.0);
+        assert_eq!(strongest(&row, &[2]), MOST_DECADES);
+        assert!(strongest(&row, &[0, 4]).is_nan() && strongest(&row, &[]).is_nan());
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_stays_sound_whatever_is_taught(
+            rows in prop::collection::vec((prop_oneof![0.0..12.0, Just(f64::NAN)], -1e4..1e4), 0..200),
+        ) {
+            let mut line = Line::default();
+            for (rarity, gradient) in rows {
+                line.step(rarity, gradient, &RATES);
+                let added = line.at(rarity, &RATES);
+                prop_assert!(line.is_sound() && added.offset.is_finite() && added.by_rarity >= 0.0);
+            }
+        }
+    }
+}

@@ -28,6 +28,9 @@ pub struct InputSpec {
     /// Whether a missing value is learned from; else it adds nothing.
     #[serde(default = "yes")]
     pub missing_tells: bool,
+    /// Whether it says how rare something is, in decades: the anomaly expert reads the strongest of these.
+    #[serde(default)]
+    pub rarity: bool,
 }
 
 const fn yes() -> bool {
@@ -309,10 +312,20 @@ pub struct Example {
 /// What is kept of a row for an ensemble.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Beside {
-    /// Logits of the linear model and of the trees, by head.
-    pub(crate) logits: Box<[(f32, f32)]>,
+    /// By head.
+    pub(crate) logits: Box<[SaidBeside]>,
+    /// The strongest rarity; NaN where none was known.
+    pub(crate) rarity: f32,
     /// The leaves that the linear model reads: by head, then tree.
     pub(crate) leaves: Box<[u8]>,
+}
+
+/// What experts said of one horizon when the row was new, the hazard prior apart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SaidBeside {
+    pub(crate) linear: f32,
+    pub(crate) trees: f32,
+    pub(crate) anomaly: f32,
 }
 
 /// What was said of one horizon when the row was new.
@@ -383,6 +396,7 @@ mod tests {
             edges: vec![0.0, 1.0],
             heads: ALL_HEADS,
             missing_tells,
+            rarity: false,
         };
         let touched = |missing_tells, value| {
             let layout = Layout::new(0, &[input(missing_tells)], &[]);
@@ -421,8 +435,8 @@ mod tests {
         #[test]
         fn no_position_reaches_into_the_slots_of_another_input(knot in any::<u16>(), beyond in any::<u16>()) {
             let inputs = [
-                InputSpec { name: "a".into(), edges: vec![0.0, 1.0], heads: crate::ALL_HEADS, missing_tells: true },
-                InputSpec { name: "b".into(), edges: vec![0.0], heads: crate::ALL_HEADS, missing_tells: true },
+                InputSpec { name: "a".into(), edges: vec![0.0, 1.0], heads: crate::ALL_HEADS, missing_tells: true, rarity: false },
+                InputSpec { name: "b".into(), edges: vec![0.0], heads: crate::ALL_HEADS, missing_tells: true, rarity: false },
             ];
             let layout = Layout::new(3, &inputs, &[(0, 1)]);
             let mut slots = Vec::new();

@@ -8,6 +8,7 @@
 use foreshift_domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::anomaly::Line;
 use crate::calibrate::Calibration;
 use crate::ftrl::{Coordinate, Rates};
 use crate::mixture::{EXPERTS, Expert, MixtureRates, Shares};
@@ -31,14 +32,15 @@ pub struct EnsembleParams {
     /// The end of the time that the trees were grown on, if it was real time: of what was before they know too much.
     /// There the linear model stands alone, and nothing is learned of leaves, shares and calibration.
     pub speaks_from: Timestamp,
-    /// Where the shares of a head begin, and what they come home to: linear model, trees, hazard prior.
+    /// Where the shares of a head begin, and what they come home to: linear model, trees, hazard prior,
+    /// anomaly expert.
     pub home: [f64; EXPERTS],
 }
 
 impl Default for EnsembleParams {
     fn default() -> Self {
         Self {
-            read_trees: 40,
+            read_trees: 10,
             head: MixtureRates {
                 rate: 0.02,
                 home: 0.001,
@@ -48,7 +50,7 @@ impl Default for EnsembleParams {
                 home: 0.05,
             },
             speaks_from: Timestamp::MIN,
-            home: [0.48, 0.48, 0.04],
+            home: [0.46, 0.46, 0.04, 0.04],
         }
     }
 }
@@ -67,6 +69,8 @@ pub(crate) struct HeadTrees {
     pub(crate) shares: Shares,
     /// Of the mixture. The linear model keeps its own.
     pub(crate) calibration: Calibration,
+    /// Of the anomaly expert.
+    pub(crate) line: Line,
     /// Where the leaves of each tree begin among all leaves.
     firsts: Vec<usize>,
     /// What each leaf says.
@@ -90,6 +94,7 @@ struct StoredHead {
     trees: Trees,
     shares: Shares,
     calibration: Calibration,
+    line: Line,
     /// By leaf that the linear model reads.
     z: Vec<f64>,
     n: Vec<f64>,
@@ -126,8 +131,8 @@ impl Ensemble {
         }
     }
 
-    /// The same experts' shares and calibration with other trees, whose leaves are still to be learned. A head whose
-    /// trees are the same stays as it is.
+    /// The same experts' shares, calibration and anomaly expert with other trees, whose leaves are still to be learned. A
+    /// head whose trees are the same stays as it is.
     pub(crate) fn regrown(&self, mut other: Self) -> Self {
         for (new, old) in other.heads.iter_mut().zip(&self.heads) {
             if new.trees == old.trees && new.coordinates.len() == old.coordinates.len() {
@@ -135,6 +140,7 @@ impl Ensemble {
             }
             new.shares = old.shares;
             new.calibration = old.calibration.clone();
+            new.line = old.line;
         }
         other
     }
@@ -148,18 +154,19 @@ impl Ensemble {
         let (mut trees, mut learned) = (Vec::new(), Vec::new());
         for head in stored.heads {
             trees.push(head.trees);
-            learned.push((head.shares, head.calibration, head.z, head.n));
+            learned.push((head.shares, head.calibration, head.line, head.z, head.n));
         }
         let mut ensemble = Self::new(trees, stored.params, heads, inputs)?;
-        for (head, (shares, calibration, z, n)) in ensemble.heads.iter_mut().zip(learned) {
+        for (head, (shares, calibration, line, z, n)) in ensemble.heads.iter_mut().zip(learned) {
             for found in [z.len(), n.len()] {
                 crate::store::size("sums over leaves", head.coordinates.len(), found)?;
             }
             let sums = z.into_iter().zip(n).map(Coordinate::from);
             head.coordinates = sums.collect();
-            (head.shares, head.calibration) = (shares, calibration);
+            (head.shares, head.calibration, head.line) = (shares, calibration, line);
             if !shares.are_sound()
                 || !head.calibration.is_sound()
+                || !line.is_sound()
                 || !head.coordinates.iter().all(Coordinate::is_sound)
             {
                 return Err(ModelError::OutOfRange { what: "ensemble" });
@@ -178,6 +185,7 @@ impl From<Ensemble> for StoredEnsemble {
                 trees: head.trees,
                 shares: head.shares,
                 calibration: head.calibration,
+                line: head.line,
                 z,
                 n,
             }
@@ -203,6 +211,7 @@ impl HeadTrees {
             trees,
             shares,
             calibration: Calibration::default(),
+            line: Line::default(),
             firsts,
             values,
             coordinates: vec![Coordinate::default(); read],

@@ -39,6 +39,7 @@ impl Model {
         let (mean, mut of_features) = self.of_features(head, row);
         let mut base = own.bias + fleet + mean;
         let (mut of_target, mut of_hazard) = (own.target_bias, own.hazard - fleet);
+        let mut of_anomaly = 0.0;
         let beside = self
             .ensemble_at(tick)
             .and_then(|ensemble| ensemble.heads.get(head));
@@ -49,11 +50,14 @@ impl Model {
             for (index, of_feature) in of_features.iter_mut().enumerate() {
                 *of_feature = linear * *of_feature + of_trees.get(index).copied().unwrap_or(0.0);
             }
-            base = linear * base + prior * fleet + mean_of_trees;
+            let anomaly = shares.of(Expert::Anomaly);
+            let added = self.of_anomaly(head, &beside.line, row);
+            base = linear * base + (prior + anomaly) * fleet + anomaly * added.offset + mean_of_trees;
             of_target *= linear;
-            of_hazard = linear * of_hazard + prior * (hazard - fleet);
+            of_hazard = linear * of_hazard + (prior + anomaly) * (hazard - fleet);
+            of_anomaly = anomaly * added.by_rarity;
         }
-        let raw = base + of_target + of_hazard + of_features.iter().sum::<f64>();
+        let raw = base + of_target + of_hazard + of_anomaly + of_features.iter().sum::<f64>();
         let mixed = match beside {
             None => raw,
             Some(_) => {
@@ -78,6 +82,9 @@ impl Model {
             .collect();
         contributions.push(term("target_bias", of_target));
         contributions.push(term("hazard_prior", of_hazard));
+        if beside.is_some() {
+            contributions.push(term("anomaly", of_anomaly));
+        }
         contributions.push(term("calibration", logit - raw));
         contributions.sort_by(|a, b| b.logit.abs().total_cmp(&a.logit.abs()));
         Explanation {

@@ -2,15 +2,15 @@
 //!
 //! An FTRL-proximal logistic model, shared by all targets and with a bias of each target's own, corrects
 //! a hazard prior (how often incidents recur on this target, and when in the week). What it says is
-//! calibrated online on matured labels. Boosted trees may stand beside it; then the experts are combined by
-//! shares that follow what each adds. Everything is additive in log-odds, so an explanation is exact.
+//! calibrated online on matured labels. Boosted trees may stand beside it, and an expert of
+//! anomalies; then the experts are combined by shares that follow what each adds. Everything is additive in log-odds, so an explanation is exact.
 //!
 //! This crate does not know what a feature means, how it was computed, what an incident is, or what is
 //! done about a prediction. Rows wait for their labels elsewhere. It reads no clock: every time is an
 //! argument, and the same calls give the same bytes.
 
 pub mod adwin;
-pub mod anomaly;
+mod anomaly;
 pub mod calibrate;
 pub mod conformal;
 pub mod encode;

@@ -22,10 +22,12 @@ pub enum Expert {
     Trees,
     /// The hazard prior.
     Hazard,
+    /// The hazard prior, and how rare is what the target shows.
+    Anomaly,
 }
 
 /// How many experts there are.
-pub const EXPERTS: usize = 3;
+pub const EXPERTS: usize = 4;
 
 /// No row moves the logarithm of a share by more than this.
 const MAX_STEP: f64 = 0.5;
@@ -138,12 +140,13 @@ mod tests {
         home: 1e-3,
     };
 
-    /// `truth` is what the first expert says in the first half and the second in the second; the third says nothing.
+    /// `truth` is what the first expert says in the first half and the second in the second; the others say nothing.
     fn taught(rows: usize, good_of: impl Fn(usize) -> usize) -> (Shares, f64) {
         let (mut stream, mut shares, mut loss) = (Stream::new(8), Shares::default(), 0.0);
         for row in 0..rows {
             let truth = -2.0 + 2.0 * stream.normal();
-            let mut logits = [-2.0 + 2.0 * stream.normal(), -2.0 + 2.0 * stream.normal(), -2.0];
+            let noise = |stream: &mut Stream| -2.0 + 2.0 * stream.normal();
+            let mut logits = [noise(&mut stream), noise(&mut stream), -2.0, -2.0];
             logits[good_of(row)] = truth;
             let positive = stream.uniform() < probability_of(truth);
             let said = probability_of(shares.mix(&logits));
@@ -173,7 +176,7 @@ mod tests {
         for _ in 0..20_000 {
             let (a, b) = (2.0 * stream.normal(), 2.0 * stream.normal());
             let positive = stream.uniform() < probability_of((a + b) / 2.0);
-            shares.learn(&[a, b, 0.0], positive, 1.0, &RATES, &Shares::default());
+            shares.learn(&[a, b, 0.0, 0.0], positive, 1.0, &RATES, &Shares::default());
         }
         let (a, b) = (shares.of(Expert::Linear), shares.of(Expert::Trees));
         assert!(a > 0.3 && b > 0.3 && a + b > 0.8, "{shares:?}");
@@ -181,21 +184,24 @@ mod tests {
 
     #[test]
     fn without_evidence_a_targets_shares_are_those_of_its_head() {
-        let head = Shares::in_proportion([3.0, 6.0, 1.0]);
+        let head = Shares::in_proportion([3.0, 6.0, 0.5, 0.5]);
         let mut own = head;
         // Sure of what comes: no error, nothing learned.
-        own.learn(&[20.0, 20.0, 20.0], true, 1.0, &RATES, &head);
+        own.learn(&[20.0; EXPERTS], true, 1.0, &RATES, &head);
         for (own, head) in own.0.iter().zip(head.0) {
             assert!((own - head).abs() < 1e-9);
         }
         assert_eq!(Shares::in_proportion([0.0; EXPERTS]), Shares::default());
-        assert_eq!(Shares::in_proportion([f64::NAN, 1.0, 1.0]), Shares::default());
+        assert_eq!(
+            Shares::in_proportion([f64::NAN, 1.0, 1.0, 1.0]),
+            Shares::default()
+        );
     }
 
     proptest! {
         #[test]
         fn shares_stay_shares_whatever_is_taught(
-            rows in prop::collection::vec((prop::array::uniform3(prop::num::f64::ANY), any::<bool>(), prop::num::f64::ANY), 0..100),
+            rows in prop::collection::vec((prop::array::uniform4(prop::num::f64::ANY), any::<bool>(), prop::num::f64::ANY), 0..100),
         ) {
             let mut shares = Shares::default();
             for (logits, positive, weight) in rows {

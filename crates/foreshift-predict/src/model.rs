@@ -5,7 +5,7 @@ use foreshift_domain::{Digest, Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Calibration;
-use crate::encode::{Beside, Example, InputSpec, Layout, Said, Scale};
+use crate::encode::{Beside, Example, InputSpec, Layout, Said, SaidBeside, Scale};
 use crate::ensemble::{Ensemble, EnsembleParams};
 use crate::ftrl::{Coordinate, Rates};
 use crate::hazard::{FleetHazard, HazardParams, TargetHazard};
@@ -84,6 +84,8 @@ pub struct Model {
     rates: Vec<HeadRates>,
     layout: Layout,
     hazard_scale: Scale,
+    /// Places of rarities in a row.
+    pub(crate) rarities: Vec<usize>,
 }
 
 /// The learning rates of one head.
@@ -284,6 +286,7 @@ impl Model {
             .collect();
         Self {
             rates: HeadRates::of(&params, &horizons),
+            rarities: crate::anomaly::places(&inputs),
             name,
             schema,
             inputs,
@@ -480,10 +483,15 @@ impl Model {
             logit: calibration.apply(clamp_logit(*raw)) as f32,
         });
         let beside = self.ensemble_at(tick).map(|ensemble| {
-            let logits = logits.linear.iter().zip(&logits.trees);
-            let logits = logits.map(|(linear, trees)| (*linear as f32, *trees as f32));
+            let beside = logits.linear.iter().zip(&logits.trees).zip(&logits.anomaly);
+            let beside = beside.map(|((linear, trees), anomaly)| SaidBeside {
+                linear: *linear as f32,
+                trees: *trees as f32,
+                anomaly: *anomaly as f32,
+            });
             Box::new(Beside {
-                logits: logits.take(ensemble.heads.len()).collect(),
+                logits: beside.take(ensemble.heads.len()).collect(),
+                rarity: logits.rarity as f32,
                 leaves: leaves.into(),
             })
         });

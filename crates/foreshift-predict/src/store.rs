@@ -14,7 +14,7 @@ use crate::model::{MAX_HEADS, Model, Params, reserved_slots};
 /// The version of the format of a linear model.
 pub const FORMAT: u32 = 1;
 /// The version of the format of a linear model with what stands beside it.
-pub const ENSEMBLE_FORMAT: u32 = 2;
+pub const ENSEMBLE_FORMAT: u32 = 3;
 /// The most weights of a model, over all heads: 8 MiB of them. Larger comes from a mistake.
 pub const MAX_WEIGHTS: usize = 1 << 20;
 /// The most knots of one input: their places are kept in 16 bits, with room for missing.

@@ -19,9 +19,11 @@ mod files;
 mod manifest;
 mod name;
 mod registry;
+mod serving;
 
 pub use aliases::{Aliases, By, Change, ChangeKind, MAX_HISTORY};
 pub use error::RegistryError;
 pub use manifest::{InputFile, MANIFEST_FORMAT, Manifest};
 pub use name::{ModelName, NoModelName};
 pub use registry::{MAX_MODEL_BYTES, Registry, Release, load_model, read_version, write_version};
+pub use serving::{Chosen, shipped};

@@ -41,6 +41,9 @@ pub struct Manifest {
     /// How far it looks ahead, in seconds, ascending.
     #[serde(default)]
     pub horizons_s: Vec<f64>,
+    /// The four windows of the features it learned with, in seconds, ascending. Absence: those of the live scale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows_s: Option<[f64; 4]>,
     /// What it learned from, in a sentence.
     pub trained_on: String,
     /// Whether any of that was made by the simulator; then every explanation says so.
@@ -149,6 +152,7 @@ impl Manifest {
             feature_schema: None,
             features: 0,
             horizons_s: Vec::new(),
+            windows_s: None,
             trained_on: trained_on.to_owned(),
             simulated: false,
             inputs: Vec::new(),

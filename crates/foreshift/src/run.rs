@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(crate) use self::core::{Core, Plumbing};
 pub(crate) use inbox::{Inbox, MAX_REPORTS, Senders};
 pub(crate) use metrics::{IngestMetrics, received};
-pub(crate) use model::{built_in_model, in_registry};
+pub(crate) use model::in_registry;
 use models::Registered;
 pub(crate) use outlets::{Outlets, Readers};
 pub(crate) use telemetry::{format_of, properties};

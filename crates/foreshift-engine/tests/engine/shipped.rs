@@ -65,12 +65,13 @@ fn said(model: &str) -> String {
             _ => {}
         }
     }
-    // The field came with the first features that were appended, and changes nothing for those before.
+    // The fields came with features that were appended, and change nothing for those before.
     let learned = engine
         .model()
         .to_json()
         .unwrap()
-        .replace(",\"missing_tells\":true", "");
+        .replace(",\"missing_tells\":true", "")
+        .replace(",\"rarity\":false", "");
     bytes.extend_from_slice(learned.as_bytes());
     Digest::of(&bytes).to_string()
 }

@@ -140,7 +140,7 @@ pub(super) fn train(fresh: &Model, fleets: &[&Played], way: Way, seed: u64) -> a
     let trained =
         foreshift_boost::train(&rows, None, &params, |_| {}).context("the trees cannot be grown")?;
     let alone = EnsembleParams {
-        home: [0.0, 1.0, 0.0],
+        home: [0.0, 1.0, 0.0, 0.0],
         ..EnsembleParams::default()
     };
     Ok(fresh.clone().with_trees(vec![trained.trees], alone)?)

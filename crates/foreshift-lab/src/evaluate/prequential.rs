@@ -290,6 +290,7 @@ mod tests {
             edges: vec![0.0, 0.5, 1.0],
             heads: ALL_HEADS,
             missing_tells: true,
+            rarity: false,
         };
         Model::fresh("fresh@1", Digest::of(b"sign"), vec![input], &[horizon])
     }

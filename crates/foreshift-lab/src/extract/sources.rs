@@ -61,12 +61,20 @@ pub(super) fn recorded(input: &Path, config: Option<&Path>) -> anyhow::Result<Ve
         return Ok(vec![world(input, String::new())?]);
     }
     let found = journals(input)?;
-    let below = |path: &Path| {
-        let folder = path.parent().filter(|_| is_called_journal(path)).unwrap_or(path);
-        let name = folder.strip_prefix(input).unwrap_or(folder);
-        format!("{}/", name.display())
-    };
-    found.iter().map(|path| world(path, below(path))).collect()
+    found
+        .iter()
+        .map(|path| world(path, prefix(input, path)))
+        .collect()
+}
+
+/// What goes before the names of routes and targets of a journal below a folder.
+pub(crate) fn prefix(folder: &Path, journal: &Path) -> String {
+    let within = journal
+        .parent()
+        .filter(|_| is_called_journal(journal))
+        .unwrap_or(journal);
+    let name = within.strip_prefix(folder).unwrap_or(within);
+    format!("{}/", name.display())
 }
 
 /// Weights are left alone and nothing is learned: a recorded world does not answer to what another configuration

@@ -1,7 +1,7 @@
 //! The steps of retraining, on one journal.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use foreshift_domain::fallback::{Fallback, Timing};
@@ -59,7 +59,7 @@ impl Times {
 /// A journal to learn from.
 pub(super) struct Course<'a> {
     pub(super) journal: &'a Path,
-    pub(super) rows: &'a Path,
+    pub(super) rows: PathBuf,
     pub(super) fallback: &'a Arc<Fallback>,
     pub(super) times: Times,
 }
@@ -77,7 +77,7 @@ impl Course<'_> {
     /// For each horizon, the incidents before the first cut, which must teach the first trees, and those that are judged.
     pub(super) fn incidents(&self) -> anyhow::Result<Vec<(usize, usize)>> {
         let columns = ["time", "horizon_s", "label", "incident_id"];
-        let (about, frame) = rows::read_frame(self.rows, Some(&columns))?;
+        let (about, frame) = rows::read_frame(&self.rows, Some(&columns))?;
         let mut counts = Vec::new();
         for horizon_s in &about.horizons_s {
             let of_horizon = frame.filter(&frame.column("horizon_s")?.f64()?.equal(*horizon_s))?;
@@ -103,9 +103,10 @@ impl Course<'_> {
 
     fn part(&self, until: Timestamp) -> Part<'_> {
         Part {
-            rows: self.rows,
+            rows: std::slice::from_ref(&self.rows),
             until,
             without: &[],
+            blind: &[],
         }
     }
 
@@ -127,7 +128,7 @@ impl Course<'_> {
         let model = beside(learned, grow(&self.part(cut), parent)?, cut)?.released("retrained@2");
         Ok(Taught {
             model,
-            champion: passage.champion().clone(),
+            champion: passage.engine().model().clone(),
             passage,
         })
     }
@@ -135,7 +136,7 @@ impl Course<'_> {
     /// Both models on the rows that taught nothing, as each would have gone on from the cut.
     pub(super) fn held_out(&self, champion: &ModelName, taught: &Taught) -> anyhow::Result<Vec<HeldOut>> {
         let grounds = GroundArgs {
-            rows: self.rows.to_owned(),
+            rows: self.rows.clone(),
             horizon: None,
             from: rfc3339::format(self.times.cut),
             budget: 1.0,

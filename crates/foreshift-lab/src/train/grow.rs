@@ -1,6 +1,6 @@
 //! Growing trees on rows that `foreshift-lab extract` has written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use foreshift_boost::{Columns, Params, Rows as Given, train};
@@ -33,12 +33,14 @@ pub(crate) fn params() -> Params {
 
 /// Which rows trees are grown on.
 pub(crate) struct Part<'a> {
-    /// The file.
-    pub(crate) rows: &'a Path,
+    /// The files.
+    pub(crate) rows: &'a [PathBuf],
     /// Rows whose horizon ends by then.
     pub(crate) until: Timestamp,
     /// Rows of routes that none of these matches.
     pub(crate) without: &'a [Pattern],
+    /// Features that trees may not read, besides those that the linear model does not read.
+    pub(crate) blind: &'a [&'a str],
 }
 
 /// The name of a route, or the beginning of names before a `*`.
@@ -54,6 +56,11 @@ impl std::str::FromStr for Pattern {
 }
 
 impl Pattern {
+    /// All routes whose names begin so.
+    pub(crate) fn below(prefix: &str) -> Self {
+        Self(format!("{prefix}*"))
+    }
+
     pub(crate) fn matches(&self, route: &RouteName) -> bool {
         match self.0.strip_suffix('*') {
             Some(prefix) => route.as_str().starts_with(prefix),
@@ -71,50 +78,77 @@ impl std::fmt::Display for Pattern {
 /// Trees for each horizon of the model. They read the features of this build.
 pub(crate) fn grow(part: &Part<'_>, model: &Model) -> anyhow::Result<Vec<Trees>> {
     let heads = model.horizons().iter().enumerate();
-    heads.map(|(head, horizon)| one(part, head, *horizon)).collect()
+    heads
+        .map(|(head, horizon)| one(part, model, head, *horizon))
+        .collect()
 }
 
-fn one(part: &Part<'_>, head: usize, horizon: Duration) -> anyhow::Result<Trees> {
-    let rows = Rows::read(part.rows, head)?;
-    let horizon_s = rows.about.horizons_s.get(head).copied().unwrap_or_default();
-    ensure!(
-        (horizon_s - horizon.as_secs_f64()).abs() < 1e-6,
-        "{} looks ahead {horizon_s} s where the model looks ahead {horizon}",
-        part.rows.display()
-    );
-    // Rows overlap by as much as the horizon is longer than the tick, and weigh that much less: the square root of it
-    // undoes half, as for the learning rates of the linear model.
-    let overlap = (horizon_s / rows.about.tick_s).max(1.0).sqrt();
-    let taken = (0..rows.len()).filter(|row| {
-        let route = RouteName::from(rows.route[*row].as_str());
-        rows.label[*row].is_some()
-            && rows.time[*row] + horizon <= part.until
-            && !part.without.iter().any(|pattern| pattern.matches(&route))
-    });
-    let taken: Vec<usize> = taken.collect();
-    let of = |column: &[f64]| -> Vec<f64> { taken.iter().map(|row| column[*row]).collect() };
-    let labels: Vec<f64> = taken
-        .iter()
-        .map(|row| f64::from(u8::from(rows.label[*row] == Some(true))))
-        .collect();
-    let weights: Vec<f64> = of(&rows.weight)
-        .into_iter()
-        .map(|weight| weight * overlap)
-        .collect();
-    let columns: Vec<Vec<f64>> = rows.features.iter().map(|column| of(column)).collect();
-    drop(rows.features);
+fn one(part: &Part<'_>, model: &Model, head: usize, horizon: Duration) -> anyhow::Result<Trees> {
+    let mut taken = Taken::default();
+    for path in part.rows {
+        taken.add(part, path, head, horizon)?;
+    }
+    for (column, input) in taken.columns.iter_mut().zip(model.inputs()) {
+        if input.heads & (1 << head) == 0 || part.blind.contains(&input.name.as_str()) {
+            column.fill(f64::NAN);
+        }
+    }
     let given = Given {
-        columns: Columns::from_slices(columns.iter().map(Vec::as_slice).collect())?,
-        labels: &labels,
-        weights: Some(&weights),
+        columns: Columns::from_slices(taken.columns.iter().map(Vec::as_slice).collect())?,
+        labels: &taken.labels,
+        weights: Some(&taken.weights),
         offsets: None,
     };
     let params = params();
     let progress = Progress::steps(&format!("trees for {horizon}"), params.trees);
     let trained = train(&given, None, &params, |round| progress.reach(round.trees))
-        .with_context(|| format!("no trees for {horizon} from {}", part.rows.display()))?;
+        .with_context(|| format!("no trees for {horizon} from {} rows", taken.labels.len()))?;
     progress.finish();
     Ok(trained.trees)
+}
+
+/// The rows of one horizon.
+#[derive(Default)]
+struct Taken {
+    columns: Vec<Vec<f64>>,
+    labels: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+impl Taken {
+    fn add(&mut self, part: &Part<'_>, path: &Path, head: usize, horizon: Duration) -> anyhow::Result<()> {
+        let rows = Rows::read(path, head)?;
+        let horizon_s = rows.about.horizons_s.get(head).copied().unwrap_or_default();
+        ensure!(
+            (horizon_s - horizon.as_secs_f64()).abs() < 1e-6,
+            "{} looks ahead {horizon_s} s where the model looks ahead {horizon}",
+            path.display()
+        );
+        let taken = (0..rows.len()).filter(|row| {
+            let route = RouteName::from(rows.route[*row].as_str());
+            rows.label[*row].is_some()
+                && rows.time[*row] + horizon <= part.until
+                && !part.without.iter().any(|pattern| pattern.matches(&route))
+        });
+        let taken: Vec<usize> = taken.collect();
+        let positive = |row: &usize| rows.label[*row] == Some(true);
+        // Where a recording is shorter than the horizon only incidents are known of: what they are told from is not.
+        if taken.iter().all(positive) {
+            return Ok(());
+        }
+        // Rows overlap by as much as the horizon is longer than the tick, and weigh that much less: the square root of
+        // it undoes half, as for the learning rates of the linear model.
+        let overlap = (horizon_s / rows.about.tick_s).max(1.0).sqrt();
+        self.labels
+            .extend(taken.iter().map(|row| f64::from(u8::from(positive(row)))));
+        self.weights
+            .extend(taken.iter().map(|row| rows.weight[*row] * overlap));
+        self.columns.resize(rows.features.len(), Vec::new());
+        for (column, feature) in self.columns.iter_mut().zip(&rows.features) {
+            column.extend(taken.iter().map(|row| feature[*row]));
+        }
+        Ok(())
+    }
 }
 
 /// A model with trees beside it that speak of what comes from `speaks_from` on.

@@ -56,7 +56,8 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
 
 pub(super) fn run(args: &super::Args) -> anyhow::Result<()> {
     let told = &args.told;
-    let (input, rows) = told.input.as_ref().zip(args.rows.as_ref()).context(
+    let rows = &args.rows;
+    let input = told.input.as_ref().filter(|_| !rows.is_empty()).context(
         "learning from a recording takes --input, and the rows that `foreshift-lab extract` made of it in --rows",
     )?;
     let fallback = Arc::new(fallback(input, told.config.as_deref())?);
@@ -68,6 +69,7 @@ pub(super) fn run(args: &super::Args) -> anyhow::Result<()> {
         rows,
         until,
         without: &told.without,
+        blind: &[],
     };
     let model = beside(begin.clone(), grow(&part(cut), &begin)?, cut)?;
 
@@ -92,6 +94,7 @@ pub(super) fn run(args: &super::Args) -> anyhow::Result<()> {
         end,
         rows_learned,
         parent,
+        windows_s: fallback.timing.windows.map(|window| window.as_secs_f64() * pace),
         of_outages: args.scale == Scale::Probe,
     };
     let manifest = made.manifest(name, &model)?;
@@ -160,6 +163,7 @@ struct Made<'a> {
     end: Timestamp,
     rows_learned: u64,
     parent: Option<ModelName>,
+    windows_s: [f64; 4],
     of_outages: bool,
 }
 
@@ -177,6 +181,7 @@ impl Made<'_> {
             inputs: vec![InputFile::of(self.input)?],
             seed: Some(super::grow::SEED),
             git_revision: crate::models::git_revision(),
+            windows_s: Some(self.windows_s),
             training: self.facts(),
             ..Manifest::of(name, model, &created_by, trained_on)
         })

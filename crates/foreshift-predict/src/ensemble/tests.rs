@@ -15,6 +15,7 @@ fn inputs(count: usize) -> Vec<InputSpec> {
         edges: vec![-2.0, -1.0, 0.0, 1.0, 2.0],
         heads: crate::ALL_HEADS,
         missing_tells: true,
+        rarity: false,
     };
     (0..count).map(input).collect()
 }
@@ -153,7 +154,7 @@ fn a_model_with_trees_reads_back_and_a_linear_one_keeps_the_old_format() {
     let (mut model, mut target) = (with_trees(2.0), TargetModel::default());
     teach(&mut model, &mut target, 500, apart);
     let text = model.to_json().unwrap();
-    assert!(text.starts_with("{\"format\":2,"));
+    assert!(text.starts_with("{\"format\":3,"));
     let again = Model::from_json(&text).unwrap();
     assert_eq!((again.to_json().unwrap(), &again), (text, &model));
     let row = [0.3, -0.4, f64::NAN];
@@ -189,7 +190,7 @@ fn trees_that_do_not_fit_the_model_are_refused() {
         Err(ModelError::Size { expected: 4, .. })
     ));
     let wild = EnsembleParams {
-        home: [f64::NAN, 0.5, 0.5],
+        home: [f64::NAN, 0.5, 0.5, 0.0],
         ..params
     };
     let trees = vec![same_sign(3, 1.0), same_sign(3, 1.0)];
@@ -260,15 +261,84 @@ fn predicting_allocates_nothing() {
     assert_eq!(counted.count_total, 0);
 }
 
+/// The third of three inputs says how rare something is.
+fn with_rarity() -> Model {
+    let mut inputs = inputs(3);
+    inputs[2].rarity = true;
+    let horizons = [Duration::from_secs(120), Duration::from_secs(600)];
+    let fresh = Model::fresh("test@1", Digest::of(b"schema"), inputs, &horizons);
+    let trees = vec![same_sign(2, 0.1), same_sign(2, 0.1)];
+    fresh.with_trees(trees, EnsembleParams::default()).unwrap()
+}
+
+/// Teaches rows of which one in five is rare by four decades, and those are positive more often.
+fn teach_rarity(model: &mut Model, target: &mut TargetModel, rows: usize) {
+    let mut stream = Stream::new(3);
+    for i in 0..rows {
+        let rare = stream.uniform() < 0.2;
+        let row = [0.0, 0.0, if rare { 4.0 } else { 0.3 }];
+        let positive = stream.uniform() < if rare { 0.3 } else { 0.01 };
+        let example = model.encode(target, tick(i), &row);
+        model.learn(0, target, &example, positive, 1.0);
+    }
+}
+
+#[test]
+fn the_anomaly_expert_says_what_the_prior_says_until_a_rarity_is_known_and_learns_what_one_is_worth() {
+    let (mut model, mut target) = (with_rarity(), TargetModel::default());
+    let of = |model: &Model, target: &TargetModel, rarity: f64| {
+        let row = [0.0, 0.0, rarity];
+        let said = model.logits(target, tick(0), &row, &model.layout().place(&row), |_| {});
+        (said.anomaly[0], said.hazard[0])
+    };
+    let (fresh, prior) = of(&model, &target, 12.0);
+    assert_eq!(fresh, prior, "nothing was learned yet");
+    teach_rarity(&mut model, &mut target, 5_000);
+    let (unknown, prior) = of(&model, &target, f64::NAN);
+    assert_eq!(unknown, prior);
+    let (rare, common) = (of(&model, &target, 4.0).0, of(&model, &target, 0.3).0);
+    assert!(rare > common + 1.0, "{rare} {common}");
+}
+
+#[test]
+fn an_explanation_has_a_term_of_the_anomaly_expert_which_is_its_share_of_what_the_rarity_adds() {
+    let (mut model, mut target) = (with_rarity(), TargetModel::default());
+    teach_rarity(&mut model, &mut target, 5_000);
+    let term = |rarity: f64| {
+        let explanation = model.explain(0, &target, tick(9_000), &[0.0, 0.0, rarity]);
+        let mut terms = explanation.contributions.iter();
+        terms.find(|term| term.feature == "anomaly").unwrap().logit
+    };
+    assert!(term(4.0) > 0.0 && term(2.0) * 2.0 - term(4.0) < 1e-9);
+    assert_eq!((term(0.0), term(f64::NAN)), (0.0, 0.0));
+    let plain = linear(3).explain(0, &target, tick(0), &[0.0; 3]);
+    assert!(plain.contributions.iter().all(|term| term.feature != "anomaly"));
+}
+
+#[test]
+fn an_ensemble_with_what_its_anomaly_expert_learned_reads_back_and_new_trees_keep_it() {
+    let (mut model, mut target) = (with_rarity(), TargetModel::default());
+    teach_rarity(&mut model, &mut target, 500);
+    let again = Model::from_json(&model.to_json().unwrap()).unwrap();
+    assert_eq!(again, model);
+    let line = model.ensemble.as_ref().unwrap().heads[0].line;
+    assert_ne!(line, Default::default());
+    let trees = vec![same_sign(2, 1.0), same_sign(2, 1.0)];
+    let regrown = model.with_trees(trees, EnsembleParams::default()).unwrap();
+    assert_eq!(regrown.ensemble.unwrap().heads[0].line, line);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn contributions_of_the_whole_ensemble_sum_to_the_logit(
+        rarity in any::<bool>(),
         lessons in prop::collection::vec((prop::array::uniform3(-3.0..3.0), any::<bool>()), 0..80),
         row in prop::array::uniform3(prop_oneof![-3.0..3.0, Just(f64::NAN)]),
     ) {
-        let (mut model, mut target) = (with_trees(3.0), TargetModel::default());
+        let model = if rarity { with_rarity() } else { with_trees(3.0) };
+        let (mut model, mut target) = (model, TargetModel::default());
         for (i, (lesson, positive)) in lessons.iter().enumerate() {
             let example = model.encode(&target, tick(i), lesson);
             model.learn(i % 2, &mut target, &example, *positive, 1.0);

@@ -1,7 +1,7 @@
 //! Learning from a matured row: calibration, the experts' shares, the weights of the linear model.
 
 use super::{BIAS, Lesson, MAX_SEEN, MAX_WEIGHT, Model, TargetModel, clamp_logit, visit_hazard};
-use crate::encode::{Beside, Example, Position, Said};
+use crate::encode::{Beside, Example, Position, Said, SaidBeside};
 use crate::mixture::EXPERTS;
 use crate::probability_of;
 
@@ -46,7 +46,7 @@ impl Model {
         let came = positive > 0.5;
         let beside = example.beside.as_deref();
         let of_linear = beside.and_then(|beside| beside.logits.get(head));
-        let of_linear = of_linear.map_or(said.raw, |(linear, _)| *linear);
+        let of_linear = of_linear.map_or(said.raw, |said| said.linear);
         calibration.learn(f64::from(of_linear), came, held_to);
         if let Some(beside) = beside.filter(|_| held_to > 0.0) {
             self.learn_mixture(head, target, said, beside, came, held_to);
@@ -86,7 +86,9 @@ impl Model {
         positive: bool,
         weight: f64,
     ) {
-        let (Some(ensemble), Some((linear, trees))) = (&mut self.ensemble, beside.logits.get(head)) else {
+        let (Some(ensemble), Some(experts), Some(learned)) =
+            (&mut self.ensemble, beside.logits.get(head), self.rates.get(head))
+        else {
             return;
         };
         let home = ensemble.home();
@@ -95,7 +97,17 @@ impl Model {
             return;
         };
         of_head.calibration.learn(f64::from(said.raw), positive, weight);
-        let logits: [f64; EXPERTS] = [*linear, *trees, said.hazard].map(f64::from);
+        let (hazard, rarity) = (f64::from(said.hazard), f64::from(beside.rarity));
+        let added = of_head.line.at(rarity, &learned.shared);
+        let now = probability_of(clamp_logit(hazard + added.offset + added.by_rarity));
+        let error = now - f64::from(u8::from(positive));
+        of_head.line.step(rarity, weight * error, &learned.shared);
+        let SaidBeside {
+            linear,
+            trees,
+            anomaly,
+        } = *experts;
+        let logits: [f64; EXPERTS] = [linear, trees, said.hazard, anomaly].map(f64::from);
         of_head
             .shares
             .learn(&logits, positive, weight, &rates.head, &home);

@@ -3,6 +3,7 @@
 use foreshift_domain::Timestamp;
 
 use super::{BIAS, MAX_HEADS, Model, OwnTerms, TargetModel, clamp_logit, visit_hazard};
+use crate::anomaly::{Added, Line};
 use crate::encode::{Layout, Position};
 use crate::ftrl::{Coordinate, Rates};
 use crate::mixture::Shares;
@@ -17,6 +18,10 @@ pub(crate) struct Logits {
     pub(crate) linear: [f64; MAX_HEADS],
     /// By the trees; 0 where there are none.
     pub(crate) trees: [f64; MAX_HEADS],
+    /// By the anomaly expert; 0 where there are no trees either.
+    pub(crate) anomaly: [f64; MAX_HEADS],
+    /// The strongest rarity of the row, where there are experts; NaN where none is known.
+    pub(crate) rarity: f64,
     /// By the mixture, or by the linear model where there is nothing else.
     pub(crate) raw: [f64; MAX_HEADS],
 }
@@ -58,14 +63,22 @@ impl Model {
             logits.raw = logits.linear;
             return logits;
         };
+        logits.rarity = self.rarity(row);
         let linear = logits.linear.iter_mut().zip(&mut logits.trees);
-        let said = linear.zip(&mut logits.raw).zip(logits.hazard);
-        for (number, (head, (((linear, trees), raw), hazard))) in ensemble.heads.iter().zip(said).enumerate()
-        {
+        let said = linear
+            .zip(&mut logits.anomaly)
+            .zip(&mut logits.raw)
+            .zip(logits.hazard);
+        let heads = ensemble.heads.iter().zip(&self.rates).zip(said).enumerate();
+        for (number, ((head, rates), ((((linear, trees), anomaly), raw), hazard))) in heads {
+            let added = head.line.at(logits.rarity, &rates.shared);
+            *anomaly = clamp_logit(hazard + added.offset + added.by_rarity);
             let (of_trees, of_leaves) = head.says(self.read_by_trees(row), &mut leaf);
             *linear = clamp_logit(*linear + of_leaves);
             *trees = clamp_logit(of_trees);
-            *raw = target.shares(number, head.shares).mix(&[*linear, *trees, hazard]);
+            *raw = target
+                .shares(number, head.shares)
+                .mix(&[*linear, *trees, hazard, *anomaly]);
         }
         logits
     }
@@ -73,6 +86,17 @@ impl Model {
     /// What trees read of a row: what the model reads.
     pub(crate) fn read_by_trees<'a>(&self, row: &'a [f64]) -> &'a [f64] {
         row.get(..self.inputs.len()).unwrap_or(row)
+    }
+
+    /// The strongest rarity of a row that the model reads, in decades; NaN where none is known.
+    pub(crate) fn rarity(&self, row: &[f64]) -> f64 {
+        crate::anomaly::strongest(row, &self.rarities)
+    }
+
+    /// What the anomaly expert adds to the hazard prior, for one head.
+    pub(crate) fn of_anomaly(&self, head: usize, line: &Line, row: &[f64]) -> Added {
+        let rates = self.rates.get(head);
+        rates.map_or_else(Added::default, |rates| line.at(self.rarity(row), &rates.shared))
     }
 
     /// Logits of the hazard prior, one for each head, rounded as a waiting row keeps them.

@@ -21,6 +21,7 @@ fn inputs(count: usize) -> Vec<InputSpec> {
             edges: edges.clone(),
             heads: crate::ALL_HEADS,
             missing_tells: true,
+            rarity: false,
         })
         .collect()
 }

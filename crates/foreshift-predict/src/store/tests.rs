@@ -9,12 +9,14 @@ fn model() -> Model {
             edges: vec![0.0, 0.1, 0.3],
             heads: crate::ALL_HEADS,
             missing_tells: true,
+            rarity: false,
         },
         InputSpec {
             name: "b".into(),
             edges: vec![],
             heads: crate::ALL_HEADS,
             missing_tells: true,
+            rarity: false,
         },
     ];
     let horizons = [Duration::from_secs(30), Duration::from_secs(120)];
@@ -50,8 +52,8 @@ fn a_model_reads_back_equal_and_writes_the_same_text_again() {
 #[test]
 fn another_format_is_named_before_anything_else_is_read() {
     assert_eq!(
-        refused("\"format\":1", "\"format\":3,\"news\":true"),
-        ModelError::Format { found: 3 }
+        refused("\"format\":1", "\"format\":4,\"news\":true"),
+        ModelError::Format { found: 4 }
     );
 }
 
@@ -143,6 +145,7 @@ fn a_model_of_absurd_size_is_refused_before_it_is_built() {
             edges: (0..4_000).map(f64::from).collect(),
             heads: crate::ALL_HEADS,
             missing_tells: true,
+            rarity: false,
         })
         .collect();
     let absurd = Model::fresh("absurd", Digest::default(), inputs, &[Duration::HOUR]);
@@ -200,6 +203,7 @@ fn features_that_came_after_the_model_are_not_read() {
         edges: vec![1.0],
         heads: crate::ALL_HEADS,
         missing_tells: true,
+        rarity: false,
     });
     assert_eq!(
         model.check_against(&features, Digest::of(b"s"), &horizons),

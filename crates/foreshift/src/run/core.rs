@@ -115,7 +115,7 @@ impl Core {
             }
             None => {
                 let chosen = model::load(config, &fallback)?;
-                let update = chosen.update(String::new())?;
+                let update = model::update(&chosen, String::new())?;
                 let (engine, intake) = fresh(config, epoch, &fallback, chosen.model);
                 (engine, intake, Some(update))
             }

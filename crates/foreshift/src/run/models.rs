@@ -12,10 +12,10 @@ use foreshift_domain::fallback::Fallback;
 use foreshift_domain::published::ModelsState;
 use foreshift_domain::{Digest, Input, ModelUpdate, Timestamp};
 use foreshift_predict::Model;
-use foreshift_registry::{By, Change, ModelName, Registry, RegistryError};
+use foreshift_registry::{By, Change, Chosen, Manifest, ModelName, Registry, RegistryError};
 use tokio::sync::{mpsc, watch};
 
-use super::model::{Chosen, fitted};
+use super::model;
 
 /// How often the registry is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -34,30 +34,22 @@ pub(crate) struct Registered {
 #[derive(Debug)]
 struct Version {
     name: ModelName,
-    read: Result<Chosen, String>,
+    read: Result<(Manifest, Model), String>,
 }
 
 impl Version {
     fn read(registry: &Registry, name: ModelName) -> Self {
         let loaded = registry.load(&name).map_err(|error| error.to_string());
-        Self {
-            name,
-            read: loaded.map(|(manifest, model)| Chosen {
-                model,
-                simulated: manifest.simulated,
-            }),
-        }
+        Self { name, read: loaded }
     }
 
     /// The model as it serves this configuration.
     fn fitted(&self, fallback: &Fallback) -> Result<Chosen, String> {
         let told = |error: &dyn std::fmt::Display| format!("{}: {error}", self.name);
-        let Chosen { model, simulated } = self.read.as_ref().map_err(|error| told(error))?;
-        let model: Model = fitted(model.clone(), fallback).map_err(|error| told(&error))?;
-        Ok(Chosen {
-            model,
-            simulated: *simulated,
-        })
+        let (manifest, model) = self.read.as_ref().map_err(|error| told(error))?;
+        manifest
+            .fitted(model.clone(), fallback)
+            .map_err(|error| told(&error))
     }
 }
 
@@ -146,9 +138,8 @@ impl Registered {
         let named = |change: &&Change| change.to.as_ref().is_some_and(|to| to.to_string() == name);
         let change = self.history.iter().rev().find(named);
         let why = change.map(|change| format!("{}: {}", change.who, change.reason));
-        let update = chosen
-            .update(why.unwrap_or_default())
-            .map_err(|error| format!("{name}: {error}"))?;
+        let update =
+            model::update(chosen, why.unwrap_or_default()).map_err(|error| format!("{name}: {error}"))?;
         let digest = Digest::of(update.model_json.as_bytes());
         Ok((Arc::new(update), digest))
     }

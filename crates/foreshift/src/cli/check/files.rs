@@ -9,7 +9,7 @@ use foreshift_engine::{Alert, Engine, Output};
 use foreshift_predict::Model;
 
 use crate::cli::render::Finding;
-use crate::run::{built_in_model, in_registry, registry_of};
+use crate::run::{in_registry, registry_of};
 
 /// Both files, where they can be used.
 pub(super) fn check(config: &Path, findings: &mut Vec<Finding>) -> (Option<ProcessConfig>, Option<Fallback>) {
@@ -132,11 +132,11 @@ fn registry(root: &Path, fallback: &Fallback, findings: &mut Vec<Finding>) {
 /// Whether the model reads the features and looks at the horizons of this configuration.
 fn model(dir: Option<&Path>, fallback: &Fallback, findings: &mut Vec<Finding>) {
     let Some(dir) = dir else {
-        findings.push(match built_in_model(fallback) {
-            Some(model) => Finding::ok("model", format!("the built-in one, {}", model.version())),
+        findings.push(match foreshift_registry::shipped(fallback) {
+            Some(chosen) => Finding::ok("model", format!("the built-in one, {}", chosen.model.version())),
             None => Finding::warn(
                 "model",
-                "the built-in one does not look at these horizons: predictions begin with recurrence alone, and learn",
+                "no built-in one looks at these horizons: predictions begin with recurrence alone, and learn",
                 "use the default timing.horizons, or name a model that fits in model_path",
             ),
         });

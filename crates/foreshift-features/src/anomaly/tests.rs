@@ -179,8 +179,8 @@ fn a_detector_comes_back_from_its_bytes_and_goes_on_the_same() {
     for (point, value) in values[..2000].iter().enumerate() {
         detector.observe(at(point), *value);
     }
-    let text = serde_json::to_string(&detector).expect("bytes");
-    let mut back: Detector = serde_json::from_str(&text).expect("a detector");
+    let bytes = postcard::to_stdvec(&detector).expect("bytes");
+    let mut back: Detector = postcard::from_bytes(&bytes).expect("a detector");
     for (point, value) in values.iter().enumerate().skip(2000) {
         assert_eq!(
             back.observe(at(point), *value),
@@ -192,10 +192,15 @@ fn a_detector_comes_back_from_its_bytes_and_goes_on_the_same() {
 #[test]
 fn memory_stays_bounded() {
     let mut stream = Stream::new(9);
-    let mut tail = Tail::new();
+    let params = Params {
+        block_points: 1,
+        kept_blocks: MIN_KEPT,
+        ..Params::default()
+    };
+    let mut tail = Tail::default();
     for point in 0..100_000 {
-        tail.learn(stream.uniform() + f64::from(point) * 1e-3, 1, 1000);
-        assert!(tail.kept() <= KEPT);
+        tail.learn(stream.uniform() + f64::from(point) * 1e-3, &params);
+        assert!(tail.kept() <= MIN_KEPT as usize);
     }
 }
 
@@ -208,7 +213,7 @@ proptest! {
         params in (proptest::num::f64::ANY, 0_u32..3, 0_u32..100, 0_u32..3),
     ) {
         let (expected, block_points, memory_blocks, quiet_points) = params;
-        let mut detector = Detector::new(Params { expected, block_points, memory_blocks, quiet_points });
+        let mut detector = Detector::new(Params { expected, block_points, memory_blocks, kept_blocks: memory_blocks, quiet_points });
         for (value, time) in values.iter().flat_map(|value| vec![*value; copies]).zip(times.iter().cycle()) {
             let reading = detector.observe(Timestamp::from_micros(*time), value);
             prop_assert!((MIN_TAIL..=1.0).contains(&reading.tail), "{reading:?}");
