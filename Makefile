@@ -1,10 +1,12 @@
 # Everything a new machine needs to do is one of these. `make help` lists them.
-.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead censoring outages nab train-live notebooks clean
+.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead censoring outages nab compare-models train-champion train-live train-probe notebooks clean
 SHELL := /bin/bash
 CARGO ?= cargo
 # Where the recorded outages are (signals.csv.gz and score.py), for `make outages`.
 DATA ?= ../shared/datasets/outages
 OUT ?= target/results
+# Where rows to learn from are written.
+ROWS ?= target/rows
 # Where the Numenta Anomaly Benchmark is (data/, labels/ and score.py), for `make nab`.
 NAB ?= ../shared/datasets/nab
 # Where the 16 loghub systems are, for `make logs-bench`.
@@ -105,9 +107,31 @@ nab: ## the anomaly detector on the Numenta Anomaly Benchmark, beside others: ma
 	target/release/foreshift-lab anomaly --input $(NAB)/data --output $(OUT)/nab
 	tests/nab/table.py $(NAB) $(OUT)/nab
 
-train-live: ## learn the shipped live model again, on simulated fleets and what `make record` made (about ten minutes)
+compare-models: setup ## River, Vowpal Wabbit, LightGBM, XGBoost, scikit-learn, linfa and smartcore beside our models (25 minutes; QUICK=1 two)
 	$(CARGO) build --release -p foreshift-lab
-	target/release/foreshift-lab train --recordings target/recordings --out models/live/2
+	$(CARGO) build --release -p foreshift-boost --example boost
+	$$(tests/models/setup.sh) tests/models/compare.py target/release/foreshift-lab target/release/examples/boost --data $(DATA) \
+		$(if $(QUICK),--quick --out target/compare-quick,--image docs/images/compare-models.png)
+
+train-champion: setup ## learn both shipped models again (an hour, with `make record` before it)
+	test -d target/recordings || $(MAKE) record
+	$(MAKE) train-live train-probe
+
+train-live: setup ## learn the shipped live model again, on simulated fleets and what `make record` made
+	$(CARGO) build --release -p foreshift-lab
+	@mkdir -p $(ROWS)
+	target/release/foreshift-lab extract --fleet-seed 200 --fleets 12 --every 5s --negatives 1:5 -o $(ROWS)/fleets.parquet
+	target/release/foreshift-lab extract --input target/recordings --pace 10 --negatives 1:3 -o $(ROWS)/recordings.parquet
+	target/release/foreshift-lab train --scale live --rows $(ROWS)/fleets.parquet --rows $(ROWS)/recordings.parquet \
+		--recordings target/recordings --out models/live/3
+
+train-probe: setup ## learn the shipped probe model again, on recorded outages: make train-probe DATA=path
+	$(CARGO) build --release -p foreshift-lab
+	@mkdir -p $(ROWS)
+	target/release/foreshift-lab extract --config docs/examples/outages.yaml --input $(DATA)/signals.csv.gz \
+		--until 2025-01-01T00:00:00Z --negatives 1:4 -o $(ROWS)/outages.parquet
+	target/release/foreshift-lab train --scale probe --rows $(ROWS)/outages.parquet --config docs/examples/outages.yaml \
+		--input $(DATA)/signals.csv.gz --until 2025-01-01 --without 'frontends/*' --out models/probe/1
 
 notebooks: setup ## run the notebooks, and write their outputs anew (five minutes)
 	$(CARGO) build --release -p foreshift-lab

@@ -1,11 +1,11 @@
 """Online models that a user might pick instead, beside Foreshift's, on the same rows of `foreshift-lab extract`.
 
-    online.py LAB ROWS.parquet HORIZON_S [--model DIR ...] [--from SHARE] [--without NAME ...] [--out DIR]
+    online.py LAB ROWS.parquet HORIZON_S OUT [--model DIR ...] [--from SHARE] [--without NAME ...]
 
-LAB is the built foreshift-lab; --model names versions of models/. Every model is run as it would have been run: it says
-what it thinks of a row when the row comes, and learns from it when its label became known, not before. What each said is
-kept below --out, and `foreshift-lab compare` measures all of it. Times are of one processor, Python included where
-the library is one of Python.
+LAB is the built foreshift-lab; --model names versions of models/ beside `fresh`, which has learned nothing before. Every
+model is run as it would have been run: it says what it thinks of a row when the row comes, and learns from it when its
+label became known, not before. What each said is kept in the folder OUT, and `foreshift-lab compare` measures all of it
+into OUT/figures.json. Times are of one processor, Python included where the library is one of Python.
 """
 
 import argparse
@@ -25,19 +25,30 @@ from rows import Rows, read
 
 
 class River:
-    """A model of River. Missing features are left out of a row, as its models take it."""
+    """A model of River. A missing feature is 0 and has an indicator."""
 
     def __init__(self, model, names):
-        self.model, self.names = model, names
+        self.model, self.names = model, [(name, f"{name}_missing") for name in names]
 
     def row(self, values):
-        return {name: value for name, value in zip(self.names, values) if value == value}
+        row = {}
+        for (name, missing), value in zip(self.names, values):
+            known = value == value
+            row[name], row[missing] = (value, 0.0) if known else (0.0, 1.0)
+        return row
 
     def predict(self, row):
         return self.model.predict_proba_one(row).get(True, 0.0)
 
     def learn(self, row, label):
         self.model.learn_one(row, bool(label))
+
+
+class RiverTree(River):
+    """A tree of River. Missing features are left out of a row, as its trees take it."""
+
+    def row(self, values):
+        return {name: value for (name, _), value in zip(self.names, values) if value == value}
 
 
 class Vowpal:
@@ -66,8 +77,8 @@ def logistic():
 
 MODELS = {
     "river-logistic": lambda names: River(logistic(), names),
-    "river-hoeffding-tree": lambda names: River(tree.HoeffdingTreeClassifier(), names),
-    "river-adaptive-forest": lambda names: River(forest.ARFClassifier(n_models=10, seed=1), names),
+    "river-hoeffding-tree": lambda names: RiverTree(tree.HoeffdingTreeClassifier(), names),
+    "river-adaptive-forest": lambda names: RiverTree(forest.ARFClassifier(n_models=10, seed=1), names),
     "vowpal-wabbit": lambda names: Vowpal("", names),
     "vowpal-wabbit-quadratic": lambda names: Vowpal("-q ff", names),
 }
@@ -101,33 +112,42 @@ def meter(name: str, total: int):
     return progress
 
 
+def compare(lab, rows_path, horizon_s, out, models=(), begin=0.3, without=()):
+    """Runs all models over the rows, and gives what `foreshift-lab compare` says of them, with times."""
+    rows = read(rows_path, horizon_s)
+    os.makedirs(out, exist_ok=True)
+    files, times = [], {}
+    for name, make in MODELS.items():
+        if name in without:
+            continue
+        said, times[name] = run(make, rows, meter(name, len(rows.labels)))
+        print(f"\r{out}: {name}, {times[name]:.0f} us a row", file=sys.stderr, flush=True)
+        file = os.path.join(out, f"{name}.parquet")
+        rows.keys.with_columns(pl.Series("probability", np.clip(said, 0.0, 1.0))).write_parquet(file)
+        files.append(file)
+    command = [lab, "compare", "fresh", *models, "linfa-ftrl", *files]
+    command += ["--rows", rows_path, "--horizon", f"{horizon_s:g}s", "--from", f"{begin:g}", "-o", "json"]
+    figures = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    figures["row_us"].update(times)
+    with open(os.path.join(out, "figures.json"), "w", encoding="utf-8") as file:
+        json.dump(figures, file, indent=1)
+    return figures
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("lab")
     arguments.add_argument("rows")
     arguments.add_argument("horizon_s", type=float)
+    arguments.add_argument("out")
     arguments.add_argument("--model", action="append", default=[])
-    arguments.add_argument("--from", dest="begin", default="0.3")
+    arguments.add_argument("--from", dest="begin", type=float, default=0.3)
     arguments.add_argument("--without", action="append", default=[], choices=MODELS)
-    arguments.add_argument("--out", default="target/compare")
     asked = arguments.parse_args()
-
-    rows = read(asked.rows, asked.horizon_s)
-    print(f"{asked.rows}: {len(rows.labels)} rows of {asked.horizon_s:g} s, {rows.labels.sum()} positive", file=sys.stderr)
-    os.makedirs(asked.out, exist_ok=True)
-    files, times = [], {}
-    for name, make in MODELS.items():
-        if name in asked.without:
-            continue
-        said, times[name] = run(make, rows, meter(name, len(rows.labels)))
-        print(f"\r{name}: {times[name]:.0f} us a row", file=sys.stderr)
-        file = os.path.join(asked.out, f"{name}.parquet")
-        rows.keys.with_columns(pl.Series("probability", np.clip(said, 0.0, 1.0))).write_parquet(file)
-        files.append(file)
-    with open(os.path.join(asked.out, "times.json"), "w") as file:
-        json.dump({"microseconds_a_row": times}, file, indent=2)
-    command = [asked.lab, "compare", *(asked.model or ["fresh"]), "linfa-ftrl", *files, "--rows", asked.rows, "--horizon", f"{asked.horizon_s:g}s"]
-    subprocess.run([*command, "--from", asked.begin], check=True)
+    figures = compare(asked.lab, asked.rows, asked.horizon_s, asked.out, asked.model, asked.begin, asked.without)
+    for horizon in figures["horizons"]:
+        for method in horizon["methods"]:
+            print(f"{method['method']:28} average precision {method['average_precision']['value']:.3f}")
 
 
 if __name__ == "__main__":

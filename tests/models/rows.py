@@ -19,6 +19,7 @@ class Rows:
     names: list[str]
     features: np.ndarray  # float64, NaN is missing
     labels: np.ndarray  # 0 or 1
+    weights: np.ndarray
     times: np.ndarray  # microseconds
     known: np.ndarray  # when the label was known, microseconds
 
@@ -31,11 +32,23 @@ def read(path: str, horizon_s: float) -> Rows:
     labels = frame["label"].to_numpy().astype(np.int8)
     if not 0 < labels.sum() < labels.size:
         raise SystemExit(f"{path}: the {labels.size} rows of {horizon_s} s do not hold both labels")
+    features = frame.select(pl.col(names).cast(pl.Float64)).fill_null(float("nan")).to_numpy()
+    features[np.isinf(features)] = np.nan
     return Rows(
         keys=frame.select("time", "target", "horizon_s"),
         names=names,
-        features=frame.select(names).to_numpy().astype(np.float64),
+        features=features,
         labels=labels,
+        weights=frame["row_weight"].to_numpy(),
         times=frame["time"].dt.epoch("us").to_numpy(),
         known=frame["label_known_at"].dt.epoch("us").to_numpy(),
     )
+
+
+def keep_targets(path: str, out: str, count: int, seed: int) -> None:
+    """Writes the rows of so many targets, drawn by a seed: all rows of each, so that a stream stays one."""
+    names = pl.scan_parquet(path).select(pl.col("target").unique()).collect()["target"].sort()
+    chosen = names.gather(np.random.default_rng(seed).permutation(len(names))[:count])
+    rows = pl.scan_parquet(path).filter(pl.col("target").is_in(chosen.implode())).collect()
+    about = {key: text for key, text in pl.read_parquet_metadata(path).items() if key == "foreshift"}
+    rows.write_parquet(out, metadata=about)

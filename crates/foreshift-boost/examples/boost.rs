@@ -1,4 +1,4 @@
-//! Trains on one table and predicts another, and says how long both took: what `tests/models/boost.py` compares
+//! Trains on one table and predicts another, and says how long both took: what `tests/models/batch.py` compares
 //! with other libraries.
 //!
 //! `boost TRAIN TEST FEATURES PARAMS OUT [REPEATS]`: tables are little-endian doubles, row by row: label, weight,

@@ -12,11 +12,10 @@ use foreshift_features::FEATURES;
 use foreshift_predict::trees::Trees;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::challengers::LOGISTIC_PENALTY;
 use crate::rows::{About, Rows, read_frame};
 use crate::{forest, logistic};
 
-/// Penalty of the logistic regression, on standardised features: enough that it converges where they are alike.
-const LOGISTIC_PENALTY: f64 = 1.0;
 /// Features named by what they gained.
 const SHOWN: usize = 10;
 

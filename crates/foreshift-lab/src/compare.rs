@@ -1,5 +1,6 @@
 //! `foreshift-lab compare`: several models and predictions on the same rows, and how sure their differences are.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
@@ -70,6 +71,8 @@ impl Difference {
 struct Comparison {
     horizons: Vec<Horizon>,
     differences: Vec<Difference>,
+    /// Of what was run here: what a row took in microseconds of one processor, learning included.
+    row_us: BTreeMap<String, f64>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -83,6 +86,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let comparison = Comparison {
             horizons,
             differences,
+            row_us: judged.row_us,
         };
         println!("{}", serde_json::to_string_pretty(&comparison)?);
         return Ok(());

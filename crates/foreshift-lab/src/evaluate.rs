@@ -12,7 +12,9 @@ pub(crate) mod panel;
 pub(crate) mod predictions;
 pub(crate) mod prequential;
 pub(crate) mod table;
+pub(crate) mod worked;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
@@ -122,6 +124,8 @@ pub(crate) struct Judged {
     pub(crate) settings: Settings,
     /// By method, then panel and row: those that were asked for.
     pub(crate) said: Vec<(String, Vec<Vec<f64>>)>,
+    /// What a row took of those that were run here, in microseconds, learning included.
+    pub(crate) row_us: BTreeMap<String, f64>,
     /// Of the first method, where it is a model: by panel, features by their mean contribution.
     pub(crate) contributions: Vec<Vec<(String, f64)>>,
 }
@@ -142,8 +146,9 @@ impl Judged {
     pub(crate) fn say(&mut self, path: &Path, learns: bool) -> anyhow::Result<()> {
         if path == Path::new(LINFA) {
             let bar = self.row_progress("rows through linfa's FTRL");
-            let said = linfa::run(&self.panels, |rows| bar.inc(rows))?;
+            let (said, row_us) = linfa::run(&self.panels, |rows| bar.inc(rows))?;
             bar.finish_and_clear();
+            self.row_us.insert(LINFA.to_owned(), row_us);
             self.said.push((LINFA.to_owned(), said));
             return Ok(());
         }
@@ -171,6 +176,7 @@ impl Judged {
         if self.said.is_empty() {
             self.contributions = told.contributions;
         }
+        self.row_us.insert(name.clone(), told.row_us);
         self.said.push((name, told.said));
         Ok(())
     }
@@ -344,6 +350,7 @@ impl GroundArgs {
                 by_propensity: self.held_out,
             },
             said: Vec::new(),
+            row_us: BTreeMap::new(),
             contributions: Vec::new(),
         })
     }

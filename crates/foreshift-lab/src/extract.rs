@@ -50,6 +50,9 @@ pub(crate) struct Args {
     /// Targets of each fleet.
     #[arg(long, default_value_t = 24, requires = "fleet_seed")]
     targets: usize,
+    /// Other kinds of faults befall the fleets as time goes on.
+    #[arg(long, requires = "fleet_seed")]
+    drift: bool,
     /// Write rows of prediction ticks from here on: a time, or a span back from the newest record such as 30d. What
     /// was before is still seen by the features.
     #[arg(long, value_name = "WHEN")]
@@ -98,6 +101,7 @@ impl Args {
             lateness: Duration::ZERO,
             pace: 1.0,
             format: Format::Text,
+            drift: false,
         }
     }
 }
@@ -175,7 +179,7 @@ fn worlds(args: &Args) -> anyhow::Result<Vec<World>> {
                 targets: args.targets,
             };
             Ok((seed..seed.saturating_add(args.fleets))
-                .map(|seed| World::fleet(spec(seed)))
+                .map(|seed| World::fleet(spec(seed), args.drift))
                 .collect())
         }
         (None, None) => Ok(Vec::new()),

@@ -5,6 +5,7 @@ mod backtest;
 mod baselines;
 mod boost;
 mod censoring;
+mod challengers;
 mod classify;
 mod compare;
 mod drift;
@@ -83,6 +84,9 @@ enum Command {
     Retrain(retrain::Args),
     /// Train boosted trees on extracted rows, beside a random forest and a logistic regression.
     Boost(boost::Args),
+    /// Train a random forest and a logistic regression on a table, and ask them about another.
+    #[command(hide = true)]
+    Challengers(challengers::Args),
     /// Show in simulation what acting on predictions does to the models trained afterwards.
     Censoring(censoring::Args),
     /// Say what each log line of a file says went wrong.
@@ -115,6 +119,7 @@ fn main() -> ExitCode {
         Command::Train(args) => train::run(&args),
         Command::Retrain(args) => retrain::run(&args),
         Command::Boost(args) => boost::run(&args),
+        Command::Challengers(args) => challengers::run(&args),
         Command::Censoring(args) => censoring::run(&args),
         Command::Classify(args) => classify::run(&args),
         Command::TrainLogs(args) => train_logs::run(&args),

@@ -119,7 +119,7 @@ fn retrain(args: &Args) -> anyhow::Result<Report> {
     ))?;
     let course = Course {
         journal: &journal,
-        rows,
+        rows: &rows,
         fallback: &fallback,
         times,
     };
@@ -264,10 +264,10 @@ fn manifest(
         parent: Some(parent.name.clone()),
         simulated: parent.manifest.simulated,
         inputs: vec![journal],
+        windows_s: parent.manifest.windows_s,
         seed: Some(crate::train::TREE_SEED),
         git_revision: crate::models::git_revision(),
         created_at: Some(rfc3339::format(now())),
-        windows_s: parent.manifest.windows_s,
         training: facts.as_object().cloned().unwrap_or_default(),
         ..Manifest::of(name, model, "foreshift-lab retrain", &trained_on)
     }

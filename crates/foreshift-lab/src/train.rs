@@ -34,8 +34,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Scale::Live)]
     scale: Scale,
     /// Grow trees beside the linear model on these rows, made by `foreshift-lab extract`; several files may be named.
-    /// They are of --input; or of other fleets than those of --seed, and of all --recordings, of which some are left to the
-    /// linear model.
+    /// They are of --input, or of other fleets than those of --seed and of all --recordings, of which some are left to
+    /// the linear model.
     #[arg(long, value_name = "PARQUET")]
     rows: Vec<PathBuf>,
     #[command(flatten)]

@@ -131,8 +131,8 @@ impl Ensemble {
         }
     }
 
-    /// The same experts' shares, calibration and anomaly expert with other trees, whose leaves are still to be learned. A
-    /// head whose trees are the same stays as it is.
+    /// The same experts' shares, calibration and anomaly expert with other trees, whose leaves are still to be learned.
+    /// A head whose trees are the same stays as it is.
     pub(crate) fn regrown(&self, mut other: Self) -> Self {
         for (new, old) in other.heads.iter_mut().zip(&self.heads) {
             if new.trees == old.trees && new.coordinates.len() == old.coordinates.len() {

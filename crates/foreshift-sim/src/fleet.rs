@@ -21,6 +21,8 @@ const BETWEEN_SPIKES_S: f64 = 3_000.0;
 const CLEAR_S: f64 = 240.0;
 /// Share of faults that have a precursor.
 const PRECURSOR_SHARE: f64 = 0.7;
+/// Parts of the time of a fleet that drifts, each with kinds of faults of its own.
+const PHASES: usize = 3;
 
 /// A fleet to simulate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,17 @@ impl FleetSpec {
     /// The recording: about one fault per target in one to two hours, two to three decoys an hour. Its
     /// signals are made while they are read, about 100,000 for each target and hour.
     pub fn recording(&self) -> Recording {
+        self.recorded(false)
+    }
+
+    /// The same fleet, but other kinds of faults befall it as time goes on: each third of the time has two of the
+    /// kinds with a precursor, and thirds blend into each other. What warned in the morning is a false alarm by the
+    /// evening.
+    pub fn drifting(&self) -> Recording {
+        self.recorded(true)
+    }
+
+    fn recorded(&self, drifts: bool) -> Recording {
         let mut draws = Draws::new(Stream::of(self.seed, Purpose::Plan, 1));
         let routes = routes(self.targets.max(2), &mut draws);
         let length_s = f64::from(self.hours) * 3_600.0;
@@ -57,7 +70,8 @@ impl FleetSpec {
             let mut taken = Taken::default();
             for (offset, target) in route.targets.iter().enumerate() {
                 if target.baseline_bp > 0 {
-                    place_faults(&mut plan, first + offset, target, length_s, &mut taken);
+                    let length = Length { s: length_s, drifts };
+                    place_faults(&mut plan, first + offset, target, length, &mut taken);
                 }
             }
             let mut slow = Taken::default();
@@ -77,10 +91,23 @@ fn exponential(draws: &mut Draws, mean: f64) -> f64 {
     -libm::log(1.0 - draws.unit()) * mean
 }
 
-fn place_faults(plan: &mut Plan, target: usize, spec: &TargetSpec, length_s: f64, taken: &mut Taken) {
+/// How long a fleet runs, and whether the kinds of its faults change on the way.
+#[derive(Clone, Copy)]
+struct Length {
+    s: f64,
+    drifts: bool,
+}
+
+fn place_faults(plan: &mut Plan, target: usize, spec: &TargetSpec, length: Length, taken: &mut Taken) {
+    let length_s = length.s;
     let mut at = QUIET_S + exponential(&mut plan.draws, BETWEEN_FAULTS_S / 2.0);
     while at < length_s {
-        let kind = draw_kind(&mut plan.draws, spec.quota.is_some());
+        let common = if length.drifts {
+            kinds_at(at / length_s, &mut plan.draws)
+        } else {
+            &FaultKind::WITH_PRECURSOR
+        };
+        let kind = draw_kind(&mut plan.draws, common, spec.quota.is_some());
         let precursor_s = at;
         let lead_s = if kind.has_precursor() {
             plan.draws.range(180.0, 660.0)
@@ -113,9 +140,17 @@ fn place_faults(plan: &mut Plan, target: usize, spec: &TargetSpec, length_s: f64
     }
 }
 
-fn draw_kind(draws: &mut Draws, quota: bool) -> FaultKind {
+/// The kinds with a precursor at this share of the time of a fleet that drifts.
+fn kinds_at(share: f64, draws: &mut Draws) -> &'static [FaultKind] {
+    let all = &FaultKind::WITH_PRECURSOR;
+    let blended = share * PHASES as f64 + draws.range(-0.5, 0.5);
+    let phase = (blended.max(0.0) as usize).min(PHASES - 1);
+    all.chunks(all.len() / PHASES).nth(phase).unwrap_or(all)
+}
+
+fn draw_kind(draws: &mut Draws, with_precursor: &[FaultKind], quota: bool) -> FaultKind {
     let kinds: &[FaultKind] = if draws.unit() < PRECURSOR_SHARE {
-        &FaultKind::WITH_PRECURSOR
+        with_precursor
     } else {
         &FaultKind::ABRUPT
     };
@@ -243,5 +278,34 @@ fn fleet_target(
         memory_level: draws.range(0.35, 0.58),
         pool_limit: (capacity_rps * service_ms / 1e3 * 2.5 + 24.0).round(),
         quota: provider.then(|| (share_rps * draws.range(2_400.0, 3_600.0)).round()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fleet_that_drifts_begins_with_other_kinds_of_faults_than_it_ends_with() {
+        let fleet = FleetSpec {
+            seed: 3,
+            hours: 12,
+            targets: 24,
+        };
+        let recording = fleet.drifting();
+        let count = |kind: FaultKind, share: std::ops::Range<f64>| {
+            let span = recording.length.as_secs_f64();
+            let began = |at: foreshift_domain::Timestamp| at.since(recording.start).as_secs_f64() / span;
+            let mut faults = recording.faults.iter();
+            let within =
+                |fault: &&crate::faults::Fault| fault.kind == kind && share.contains(&began(fault.onset));
+            faults.by_ref().filter(within).count()
+        };
+        assert!(count(FaultKind::MemoryLeak, 0.0..0.3) > 5);
+        assert_eq!(count(FaultKind::MemoryLeak, 0.6..1.0), 0);
+        assert_eq!(count(FaultKind::AnnouncedErrors, 0.0..0.4), 0);
+        assert!(count(FaultKind::AnnouncedErrors, 0.7..1.0) > 5);
+        // Abrupt ones come all the time.
+        assert!(count(FaultKind::Crash, 0.0..0.5) > 0 && count(FaultKind::Crash, 0.5..1.0) > 0);
     }
 }

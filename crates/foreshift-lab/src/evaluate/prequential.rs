@@ -10,6 +10,7 @@ use foreshift_domain::Timestamp;
 use foreshift_predict::{Example, Model, TargetModel};
 
 use super::panel::Panel;
+use super::worked::Worked;
 
 /// A row of some panel.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +55,8 @@ pub(crate) struct Told {
     /// By panel: each feature's mean contribution to the log-odds, regardless of sign, over a sample of rows; from high
     /// to low.
     pub(crate) contributions: Vec<Vec<(String, f64)>>,
+    /// What a row took, learning included.
+    pub(crate) row_us: f64,
 }
 
 /// Runs a model over the panels of all its horizons, which share targets and features; gives its probabilities by
@@ -78,7 +81,7 @@ pub(crate) fn run(
         }));
     }
     moments.sort_unstable();
-    let mut run = Prequential::new(model, learns, panels);
+    let (mut run, worked) = (Prequential::new(model, learns, panels), Worked::default());
     let mut said: Vec<Vec<f64>> = panels
         .iter()
         .map(|panel| vec![f64::NAN; panel.rows.len()])
@@ -113,6 +116,7 @@ pub(crate) fn run(
         progress(together.len() as u64);
     }
     Ok(Told {
+        row_us: worked.us() / moments.len().max(1) as f64,
         said,
         contributions: run.contributions(),
     })

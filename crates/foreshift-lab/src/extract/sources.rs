@@ -29,7 +29,10 @@ enum Kind {
         /// Whether the configuration was named, and is not the recorded one.
         given: bool,
     },
-    Fleet(FleetSpec),
+    Fleet {
+        spec: FleetSpec,
+        drifts: bool,
+    },
 }
 
 /// The recordings at a path.
@@ -77,6 +80,11 @@ pub(crate) fn prefix(folder: &Path, journal: &Path) -> String {
     format!("{}/", name.display())
 }
 
+fn simulated(spec: FleetSpec, drifts: bool) -> anyhow::Result<Fleet> {
+    let recording = if drifts { spec.drifting() } else { spec.recording() };
+    Fleet::recorded(recording, false)
+}
+
 /// Weights are left alone and nothing is learned: a recorded world does not answer to what another configuration
 /// would have done.
 fn watching(mut fallback: Fallback) -> Fallback {
@@ -92,11 +100,11 @@ fn watching(mut fallback: Fallback) -> Fallback {
 }
 
 impl World {
-    pub(super) fn fleet(spec: FleetSpec) -> Self {
+    pub(super) fn fleet(spec: FleetSpec, drifts: bool) -> Self {
         Self {
             name: format!("fleet {}", spec.seed),
             prefix: format!("fleet-{}/", spec.seed),
-            kind: Kind::Fleet(spec),
+            kind: Kind::Fleet { spec, drifts },
         }
     }
 
@@ -114,7 +122,7 @@ impl World {
     pub(super) fn fallback(&self) -> anyhow::Result<Arc<Fallback>> {
         match &self.kind {
             Kind::Recorded { fallback, .. } => Ok(Arc::clone(fallback)),
-            Kind::Fleet(spec) => Ok(Fleet::of(*spec, false)?.fallback),
+            Kind::Fleet { spec, drifts } => Ok(simulated(*spec, *drifts)?.fallback),
         }
     }
 
@@ -122,7 +130,7 @@ impl World {
     pub(super) fn newest(&self) -> anyhow::Result<Timestamp> {
         match &self.kind {
             Kind::Recorded { path, .. } => driver::newest(path),
-            Kind::Fleet(spec) => Ok(Fleet::of(*spec, false)?.recording.end()),
+            Kind::Fleet { spec, drifts } => Ok(simulated(*spec, *drifts)?.recording.end()),
         }
     }
 
@@ -134,7 +142,7 @@ impl World {
                 fallback,
                 given,
             } => Hindsight::read(path, &fallback.timing, *given).with_context(|| self.name.clone()),
-            Kind::Fleet(_) => Ok(Hindsight::default()),
+            Kind::Fleet { .. } => Ok(Hindsight::default()),
         }
     }
 
@@ -146,9 +154,7 @@ impl World {
                 fallback,
                 given,
             } => (path, fallback, *given),
-            Kind::Fleet(spec) => {
-                return Fleet::of(*spec, false)?.play_rows(sink);
-            }
+            Kind::Fleet { spec, drifts } => return simulated(*spec, *drifts)?.play_rows(sink),
         };
         let mut source = driver::open(path)?;
         let mut engine = Engine::new(1, Arc::clone(fallback), foreshift_engine::fresh_model(fallback));

@@ -59,7 +59,7 @@ impl Times {
 /// A journal to learn from.
 pub(super) struct Course<'a> {
     pub(super) journal: &'a Path,
-    pub(super) rows: PathBuf,
+    pub(super) rows: &'a PathBuf,
     pub(super) fallback: &'a Arc<Fallback>,
     pub(super) times: Times,
 }
@@ -77,7 +77,7 @@ impl Course<'_> {
     /// For each horizon, the incidents before the first cut, which must teach the first trees, and those that are judged.
     pub(super) fn incidents(&self) -> anyhow::Result<Vec<(usize, usize)>> {
         let columns = ["time", "horizon_s", "label", "incident_id"];
-        let (about, frame) = rows::read_frame(&self.rows, Some(&columns))?;
+        let (about, frame) = rows::read_frame(self.rows, Some(&columns))?;
         let mut counts = Vec::new();
         for horizon_s in &about.horizons_s {
             let of_horizon = frame.filter(&frame.column("horizon_s")?.f64()?.equal(*horizon_s))?;
@@ -103,7 +103,7 @@ impl Course<'_> {
 
     fn part(&self, until: Timestamp) -> Part<'_> {
         Part {
-            rows: std::slice::from_ref(&self.rows),
+            rows: std::slice::from_ref(self.rows),
             until,
             without: &[],
             blind: &[],

@@ -18,9 +18,9 @@ pub(crate) const SEED: u64 = 1;
 /// target are alike. Found on recorded outages before 2024 by what it said of 2024; nothing was tuned to a target.
 pub(crate) fn params() -> Params {
     Params {
-        trees: 200,
+        trees: 400,
         leaves: 15,
-        learning_rate: 0.05,
+        learning_rate: 0.025,
         lambda: 20.0,
         min_rows: 500,
         row_fraction: 0.5,

@@ -26,7 +26,10 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// `learns` says whether a model may change on it.
     pub(crate) fn of(spec: FleetSpec, learns: bool) -> anyhow::Result<Self> {
-        let recording = spec.recording();
+        Self::recorded(spec.recording(), learns)
+    }
+
+    pub(crate) fn recorded(recording: Recording, learns: bool) -> anyhow::Result<Self> {
         let yaml = recording.fallback_yaml();
         let mut fallback = foreshift_config::parse_fallback(&yaml, "fleet.yaml")?.value;
         fallback.learning.online = learns;
