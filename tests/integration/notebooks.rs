@@ -32,3 +32,13 @@ fn notebook_runs(name: &str) {
 fn the_notebook_from_incidents_to_a_model_runs() {
     notebook_runs("1-from-incidents-to-a-model.ipynb");
 }
+
+#[test]
+fn the_notebook_that_takes_a_prediction_apart_runs() {
+    notebook_runs("2-why-a-prediction.ipynb");
+}
+
+#[test]
+fn the_notebook_that_brings_a_lightgbm_model_runs() {
+    notebook_runs("3-bring-a-lightgbm-model.ipynb");
+}

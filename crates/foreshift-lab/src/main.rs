@@ -10,6 +10,7 @@ mod classify;
 mod compare;
 mod drift;
 mod evaluate;
+mod explain;
 mod extract;
 mod faults;
 mod features;
@@ -55,6 +56,8 @@ enum Command {
     Replay(replay::Args),
     /// Make rows to learn from: features and labels of a journal, a signal CSV or simulated fleets, as Parquet.
     Extract(extract::Args),
+    /// Say why a model says what it says of a target at a moment of a recording.
+    Explain(explain::Args),
     /// Say how far the features of rows have moved from those of other rows.
     Drift(drift::Args),
     /// Make a signal CSV of what others recorded.
@@ -101,6 +104,7 @@ fn main() -> ExitCode {
         Command::Parse(args) => parse::run(&args),
         Command::ParseMemory(args) => parse::memory::run(&args),
         Command::Extract(args) => extract::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Drift(args) => drift::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),

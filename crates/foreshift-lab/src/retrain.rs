@@ -20,7 +20,7 @@ use crate::extract::{self, OneIn};
 use crate::format::Format;
 use crate::models::now;
 use crate::replay::driver;
-use crate::train::{in_parts, recorded};
+use crate::train::in_parts;
 use course::{Course, Times};
 use outcome::{Outcome, Report};
 
@@ -172,17 +172,13 @@ fn parent(registry: &Registry, fallback: &Fallback) -> anyhow::Result<Parent> {
             continue;
         }
         let (_, model) = registry.load(&name)?;
-        let fits = recorded::fitted(model, fallback).and_then(|(model, pace)| {
-            foreshift_engine::check_model(&model, fallback)?;
-            Ok((model, pace))
-        });
-        match fits {
-            Ok((model, pace)) => {
+        match manifest.fitted(model, fallback) {
+            Ok(chosen) => {
                 return Ok(Parent {
                     name,
+                    model: chosen.model,
+                    pace: manifest.pace(fallback).unwrap_or(1.0),
                     manifest,
-                    model,
-                    pace,
                 });
             }
             Err(why) => refused.push(format!("{name}: {why}")),

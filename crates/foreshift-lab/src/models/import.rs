@@ -59,6 +59,8 @@ struct Imported {
     parent: Option<ModelName>,
     /// Whether what it was made from learned from simulation.
     simulated: bool,
+    /// The windows of features it was made with.
+    windows_s: Option<[f64; 4]>,
     /// For people, as a sentence.
     what: String,
 }
@@ -89,6 +91,7 @@ pub(super) fn run(registry: &Registry, args: &ImportArgs) -> anyhow::Result<()> 
             inputs,
             seed: args.seed,
             git_revision: super::git_revision(),
+            windows_s: imported.windows_s,
             created_at: Some(rfc3339::format(words::now())),
             ..Manifest::of(
                 name.clone(),
@@ -123,6 +126,7 @@ fn own(registry: &Registry, file: &Path) -> anyhow::Result<Imported> {
         parent: parent.filter(|parent| registry.dir(parent).is_dir()),
         model,
         simulated: false,
+        windows_s: None,
         what: "Imported.".to_owned(),
     })
 }

@@ -128,7 +128,7 @@ impl Course<'_> {
         let model = beside(learned, grow(&self.part(cut), parent)?, cut)?.released("retrained@2");
         Ok(Taught {
             model,
-            champion: passage.champion().clone(),
+            champion: passage.engine().model().clone(),
             passage,
         })
     }
@@ -136,7 +136,7 @@ impl Course<'_> {
     /// Both models on the rows that taught nothing, as each would have gone on from the cut.
     pub(super) fn held_out(&self, champion: &ModelName, taught: &Taught) -> anyhow::Result<Vec<HeldOut>> {
         let grounds = GroundArgs {
-            rows: self.rows.to_owned(),
+            rows: self.rows.clone(),
             horizon: None,
             from: rfc3339::format(self.times.cut),
             budget: 1.0,

@@ -94,8 +94,8 @@ pub(super) fn run(args: &super::Args) -> anyhow::Result<()> {
         end,
         rows_learned,
         parent,
+        windows_s: fallback.timing.windows.map(|window| window.as_secs_f64() * pace),
         of_outages: args.scale == Scale::Probe,
-        windows: fallback.timing.windows,
     };
     let manifest = made.manifest(name, &model)?;
     let files = Release {
@@ -163,8 +163,8 @@ struct Made<'a> {
     end: Timestamp,
     rows_learned: u64,
     parent: Option<ModelName>,
+    windows_s: [f64; 4],
     of_outages: bool,
-    windows: [Duration; 4],
 }
 
 impl Made<'_> {
@@ -181,7 +181,7 @@ impl Made<'_> {
             inputs: vec![InputFile::of(self.input)?],
             seed: Some(super::grow::SEED),
             git_revision: crate::models::git_revision(),
-            windows_s: Some(self.windows.map(Duration::as_secs_f64)),
+            windows_s: Some(self.windows_s),
             training: self.facts(),
             ..Manifest::of(name, model, &created_by, trained_on)
         })

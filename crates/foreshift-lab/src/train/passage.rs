@@ -84,21 +84,21 @@ impl Passage {
 
     /// The model as it is now.
     pub(crate) fn model(&self) -> anyhow::Result<&Model> {
-        let engine = &self.replay.engine;
+        let engine = self.engine();
         if !self.in_shadow {
             return Ok(engine.model());
         }
         engine.challenger().context("no model stands in the shadow")
     }
 
-    /// What serves.
-    pub(crate) fn champion(&self) -> &Model {
-        self.replay.engine.model()
+    /// What serves, and all that is known.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.replay.engine
     }
 
     /// How the model in the shadow compares with what was served.
     pub(crate) fn comparison(&self) -> anyhow::Result<Comparison> {
-        let models = self.replay.engine.models();
+        let models = self.engine().models();
         let challenger = models
             .challenger
             .context("the challenger was let go before the journal ended")?;

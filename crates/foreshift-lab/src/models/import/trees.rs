@@ -60,6 +60,7 @@ pub(super) fn beside(registry: &Registry, args: &ImportArgs) -> anyhow::Result<I
     Ok(Imported {
         model: model.with_trees(trees, params)?,
         simulated: manifest.simulated,
+        windows_s: manifest.windows_s,
         what: format!(
             "The linear model of {parent}, and imported trees for {}.",
             horizons.join(", ")

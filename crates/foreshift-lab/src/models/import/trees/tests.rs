@@ -29,6 +29,7 @@ fn linear(features: usize) -> Model {
         edges: vec![0.0, 1.0],
         heads: ALL_HEADS,
         missing_tells: true,
+        rarity: false,
     };
     let horizons = [30, 120].map(Duration::from_secs);
     Model::fresh(
