@@ -9,9 +9,10 @@ use foreshift_predict::Model;
 
 use crate::world::*;
 
-const LIVE: [&str; 2] = [
+const LIVE: [&str; 3] = [
     include_str!("../../../../models/live/1/model.json"),
     include_str!("../../../../models/live/2/model.json"),
+    include_str!("../../../../models/live/3/model.json"),
 ];
 
 /// Traffic with failures and log lines of every class, now more and now less.
@@ -86,6 +87,10 @@ fn the_shipped_models_say_and_learn_bit_for_bit_what_they_always_did() {
     assert_eq!(
         said(LIVE[1]),
         "bcb3b6fdb9259d72e530e2d2704f8cb092f4cbd1689f5494269112b3399e788d"
+    );
+    assert_eq!(
+        said(LIVE[2]),
+        "?"
     );
 }
 

@@ -27,7 +27,7 @@ const GATEWAYS: usize = 8;
 const SECOND_US: u64 = 1_000_000;
 /// A Monday noon.
 const START: Timestamp = Timestamp::from_secs(1_772_452_800);
-const MODEL: &str = include_str!("../../../../models/live/2/model.json");
+const MODEL: &str = include_str!("../../../../models/live/3/model.json");
 
 const HEAD: &str = "
 timing:
@@ -73,9 +73,9 @@ pub(crate) fn fallback() -> anyhow::Result<Arc<Fallback>> {
 
 /// The shipped model, which must be one for this build: a fresh one would be faster and tell nothing.
 pub(crate) fn model(fallback: &Fallback) -> anyhow::Result<Model> {
-    let model = Model::from_json(MODEL).context("models/live/2 cannot be read")?;
+    let model = Model::from_json(MODEL).context("models/live/3 cannot be read")?;
     if let Err(error) = foreshift_engine::check_model(&model, fallback) {
-        bail!("models/live/2 does not fit this build: {error}");
+        bail!("models/live/3 does not fit this build: {error}");
     }
     Ok(model)
 }

@@ -117,12 +117,12 @@ async fn without_kafka_access_logs_over_grpc_reach_the_engine_and_are_counted() 
 
 /// A registry with the shipped champion and two more versions of it.
 fn registry(root: &Path) -> (Registry, [ModelName; 3]) {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/live/2");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/live/3");
     let (manifest, model) = foreshift_registry::load_model(&shipped).unwrap();
     let registry = Registry::create(root).unwrap();
     let names = [(); 3].map(|()| {
         let add = |name: ModelName| -> Result<Release, RegistryError> {
-            let text = model.to_json().unwrap().replace("live@2", &name.to_string());
+            let text = model.to_json().unwrap().replace("live@3", &name.to_string());
             Ok(Release {
                 manifest: Manifest {
                     name,
@@ -176,11 +176,11 @@ async fn a_promotion_is_followed_a_broken_one_is_not_and_a_drift_alarm_leads_bac
     serves(http, "champion", "live@1").await;
 
     registry.challenge(&second, &by("try it")).unwrap();
-    serves(http, "challenger", "live@2").await;
+    serves(http, "challenger", "live@3").await;
     registry
         .promote(&second, Some(&first), &by("it won"), false, None)
         .unwrap();
-    serves(http, "champion", "live@2").await;
+    serves(http, "champion", "live@3").await;
 
     // A version that breaks after it was promoted: what serves goes on, and the next sound one is followed.
     registry
@@ -192,9 +192,9 @@ async fn a_promotion_is_followed_a_broken_one_is_not_and_a_drift_alarm_leads_bac
     registry
         .roll_back("live", Some(&third), &by("it is broken"))
         .unwrap();
-    serves(http, "champion", "live@2").await;
+    serves(http, "champion", "live@3").await;
 
-    let back = models::roll_back(&root, "live@2", "log-loss has doubled", self::core::wall()).unwrap();
+    let back = models::roll_back(&root, "live@3", "log-loss has doubled", self::core::wall()).unwrap();
     assert_eq!(back, Some(first));
     serves(http, "champion", "live@1").await;
     let history = registry.aliases().unwrap().history;
