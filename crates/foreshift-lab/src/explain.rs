@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Explain the first prediction from here on; without it, the one of highest probability.
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
-    /// Which horizon `highest` is about; the longest unless named.
+    /// Only this horizon. Without it all are explained, and the highest probability is that of the longest.
     #[arg(long, value_name = "SPAN", value_parser = foreshift_config::parse_duration)]
     horizon: Option<Duration>,
     /// How to print it.
@@ -105,6 +105,7 @@ fn explained(args: &Args, fallback: &Arc<Fallback>, at: Timestamp) -> anyhow::Re
         let prediction = state.and_then(|state| state.prediction.as_ref());
         if let Some((state, prediction)) = state.zip(prediction).filter(|(_, of)| of.id.tick >= at) {
             let mut explanations = state.explanations.clone();
+            explanations.retain(|one| args.horizon.is_none_or(|horizon| one.horizon == horizon));
             for explanation in &mut explanations {
                 explanation.simulated = simulated.unwrap_or(explanation.simulated);
             }

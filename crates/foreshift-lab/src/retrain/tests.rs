@@ -11,6 +11,7 @@ use super::*;
 const YAML: &str = "
 timing: {bucket: 10s, tick: 10s, horizons: [30s], guard: 0s, windows: [10s, 30s, 5m, 1h], cooldown: 10s, staleness: 60s}
 learning: {online: true, rows_per_horizon: 3}
+defaults: {triggers: {risk: {horizon: 30s}}}
 routes:
   - name: llm
     targets:

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use anyhow::{Context, bail, ensure};
 use foreshift_domain::{Duration, Timestamp};
-use foreshift_predict::trees::{Imported as Foreign, Trees, lightgbm, xgboost};
+use foreshift_features::FEATURES;
+use foreshift_predict::trees::{ImportError, Imported as Foreign, Trees, lightgbm, xgboost};
 use foreshift_predict::{EnsembleParams, Model};
 use foreshift_registry::Registry;
 
@@ -103,8 +104,15 @@ fn of_heads(model: &Model, heads: &[HeadFile]) -> anyhow::Result<Vec<Trees>> {
 /// The trees of a file, reading the features of these names.
 fn one(path: &Path, names: &[&str]) -> anyhow::Result<Trees> {
     let text = read(path)?;
-    let foreign = foreign(&text).and_then(|foreign| Ok(foreign.map_features(names)?));
-    foreign.with_context(|| format!("cannot import {}", path.display()))
+    let trees = foreign(&text).and_then(|foreign| match foreign.map_features(names) {
+        Err(ImportError::NoSuchFeature { name }) if FEATURES.iter().any(|known| known.name == name) => bail!(
+            "the model reads feature {name:?}, which is newer than the version beside which it is to stand: that reads the \
+             first {} of the catalogue",
+            names.len()
+        ),
+        mapped => Ok(mapped?),
+    });
+    trees.with_context(|| format!("cannot import {}", path.display()))
 }
 
 fn foreign(text: &str) -> anyhow::Result<Foreign> {
