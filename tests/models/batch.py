@@ -239,13 +239,19 @@ class SkLearn:
     def __init__(self, params):
         self.params = params
 
+    def known(self, x):
+        return x if self.has_values.all() else x[:, self.has_values]
+
     def run(self, learned, asked):
+        x, y, weights = learned
+        # Columns without any value are refused.
+        self.has_values = ~np.isnan(x).all(axis=0)
         start = time.process_time()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = self.fitted(*learned)
+            model = self.fitted(self.known(x), y, weights)
         fit_s = time.process_time() - start
-        predict = lambda: model.predict_proba(asked[0])[:, 1]
+        predict = lambda: model.predict_proba(self.known(asked[0]))[:, 1]
         return predict(), fit_s, predict_time(predict, len(asked[1]))
 
 
@@ -272,7 +278,7 @@ class Logistic(SkLearn):
 
     def fitted(self, x, y, weights):
         model = make_pipeline(
-            SimpleImputer(add_indicator=True, keep_empty_features=True),
+            SimpleImputer(add_indicator=True),
             StandardScaler(),
             LogisticRegression(max_iter=200),
         )

@@ -147,7 +147,9 @@ def main():
     figures = compare(asked.lab, asked.rows, asked.horizon_s, asked.out, asked.model, asked.begin, asked.without)
     for horizon in figures["horizons"]:
         for method in horizon["methods"]:
-            print(f"{method['method']:28} average precision {method['average_precision']['value']:.3f}")
+            row_us = figures["row_us"].get(method["method"])
+            if row_us is not None:
+                print(f"{method['method']:28} average precision {method['average_precision']['value']:.3f}, {row_us:.1f} us a row")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,12 @@ def calibration(axes, one):
     axes.set_title(f"Calibration: {one['title']}", loc="left", fontsize=10.5)
     axes.set_xlabel("said (grey: expected / observed 0.8 to 1.25)")
     axes.set_ylabel("came")
-    axes.legend(frameon=False, fontsize=8)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=8)
+
+
+def below(axes, columns):
+    axes.legend(frameon=False, fontsize=8, ncols=columns, loc="upper center", bbox_to_anchor=(0.5, -0.15))
 
 
 def batch(axes, results):
@@ -89,7 +94,7 @@ def batch(axes, results):
     axes.grid(axis="y", color="#eeeeee")
     axes.set_title("Batch: boosted trees, same folds", loc="left", fontsize=10.5)
     axes.set_xlabel("average precision, mean of three folds")
-    axes.legend(frameon=False, fontsize=8)
+    below(axes, 2)
 
 
 def times(axes, results):
@@ -105,9 +110,9 @@ def times(axes, results):
                 marker = "o" if key == "fit_s" else ">"
                 axes.plot(ratio, y, marker, color=BATCH[name][0], alpha=alpha, markersize=6.5)
     for key, label, alpha in kinds:
-        axes.plot([], [], "o" if key == "fit_s" else ">", color="#555555", alpha=alpha, label=label)
+        axes.plot([], [], "o" if key == "fit_s" else ">", color="#555555", alpha=alpha, linestyle="none", label=label)
     for name in others:
-        axes.plot([], [], "s", color=BATCH[name][0], label=plain(name))
+        axes.plot([], [], "s", color=BATCH[name][0], linestyle="none", label=plain(name))
     axes.axvline(1, color="#4a6fa5", linewidth=1.2)
     axes.axvline(1.5, color="#888888", linestyle=":", linewidth=1)
     axes.set_xscale("log")
@@ -116,7 +121,7 @@ def times(axes, results):
     axes.set_yticks(range(len(results)), [one["name"] for one in reversed(results)])
     axes.set_title("Batch: time on one thread, as multiples of LightGBM's", loc="left", fontsize=10.5)
     axes.set_xlabel("dotted: the bound of a fit")
-    axes.legend(frameon=False, fontsize=8)
+    below(axes, 3)
 
 
 def draw(streamed, trained, path):

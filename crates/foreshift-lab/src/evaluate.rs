@@ -198,7 +198,8 @@ impl Judged {
     fn model(&self, path: &Path) -> anyhow::Result<Option<Model>> {
         if path == Path::new("fresh") {
             let horizons: Vec<Duration> = self.panels.iter().map(|panel| panel.horizon).collect();
-            return Ok(Some(fresh_model(horizons)?));
+            let tick = self.panels.iter().map(|panel| panel.step).min();
+            return Ok(Some(fresh_model(horizons, tick)?));
         }
         model_file(path).map(|file| read_model(&file)).transpose()
     }
@@ -270,8 +271,8 @@ impl Judged {
     }
 }
 
-/// A model that has learned nothing. Any configuration will do, since only its horizons count.
-fn fresh_model(horizons: Vec<Duration>) -> anyhow::Result<Model> {
+/// A model that has learned nothing. Any configuration will do, since only its horizons and ticks count.
+fn fresh_model(horizons: Vec<Duration>, tick: Option<Duration>) -> anyhow::Result<Model> {
     let any = FleetSpec {
         seed: 0,
         hours: 1,
@@ -279,6 +280,7 @@ fn fresh_model(horizons: Vec<Duration>) -> anyhow::Result<Model> {
     };
     let mut fallback = Fleet::of(any, true)?.fallback.as_ref().clone();
     fallback.timing.horizons = horizons;
+    fallback.timing.tick = tick.unwrap_or(fallback.timing.tick);
     Ok(foreshift_engine::fresh_model(&fallback))
 }
 

@@ -1,8 +1,11 @@
-//! Online calibration: two-parameter Platt scaling of the raw logit, learned from matured labels.
+//! Online calibration: two-parameter Platt scaling of the raw logit, then a bend, learned from matured labels.
 //!
 //! Incidents are rare, so a plain gradient step would be tiny on most rows and huge on the few others.
 //! The step is scaled by the evidence gathered so far (online Newton), which makes the rate decay as
 //! labels come in; the evidence is capped, so that the rate never decays to nothing and drift is followed.
+//!
+//! The bend is what no straight line mends. A sum over many signs that come together says too much where all of them
+//! speak and too little where half of them do, so that probabilities are too high at the top and too low below it.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +26,20 @@ const SLOPE: (f64, f64) = (0.25, 2.0);
 /// The offset stays within plus and minus this.
 const MAX_OFFSET: f64 = 4.0;
 
-/// calibrated = centre + offset + slope * (raw - centre).
+/// Knots of the bend in log-odds: the lowest, how far apart they are (the odds double), and how many.
+const LOWEST_KNOT: f64 = -7.0;
+const KNOT_GAP: f64 = 0.7;
+const KNOTS: usize = 14;
+/// Evidence that each knot starts with: about as many incidents must be seen near it before it moves far.
+const BEND_EVIDENCE: f64 = 8.0;
+/// Evidence of a knot is capped here.
+const MAX_BEND_EVIDENCE: f64 = 500.0;
+/// No single row may move a knot by more than this.
+const MAX_BEND_STEP: f64 = 0.2;
+/// From knot to knot what is said rises by at least this share of the gap.
+const LEAST_RISE: f64 = 0.2;
+
+/// calibrated = straight + bend(straight), straight = centre + offset + slope * (raw - centre).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
@@ -33,6 +49,87 @@ pub struct Calibration {
     pub offset: f64,
     /// Evidence on the offset, on both, and on the slope: the halves of a symmetric 2 x 2 matrix.
     pub evidence: [f64; 3],
+    /// What is added to the straight line; nothing in files of before there were bends.
+    #[serde(default)]
+    pub bend: Bend,
+}
+
+/// A piecewise linear function of a logit, that of the first and last knot beyond them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bend {
+    /// At each knot, in log-odds.
+    heights: [f64; KNOTS],
+    /// On each knot.
+    evidence: [f64; KNOTS],
+}
+
+impl Default for Bend {
+    fn default() -> Self {
+        Self {
+            heights: [0.0; KNOTS],
+            evidence: [BEND_EVIDENCE; KNOTS],
+        }
+    }
+}
+
+impl Bend {
+    /// The knots around a logit with its nearness to them.
+    #[inline]
+    fn around(logit: f64) -> [(usize, f64); 2] {
+        let place = ((logit - LOWEST_KNOT) / KNOT_GAP).clamp(0.0, (KNOTS - 1) as f64);
+        let knot = (place as usize).min(KNOTS - 2);
+        let share = place - knot as f64;
+        [(knot, 1.0 - share), (knot + 1, share)]
+    }
+
+    #[inline]
+    fn at(&self, logit: f64) -> f64 {
+        let height = |(knot, share): (usize, f64)| share * self.heights.get(knot).copied().unwrap_or(0.0);
+        Self::around(logit).map(height).iter().sum()
+    }
+
+    /// Learns from a row whose straight logit this was.
+    fn learn(&mut self, straight: f64, positive: bool, weight: f64) {
+        let probability = probability_of((straight + self.at(straight)).clamp(-MAX_LOGIT, MAX_LOGIT));
+        let error = weight * (probability - f64::from(u8::from(positive)));
+        let information = weight * probability * (1.0 - probability);
+        for (knot, share) in Self::around(straight) {
+            let Some(evidence) = self.evidence.get_mut(knot) else {
+                continue;
+            };
+            *evidence = (*evidence + information * share * share).min(MAX_BEND_EVIDENCE);
+            let step = (error * share / *evidence).clamp(-MAX_BEND_STEP, MAX_BEND_STEP);
+            self.lower(knot, step);
+        }
+    }
+
+    /// Lowers a knot, no further than what is said goes on rising.
+    fn lower(&mut self, knot: usize, step: f64) {
+        let slack = (1.0 - LEAST_RISE) * KNOT_GAP;
+        let of = |knot: Option<usize>| knot.and_then(|knot| self.heights.get(knot)).copied();
+        let least = of(knot.checked_sub(1)).map_or(-MAX_OFFSET, |below| below - slack);
+        let most = of(knot.checked_add(1)).map_or(MAX_OFFSET, |above| above + slack);
+        if let Some(height) = self.heights.get_mut(knot) {
+            *height = (*height - step)
+                .max(least)
+                .min(most)
+                .clamp(-MAX_OFFSET, MAX_OFFSET);
+        }
+    }
+
+    fn is_sound(&self) -> bool {
+        let rises = |pair: &[f64]| match pair {
+            [low, high] => high - low >= -KNOT_GAP,
+            _ => true,
+        };
+        self.heights.iter().all(|height| height.abs() <= MAX_OFFSET)
+            && self.heights.windows(2).all(rises)
+            && self
+                .evidence
+                .iter()
+                .all(|evidence| evidence.is_finite() && *evidence > 0.0)
+    }
 }
 
 impl Default for Calibration {
@@ -41,6 +138,7 @@ impl Default for Calibration {
             slope: 1.0,
             offset: 0.0,
             evidence: [PRIOR_EVIDENCE, 0.0, 4.0 * PRIOR_EVIDENCE],
+            bend: Bend::default(),
         }
     }
 }
@@ -50,6 +148,12 @@ impl Calibration {
     #[inline]
     #[must_use]
     pub fn apply(&self, raw: f64) -> f64 {
+        let straight = self.straight(raw);
+        (straight + self.bend.at(straight)).clamp(-MAX_LOGIT, MAX_LOGIT)
+    }
+
+    #[inline]
+    fn straight(&self, raw: f64) -> f64 {
         (CENTRE + self.offset + self.slope * (raw - CENTRE)).clamp(-MAX_LOGIT, MAX_LOGIT)
     }
 
@@ -59,7 +163,9 @@ impl Calibration {
             return;
         }
         let raw = raw.clamp(-MAX_LOGIT, MAX_LOGIT);
-        let probability = probability_of(self.apply(raw));
+        let straight = self.straight(raw);
+        self.bend.learn(straight, positive, weight);
+        let probability = probability_of(straight);
         let error = weight * (probability - f64::from(u8::from(positive)));
         let spread = raw - CENTRE;
         let information = weight * probability * (1.0 - probability);
@@ -100,6 +206,7 @@ impl Calibration {
             && b.is_finite()
             && d.is_finite()
             && d > 0.0
+            && self.bend.is_sound()
     }
 }
 
@@ -129,6 +236,28 @@ mod tests {
                 "{truth}: {calibration:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_too_high_at_the_top_and_too_low_below_is_bent_until_it_is_right() {
+        let (mut stream, mut calibration) = (Stream::new(7), Calibration::default());
+        // A logit that overshoots the truth far from its middle.
+        let raw = |truth: f64| truth + 0.15 * (truth + 3.0).powi(3).clamp(-8.0, 8.0);
+        for _ in 0..100_000 {
+            let truth = -3.0 + 1.2 * stream.normal();
+            calibration.learn(raw(truth), stream.uniform() < probability_of(truth), 1.0);
+        }
+        for truth in [-4.5, -3.0, -1.5, -0.8] {
+            let said = calibration.apply(raw(truth));
+            assert!((said - truth).abs() < 0.3, "{truth}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_calibration_of_before_there_were_bends_reads_as_a_straight_one() {
+        let old = r#"{"slope":0.9,"offset":0.1,"evidence":[50.0,0.0,200.0]}"#;
+        let calibration: Calibration = serde_json::from_str(old).unwrap();
+        assert_eq!(calibration.apply(-2.0), CENTRE + 0.1 + 0.9 * (-2.0 - CENTRE));
     }
 
     #[test]
