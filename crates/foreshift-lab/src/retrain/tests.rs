@@ -47,10 +47,10 @@ fn blind(fallback: &Fallback) -> Model {
 }
 
 /// A journal in which a queue fills up before each incident, and at times for nothing; served by a model that does not
-/// look at it. That model is the champion of a registry.
+/// look at it. The champion of the registry is a fresh one that can.
 fn world(dir: &Path, hours: i64) -> Registry {
     let fallback = fallback();
-    let champion = blind(&fallback);
+    let champion = foreshift_engine::fresh_model(&fallback).named("near@1");
     let registry = Registry::create(&dir.join("models")).unwrap();
     let add = |name: ModelName| -> anyhow::Result<Release> {
         Ok(Release {
@@ -69,9 +69,10 @@ fn world(dir: &Path, hours: i64) -> Registry {
     registry.promote(&name, None, &by, false, None).unwrap();
 
     let mut recorder = Recorder::open(&dir.join("journal"), 1, Retention::default()).unwrap();
+    let served = blind(&fallback);
     let update = ModelUpdate {
-        name: champion.version().name,
-        model_json: champion.to_json().unwrap(),
+        name: served.version().name,
+        model_json: served.to_json().unwrap(),
         ..ModelUpdate::default()
     };
     let mut record = |input: Input| recorder.record(&input, None).unwrap();
