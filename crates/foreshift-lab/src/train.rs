@@ -130,7 +130,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             .as_ref()
             .map(|recordings| recordings.learned_from.clone())
             .unwrap_or_default(),
-        rows: args.rows.iter().map(|path| InputFile::of(path)).collect::<Result<_, _>>()?,
+        rows: args
+            .rows
+            .iter()
+            .map(|path| InputFile::of(path))
+            .collect::<Result<_, _>>()?,
         held_out_recordings: recordings.as_ref().map_or(0, |recordings| recordings.held_out),
         epochs: args.epochs,
         rows_learned,

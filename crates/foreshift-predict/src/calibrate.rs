@@ -49,9 +49,10 @@ pub struct Calibration {
     pub offset: f64,
     /// Evidence on the offset, on both, and on the slope: the halves of a symmetric 2 x 2 matrix.
     pub evidence: [f64; 3],
-    /// What is added to the straight line; nothing in files of before there were bends.
+    /// What is added to the straight line. `None` does not bend: files of before there were bends, and ensembles, whose
+    /// trees mend what bends and whose ranking a bend that moves would spoil.
     #[serde(default)]
-    pub bend: Bend,
+    pub bend: Option<Bend>,
 }
 
 /// A piecewise linear function of a logit, that of the first and last knot beyond them.
@@ -138,18 +139,28 @@ impl Default for Calibration {
             slope: 1.0,
             offset: 0.0,
             evidence: [PRIOR_EVIDENCE, 0.0, 4.0 * PRIOR_EVIDENCE],
-            bend: Bend::default(),
+            bend: Some(Bend::default()),
         }
     }
 }
 
 impl Calibration {
+    /// One that does not bend.
+    #[must_use]
+    pub fn straight_line() -> Self {
+        Self {
+            bend: None,
+            ..Self::default()
+        }
+    }
+
     /// The calibrated logit, within [`MAX_LOGIT`]; a raw logit that is no number stays none.
     #[inline]
     #[must_use]
     pub fn apply(&self, raw: f64) -> f64 {
         let straight = self.straight(raw);
-        (straight + self.bend.at(straight)).clamp(-MAX_LOGIT, MAX_LOGIT)
+        let bend = self.bend.as_ref().map_or(0.0, |bend| bend.at(straight));
+        (straight + bend).clamp(-MAX_LOGIT, MAX_LOGIT)
     }
 
     #[inline]
@@ -164,7 +175,9 @@ impl Calibration {
         }
         let raw = raw.clamp(-MAX_LOGIT, MAX_LOGIT);
         let straight = self.straight(raw);
-        self.bend.learn(straight, positive, weight);
+        if let Some(bend) = &mut self.bend {
+            bend.learn(straight, positive, weight);
+        }
         let probability = probability_of(straight);
         let error = weight * (probability - f64::from(u8::from(positive)));
         let spread = raw - CENTRE;
@@ -206,7 +219,7 @@ impl Calibration {
             && b.is_finite()
             && d.is_finite()
             && d > 0.0
-            && self.bend.is_sound()
+            && self.bend.as_ref().is_none_or(Bend::is_sound)
     }
 }
 

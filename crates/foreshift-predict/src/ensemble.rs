@@ -210,7 +210,7 @@ impl HeadTrees {
         Self {
             trees,
             shares,
-            calibration: Calibration::default(),
+            calibration: Calibration::straight_line(),
             line: Line::default(),
             firsts,
             values,

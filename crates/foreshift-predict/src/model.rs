@@ -240,6 +240,9 @@ impl Model {
             None => new,
             Some(before) => before.regrown(new),
         });
+        for calibration in &mut self.calibrations {
+            calibration.bend = None;
+        }
         Ok(self)
     }
 
