@@ -1,5 +1,5 @@
 # Everything a new machine needs to do is one of these. `make help` lists them.
-.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead censoring outages nab compare-models train-champion train-live train-probe notebooks clean
+.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead censoring outages outages-left-out nab compare-models train-champion train-live train-probe notebooks clean
 SHELL := /bin/bash
 CARGO ?= cargo
 # Where the recorded outages are (signals.csv.gz and score.py), for `make outages`.
@@ -101,6 +101,10 @@ outages: ## predictions and weights on the recorded outages, by their judge: mak
 		--predictions $(OUT)/P.csv --weights $(OUT)/W.csv --decisions $(OUT)/D.jsonl
 	python3 $(DATA)/score.py t1 $(DATA)/signals.csv.gz $(OUT)/P.csv --from 1735689600
 	python3 $(DATA)/score.py t2 $(DATA)/signals.csv.gz $(OUT)/W.csv
+
+outages-left-out: train-probe ## the same for monitors that taught the model nothing (10 minutes)
+	python3 tests/models/left_out.py target/release/foreshift-lab docs/examples/outages.yaml $(ROWS)/outages.parquet \
+		$(DATA) $(OUT)/left-out
 
 nab: ## the anomaly detector on the Numenta Anomaly Benchmark, beside others: make nab NAB=path
 	$(CARGO) build --release -p foreshift-lab

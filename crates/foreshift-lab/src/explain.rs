@@ -97,6 +97,7 @@ fn passage(args: &Args, fallback: &Arc<Fallback>) -> anyhow::Result<(Passage, Op
 fn explained(args: &Args, fallback: &Arc<Fallback>, at: Timestamp) -> anyhow::Result<Explained> {
     let (first, end) = in_parts::span(&args.input, None)?;
     let (mut passage, simulated) = passage(args, fallback)?;
+    passage.explain();
     let mut until = at.max(first);
     loop {
         passage.until(until, &mut Nothing)?;
@@ -104,7 +105,7 @@ fn explained(args: &Args, fallback: &Arc<Fallback>, at: Timestamp) -> anyhow::Re
         let state = published.targets.get(&args.target);
         let prediction = state.and_then(|state| state.prediction.as_ref());
         if let Some((state, prediction)) = state.zip(prediction).filter(|(_, of)| of.id.tick >= at) {
-            let mut explanations = state.explanations.clone();
+            let mut explanations = state.why.ask();
             explanations.retain(|one| args.horizon.is_none_or(|horizon| one.horizon == horizon));
             for explanation in &mut explanations {
                 explanation.simulated = simulated.unwrap_or(explanation.simulated);

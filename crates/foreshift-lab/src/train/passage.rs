@@ -64,6 +64,11 @@ impl Passage {
         })
     }
 
+    /// What is predicted from here on can be explained.
+    pub(crate) fn explain(&mut self) {
+        self.replay.engine.give_explanations(true);
+    }
+
     /// On to the first record of this time, or to the end.
     pub(crate) fn until(&mut self, time: Timestamp, sink: &mut dyn Sink) -> anyhow::Result<()> {
         self.source.until = time;
