@@ -41,10 +41,7 @@ pub fn fresh_model(fallback: &Fallback) -> Model {
     let horizons = &fallback.timing.horizons;
     let set = feature_set(fallback);
     let schema = set.digest(0..set.count());
-    let model = Model::fresh("fresh@1", schema, inputs(&set, horizons.len()), horizons);
-    let shortest = horizons.first().copied().unwrap_or_default();
-    let params = model.params().clone().for_ticks(fallback.timing.tick, shortest);
-    model.clone().with_params(params).unwrap_or(model)
+    Model::fresh("fresh@1", schema, inputs(&set, horizons.len()), horizons)
 }
 
 /// Whether the model reads features of this build, and looks ahead as far as the configuration says. It may be older

@@ -198,8 +198,7 @@ impl Judged {
     fn model(&self, path: &Path) -> anyhow::Result<Option<Model>> {
         if path == Path::new("fresh") {
             let horizons: Vec<Duration> = self.panels.iter().map(|panel| panel.horizon).collect();
-            let tick = self.panels.iter().map(|panel| panel.step).min();
-            return Ok(Some(fresh_model(horizons, tick)?));
+            return Ok(Some(fresh_model(horizons)?));
         }
         model_file(path).map(|file| read_model(&file)).transpose()
     }
@@ -271,8 +270,8 @@ impl Judged {
     }
 }
 
-/// A model that has learned nothing. Any configuration will do, since only its horizons and ticks count.
-fn fresh_model(horizons: Vec<Duration>, tick: Option<Duration>) -> anyhow::Result<Model> {
+/// A model that has learned nothing. Any configuration will do, since only its horizons count.
+fn fresh_model(horizons: Vec<Duration>) -> anyhow::Result<Model> {
     let any = FleetSpec {
         seed: 0,
         hours: 1,
@@ -280,7 +279,6 @@ fn fresh_model(horizons: Vec<Duration>, tick: Option<Duration>) -> anyhow::Resul
     };
     let mut fallback = Fleet::of(any, true)?.fallback.as_ref().clone();
     fallback.timing.horizons = horizons;
-    fallback.timing.tick = tick.unwrap_or(fallback.timing.tick);
     Ok(foreshift_engine::fresh_model(&fallback))
 }
 
