@@ -83,7 +83,7 @@ fn assert_adds_up(explanation: &Explanation) {
     let added = |one: &Contribution| one.logit;
     let sum = explanation.base + explanation.contributions.iter().map(added).sum::<f64>();
     assert!((sum - explanation.logit).abs() < 1e-6, "{explanation:?}");
-    let probability = 1.0 / (1.0 + (-explanation.logit).exp());
+    let probability = foreshift_predict::probability_of(explanation.logit);
     assert!((probability - explanation.probability).abs() < 1e-9);
 }
 

@@ -291,7 +291,7 @@ fn tree(rows: &[Row], random: &mut Random) -> Option<Tree> {
             value.is_finite().then_some((feature, value))
         })?;
         let (leaf, place) = (random.below(leaves.len()), splits.len());
-        let hung = std::mem::replace(leaves.get_mut(leaf)?, Some((place, true)));
+        let hung = leaves.get_mut(leaf)?.replace((place, true));
         let right = leaves.len();
         leaves.push(Some((place, false)));
         if let Some((above, is_left)) = hung {
