@@ -82,8 +82,9 @@ mod tests {
     use crate::Registry;
 
     fn champion_for(horizons: &str, windows: &str) -> Option<String> {
+        let tick = if windows.ends_with("d]") { "1m" } else { "100ms" };
         let text = format!(
-            "timing: {{bucket: 100ms, tick: 100ms, horizons: {horizons}, guard: 0s, windows: {windows}}}\ndiscover: true\n"
+            "timing: {{bucket: {tick}, tick: {tick}, horizons: {horizons}, guard: 0s, windows: {windows}}}\ndiscover: true\n"
         );
         let fallback = parse_fallback(&text, "fallback.yaml").unwrap().value;
         let name = shipped(&fallback)?.model.version().name;
