@@ -82,9 +82,13 @@ mod tests {
     use crate::Registry;
 
     fn champion_for(horizons: &str, windows: &str) -> Option<String> {
-        let tick = if windows.ends_with("d]") { "1m" } else { "100ms" };
+        let (tick, staleness) = if windows.ends_with("d]") {
+            ("1m", "1h")
+        } else {
+            ("100ms", "30s")
+        };
         let text = format!(
-            "timing: {{bucket: {tick}, tick: {tick}, horizons: {horizons}, guard: 0s, windows: {windows}}}\ndiscover: true\n"
+            "timing: {{bucket: {tick}, tick: {tick}, horizons: {horizons}, guard: 0s, windows: {windows}, staleness: {staleness}}}\ndiscover: true\n"
         );
         let fallback = parse_fallback(&text, "fallback.yaml").unwrap().value;
         let name = shipped(&fallback)?.model.version().name;
