@@ -111,13 +111,13 @@ nab: ## the anomaly detector on the Numenta Anomaly Benchmark, beside others: ma
 	target/release/foreshift-lab anomaly --input $(NAB)/data --output $(OUT)/nab
 	tests/nab/table.py $(NAB) $(OUT)/nab
 
-compare-models: setup ## River, Vowpal Wabbit, LightGBM, XGBoost, scikit-learn, linfa and smartcore beside our models (25 minutes; QUICK=1 two)
+compare-models: setup ## River, Vowpal Wabbit, LightGBM, XGBoost, scikit-learn, linfa and smartcore beside our models (an hour or more; QUICK=1 some minutes)
 	$(CARGO) build --release -p foreshift-lab
 	$(CARGO) build --release -p foreshift-boost --example boost
 	$$(tests/models/setup.sh) tests/models/compare.py target/release/foreshift-lab target/release/examples/boost --data $(DATA) \
 		$(if $(QUICK),--quick --out target/compare-quick,--image docs/images/compare-models.png)
 
-train-champion: setup ## learn both shipped models again (an hour, with `make record` before it)
+train-champion: setup ## learn both shipped models again (with `make record` before it, if there are no recordings)
 	test -d target/recordings || $(MAKE) record
 	$(MAKE) train-live train-probe
 
@@ -137,7 +137,7 @@ train-probe: setup ## learn the shipped probe model again, on recorded outages: 
 	target/release/foreshift-lab train --scale probe --rows $(ROWS)/outages.parquet --config docs/examples/outages.yaml \
 		--input $(DATA)/signals.csv.gz --until 2025-01-01 --without 'frontends/*' --out models/probe/1
 
-notebooks: setup ## run the notebooks, and write their outputs anew (five minutes)
+notebooks: setup ## run the notebooks, and write their outputs anew (two minutes)
 	$(CARGO) build --release -p foreshift-lab
 	$$(tests/notebooks/setup.sh) tests/notebooks/run.py target/release notebooks/*.ipynb --in-place
 

@@ -5,7 +5,7 @@
 LAB is the release build of foreshift-lab, BOOST that of the example `boost` of foreshift-boost. Rows are extracted from
 simulated fleets that drift, and from the recorded outages of DIR where there are any; the batch models run on a public
 set that a Python package ships, too. Online models run prequentially, with the true delay of labels (online.py); batch
-models on the same folds (batch.py). Writes DIR/*.json, DIR/results.md and the picture. --quick takes a minute or two
+models on the same folds (batch.py). Writes DIR/*.json, DIR/results.md and the picture. --quick takes some minutes
 and proves nothing but that everything runs.
 """
 

@@ -32,25 +32,6 @@ impl Rates {
         Self { alpha, ..self }
     }
 
-    /// The same rates for rows that overlap: they come every `tick`, look further ahead than that, and weigh as much
-    /// less as there are more of them. An incident then brings the same sum of gradients in smaller pieces, whose
-    /// squares sum to less: beta and the pull to zero shrink by the root of the overlap, lest they outweigh it. The
-    /// step shrinks by the root of that, which fleets in simulation were learned best with.
-    #[must_use]
-    pub fn for_overlap(self, tick: Duration, horizon: Duration) -> Self {
-        let ratio = tick.as_secs_f64() / horizon.as_secs_f64();
-        if !(ratio > 0.0 && ratio < 1.0) {
-            return self;
-        }
-        let root = ratio.sqrt();
-        Self {
-            alpha: self.alpha * root.sqrt(),
-            beta: self.beta * root,
-            l2: self.l2 * root,
-            ..self
-        }
-    }
-
     /// Whether every rate is finite and in its range.
     #[must_use]
     pub fn are_sound(&self) -> bool {
@@ -145,24 +126,6 @@ mod tests {
         let mut coordinate = Coordinate::default();
         assert_eq!(coordinate.step(0.0, 0.9, &rates, 10.0), 0.0);
         assert!(coordinate.step(0.0, 0.9, &rates, 10.0) < 0.0);
-    }
-
-    #[test]
-    fn rows_that_overlap_are_learned_from_in_smaller_steps_and_others_as_before() {
-        let rates = Rates {
-            alpha: 0.04,
-            beta: 0.3,
-            l1: 0.0,
-            l2: 1.0,
-        };
-        let (tick, minute) = (Duration::from_secs(1), Duration::from_secs(60));
-        assert_eq!(rates.for_overlap(minute, minute), rates);
-        assert_eq!(rates.for_overlap(minute, Duration::ZERO), rates);
-        let overlapping = rates.for_overlap(tick, Duration::from_secs(16));
-        assert_eq!(
-            (overlapping.alpha, overlapping.beta, overlapping.l2),
-            (0.02, 0.075, 0.25)
-        );
     }
 
     #[test]

@@ -60,18 +60,6 @@ impl Default for Params {
     }
 }
 
-impl Params {
-    /// The same for rows of each target that come every `tick`, looking ahead by at least `shortest`.
-    #[must_use]
-    pub fn for_ticks(self, tick: Duration, shortest: Duration) -> Self {
-        Self {
-            shared: self.shared.for_overlap(tick, shortest),
-            target: self.target.for_horizon(tick, shortest),
-            ..self
-        }
-    }
-}
-
 /// An online model: a row to a calibrated probability for each horizon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Parts", into = "Parts")]
