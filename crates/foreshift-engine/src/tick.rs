@@ -4,7 +4,9 @@ use foreshift_domain::decision::Cause;
 use foreshift_domain::fallback::Fallback;
 use foreshift_domain::signal::Health;
 use foreshift_domain::{RouteName, TargetName, Timestamp};
-use foreshift_features::{FEATURES, FIRST_EDITION, FeatureSet, FeatureSpec, MAX_DECLARED, Surroundings};
+use foreshift_features::{
+    CROSSES, FEATURES, FIRST_EDITION, FeatureSet, FeatureSpec, MAX_DECLARED, Surroundings,
+};
 use foreshift_policy::FleetTarget;
 use foreshift_predict::{ALL_HEADS, InputSpec, Model, ModelError};
 
@@ -41,7 +43,15 @@ pub fn fresh_model(fallback: &Fallback) -> Model {
     let horizons = &fallback.timing.horizons;
     let set = feature_set(fallback);
     let schema = set.digest(0..set.count());
-    Model::fresh("fresh@1", schema, inputs(&set, horizons.len()), horizons)
+    let inputs = inputs(&set, horizons.len());
+    let place = |name: &str| inputs.iter().position(|input| input.name == name);
+    let crosses = CROSSES
+        .iter()
+        .filter_map(|(a, b)| Some((place(a)? as u16, place(b)? as u16)));
+    let crosses: Vec<_> = crosses.collect();
+    let plain = Model::fresh("fresh@1", schema, inputs, horizons);
+    // Refused where horizons and declared features are so many that weights are past their bound.
+    plain.clone().with_crosses(&crosses).unwrap_or(plain)
 }
 
 /// Whether the model reads features of this build, and looks ahead as far as the configuration says. It may be older

@@ -65,6 +65,23 @@ impl FeatureSpec {
 /// nothing, so that they change no prediction where nobody reports what they are computed from.
 pub const FIRST_EDITION: usize = 68;
 
+/// Pairs of features that say more together than each alone: requests that take longer, and what else is odd at that
+/// time. Latency rises for many harmless reasons, and a sum of signs cannot tell those apart.
+pub const CROSSES: [(&str, &str); 12] = [
+    ("latency_p50_shift", "log_saturation_rate"),
+    ("latency_p50_shift", "gauge_time_to_limit"),
+    ("latency_p50_shift", "latency_tail"),
+    ("latency_p50_shift", "since_recovery"),
+    ("latency_p50_shift", "failure_ratio_mid"),
+    ("latency_p50_shift", "ttfb_shift"),
+    ("latency_p50_shift", "failure_rarity"),
+    ("latency_p50_shift", "log_connectivity_trend"),
+    ("latency_p50_shift", "log_mix_shift"),
+    ("latency_p50_shift", "latency_rarity"),
+    ("latency_p50_shift", "limited_ratio"),
+    ("latency_p50_shift", "route_since_incident"),
+];
+
 /// SHA-256 over names, units and edges of the first `features`, in their order. A model that was trained under
 /// another digest of as many does not fit. Features are only ever appended, so that older models go on.
 pub fn schema_digest(features: usize) -> Digest {
@@ -369,6 +386,14 @@ mod tests {
                 spec.name
             );
         }
+    }
+
+    #[test]
+    fn crosses_are_of_two_features_that_exist_each_pair_once() {
+        let exists = |name: &str| FEATURES.iter().any(|spec| spec.name == name);
+        let pairs: BTreeSet<_> = CROSSES.iter().map(|(a, b)| (a.min(b), a.max(b))).collect();
+        assert_eq!(pairs.len(), CROSSES.len());
+        assert!(CROSSES.iter().all(|(a, b)| a != b && exists(a) && exists(b)));
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn our_ftrl_learns_what_linfas_learns() {
             .sum();
         let error = probability_of(logit) - f64::from(u8::from(positive));
         for ((known, weight), value) in ours.iter_mut().zip(weights).zip(&row) {
-            known.step(weight, error * value, &rates, 1.0 / rates.alpha);
+            known.step(weight, error * value, &rates);
         }
     }
     for (ours, theirs) in ours.iter().zip(&theirs.get_weights()) {

@@ -43,9 +43,9 @@ impl Line {
         if rarity.is_nan() || !gradient.is_finite() {
             return;
         }
-        let (offset, slope, per_alpha) = (self.offset.weight(rates), self.slope(rates), 1.0 / rates.alpha);
-        self.offset.step(offset, gradient, rates, per_alpha);
-        self.slope.step(slope, gradient * rarity, rates, per_alpha);
+        let (offset, slope) = (self.offset.weight(rates), self.slope(rates));
+        self.offset.step(offset, gradient, rates);
+        self.slope.step(slope, gradient * rarity, rates);
     }
 
     /// Log-odds for each decade, at least 0: what follows the regularised leader within a bound is the leader, cut there.

@@ -128,36 +128,50 @@ impl Scale {
             beyond,
         }
     }
+}
 
-    /// Whether there is a value.
-    #[inline]
-    fn tells(&self, position: Position) -> bool {
-        usize::from(position.knot) + 1 < self.slots()
+/// Where an input's slots lie, and who reads them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Run {
+    first: usize,
+    /// The slot of what is missing, counted from the first.
+    missing: u16,
+    heads: u8,
+    missing_tells: bool,
+}
+
+impl Run {
+    fn end(&self) -> usize {
+        self.first + usize::from(self.missing) + 1
     }
 
-    /// The position as if a stored one came from this scale: never outside its slots.
+    #[inline]
+    fn tells(&self, position: Position) -> bool {
+        self.missing_tells || position.knot < self.missing
+    }
+
+    /// The position as if a stored one came from this input: never outside its slots.
     #[inline]
     fn within(&self, position: Position) -> Position {
-        let last = self.slots() - 1;
-        if usize::from(position.knot) + 1 < last {
+        if position.knot < self.missing.saturating_sub(1) {
             position
         } else {
             Position {
-                knot: usize::from(position.knot).min(last) as u16,
+                knot: position.knot.min(self.missing),
                 beyond: 0,
             }
         }
     }
 }
 
+/// Slots of the model's own that a row touches, at most.
+const OWN_ROOM: usize = 8;
+
 /// The slots of all inputs and crosses, one after the other.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layout {
     scales: Vec<Scale>,
-    /// Which heads read each input.
-    heads: Vec<u8>,
-    missing_tells: Vec<bool>,
-    first_slots: Vec<usize>,
+    runs: Vec<Run>,
     crosses: Vec<Cross>,
     slots: usize,
 }
@@ -166,8 +180,63 @@ pub(crate) struct Layout {
 struct Cross {
     a: usize,
     b: usize,
+    /// Those that read both.
+    heads: u8,
     first_slot: usize,
     stride: usize,
+}
+
+/// The slots that a row touches with their inputs, gathered once and then walked without a branch: learning walks them
+/// twice. Only room to work in, so it is equal to any other and a copy of it is empty.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    slots: Vec<usize>,
+    inputs: Vec<f64>,
+    count: usize,
+}
+
+impl Clone for Touched {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Touched {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Touched {
+    /// Empties it, with room for all that one row may touch.
+    fn clear(&mut self, room: usize) {
+        self.count = 0;
+        if self.slots.len() < room {
+            self.slots.resize(room, 0);
+            self.inputs.resize(room, 0.0);
+        }
+    }
+
+    /// Adds a slot.
+    #[inline]
+    pub(crate) fn push(&mut self, slot: usize, input: f64) {
+        self.push_if(true, slot, input);
+    }
+
+    #[inline]
+    fn push_if(&mut self, touched: bool, slot: usize, input: f64) {
+        if let (Some(at), Some(value)) = (self.slots.get_mut(self.count), self.inputs.get_mut(self.count)) {
+            (*at, *value) = (slot, input);
+            self.count += usize::from(touched);
+        }
+    }
+
+    /// What was touched, in the order of the pushes.
+    #[inline]
+    pub(crate) fn all(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
+        let all = self.slots.iter().copied().zip(self.inputs.iter().copied());
+        all.take(self.count)
+    }
 }
 
 /// Whose coordinate is touched.
@@ -183,18 +252,25 @@ impl Layout {
     pub(crate) fn new(reserved: usize, inputs: &[InputSpec], crosses: &[(u16, u16)]) -> Self {
         let scales: Vec<Scale> = inputs.iter().map(|input| Scale::new(&input.edges)).collect();
         let mut slots = reserved;
-        let mut first_slots = Vec::with_capacity(scales.len());
-        for scale in &scales {
-            first_slots.push(slots);
+        let mut runs = Vec::with_capacity(scales.len());
+        for (scale, input) in scales.iter().zip(inputs) {
+            runs.push(Run {
+                first: slots,
+                missing: (scale.slots() - 1) as u16,
+                heads: input.heads,
+                missing_tells: input.missing_tells,
+            });
             slots += scale.slots();
         }
         let mut crossed = Vec::with_capacity(crosses.len());
         for (a, b) in crosses.iter().map(|(a, b)| (usize::from(*a), usize::from(*b))) {
             if let (Some(first), Some(second)) = (scales.get(a), scales.get(b)) {
                 let stride = second.slots();
+                let read_by = |input: usize| inputs.get(input).map_or(0, |input| input.heads);
                 crossed.push(Cross {
                     a,
                     b,
+                    heads: read_by(a) & read_by(b),
                     first_slot: slots,
                     stride,
                 });
@@ -202,10 +278,8 @@ impl Layout {
             }
         }
         Self {
-            heads: inputs.iter().map(|input| input.heads).collect(),
-            missing_tells: inputs.iter().map(|input| input.missing_tells).collect(),
             scales,
-            first_slots,
+            runs,
             crosses: crossed,
             slots,
         }
@@ -236,49 +310,60 @@ impl Layout {
     /// Every touched slot with its input value in (0, 1].
     #[inline]
     pub(crate) fn visit(&self, placed: &[Position], touch: impl FnMut(usize, f64)) {
-        self.visit_read(ALL_HEADS, placed, touch);
+        self.visit_read(|heads| heads != 0, placed, touch);
     }
 
-    /// Every touched slot that this head may learn from. Others keep their weight of zero.
+    /// The touched slots of inputs whose heads, one bit each, `is_read` picks.
     #[inline]
-    pub(crate) fn visit_head(&self, head: usize, placed: &[Position], touch: impl FnMut(usize, f64)) {
-        self.visit_read(1_u8.checked_shl(head as u32).unwrap_or(0), placed, touch);
-    }
-
-    #[inline]
-    fn visit_read(&self, readers: u8, placed: &[Position], mut touch: impl FnMut(usize, f64)) {
-        let inputs = self
-            .scales
-            .iter()
-            .zip(self.heads.iter().zip(&self.missing_tells))
-            .zip(&self.first_slots)
-            .zip(placed);
-        for (((scale, (heads, missing_tells)), first_slot), position) in inputs {
-            if heads & readers == 0 || !(*missing_tells || scale.tells(*position)) {
+    pub(crate) fn visit_read(
+        &self,
+        is_read: impl Fn(u8) -> bool,
+        placed: &[Position],
+        mut touch: impl FnMut(usize, f64),
+    ) {
+        for (run, position) in self.runs.iter().zip(placed) {
+            if !is_read(run.heads) || !run.tells(*position) {
                 continue;
             }
-            for (slot, share) in scale.within(*position).touched() {
+            for (slot, share) in run.within(*position).touched() {
                 if share > 0.0 {
-                    touch(first_slot + slot, share);
+                    touch(run.first + slot, share);
                 }
             }
         }
-        for cross in &self.crosses {
+        for cross in self.crosses.iter().filter(|cross| is_read(cross.heads)) {
             self.visit_cross(cross, placed, &mut touch);
         }
     }
 
+    /// Gathers every touched slot that this head may learn from; others keep their weight of zero.
+    pub(crate) fn gather(&self, head: usize, placed: &[Position], into: &mut Touched) {
+        let reader = 1_u8.checked_shl(head as u32).unwrap_or(0);
+        into.clear(OWN_ROOM + 2 * self.runs.len() + 4 * self.crosses.len());
+        for (run, position) in self.runs.iter().zip(placed) {
+            let is_read = run.heads & reader != 0 && run.tells(*position);
+            let [(low, low_share), (high, high_share)] = run.within(*position).touched();
+            into.push_if(is_read, run.first + low, low_share);
+            into.push_if(is_read && high_share > 0.0, run.first + high, high_share);
+        }
+        for cross in self.crosses.iter().filter(|cross| cross.heads & reader != 0) {
+            self.visit_cross(cross, placed, &mut |slot, share| into.push(slot, share));
+        }
+    }
+
+    /// A cross says something where both its inputs do.
     #[inline]
     fn visit_cross(&self, cross: &Cross, placed: &[Position], touch: &mut impl FnMut(usize, f64)) {
         let at = |input: usize| {
-            let position = placed.get(input).copied().unwrap_or_default();
-            self.scales
-                .get(input)
-                .map_or(position, |scale| scale.within(position))
-                .touched()
+            let (run, position) = (self.runs.get(input)?, placed.get(input)?);
+            let tells = run.tells(*position);
+            tells.then(|| run.within(*position).touched())
         };
-        for (row, row_share) in at(cross.a) {
-            for (column, column_share) in at(cross.b) {
+        let (Some(rows), Some(columns)) = (at(cross.a), at(cross.b)) else {
+            return;
+        };
+        for (row, row_share) in rows {
+            for (column, column_share) in columns {
                 let share = row_share * column_share;
                 if share > 0.0 {
                     touch(cross.first_slot + row * cross.stride + column, share);
@@ -289,8 +374,8 @@ impl Layout {
 
     /// Which input or cross each run of slots belongs to, in the order of the slots.
     pub(crate) fn owners(&self) -> impl Iterator<Item = (Owner, std::ops::Range<usize>)> + '_ {
-        let inputs = self.scales.iter().zip(&self.first_slots).enumerate();
-        let inputs = inputs.map(|(i, (scale, first))| (Owner::Input(i), *first..first + scale.slots()));
+        let inputs = self.runs.iter().enumerate();
+        let inputs = inputs.map(|(i, run)| (Owner::Input(i), run.first..run.end()));
         let crosses = self.crosses.iter().map(|cross| {
             let rows = self.scales.get(cross.a).map_or(0, Scale::slots);
             let run = cross.first_slot..cross.first_slot + rows * cross.stride;

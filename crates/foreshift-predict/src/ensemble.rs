@@ -258,13 +258,13 @@ impl HeadTrees {
     }
 
     /// The linear model takes one gradient at these leaves.
-    pub(crate) fn step(&mut self, leaves: &[u8], gradient: f64, rates: &Rates, per_alpha: f64) {
+    pub(crate) fn step(&mut self, leaves: &[u8], gradient: f64, rates: &Rates) {
         for (first, leaf) in self.firsts.iter().zip(leaves) {
             let place = first + usize::from(*leaf);
             if let (Some(coordinate), Some(weight)) =
                 (self.coordinates.get_mut(place), self.weights.get_mut(place))
             {
-                *weight = coordinate.step(*weight, gradient, rates, per_alpha);
+                *weight = coordinate.step(*weight, gradient, rates);
             }
         }
     }

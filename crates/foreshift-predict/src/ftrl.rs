@@ -41,20 +41,45 @@ impl Rates {
 }
 
 /// What is remembered of one coordinate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+///
+/// Its learning rate follows from the sum of squares, whose root and quotient cost more than all the rest of a step. So
+/// the sum is read to a thousandth, and the rate worked out anew only where that changes: it is at most 0.05 % above
+/// what it would be. What is read follows from the sum alone, so a model that was written and read back learns on bit
+/// for bit.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(from = "(f64, f64)", into = "(f64, f64)")]
 pub struct Coordinate {
     /// Sum of gradients, less what the steps so far already account for.
     z: f64,
     /// Sum of squared gradients.
     n: f64,
-    /// Square root of `n`, kept since every step needs the one before.
+    /// Square root of `n` to a thousandth.
     root: f64,
+    /// What a unit of `z` is worth in weight, kept from the last step; 0 before the first.
+    worth: f64,
+}
+
+/// Bits of a sum of squares that are not read: those below a thousandth.
+const UNREAD_BITS: u32 = 42;
+
+fn root_of(n: f64) -> f64 {
+    f64::from_bits(n.to_bits() >> UNREAD_BITS << UNREAD_BITS).sqrt()
+}
+
+impl PartialEq for Coordinate {
+    fn eq(&self, other: &Self) -> bool {
+        (self.z, self.n) == (other.z, other.n)
+    }
 }
 
 impl From<(f64, f64)> for Coordinate {
     fn from((z, n): (f64, f64)) -> Self {
-        Self { z, n, root: n.sqrt() }
+        Self {
+            z,
+            n,
+            root: root_of(n),
+            worth: 0.0,
+        }
     }
 }
 
@@ -69,22 +94,38 @@ impl Coordinate {
     #[inline]
     #[must_use]
     pub fn weight(&self, rates: &Rates) -> f64 {
+        self.weight_at(self.worth_by(rates), rates)
+    }
+
+    #[inline]
+    fn worth_by(&self, rates: &Rates) -> f64 {
+        rates.alpha / (rates.beta + self.root + rates.alpha * rates.l2)
+    }
+
+    #[inline]
+    fn weight_at(&self, worth: f64, rates: &Rates) -> f64 {
         let beyond = self.z.abs() - rates.l1;
         if beyond <= 0.0 {
             return 0.0;
         }
-        -beyond.copysign(self.z) * rates.alpha / (rates.beta + self.root + rates.alpha * rates.l2)
+        -beyond.copysign(self.z) * worth
     }
 
-    /// Takes one gradient and returns the new weight; `weight` is the one it was taken at, and `per_alpha` is
-    /// 1 / alpha, which the caller keeps since a division costs as much as all the rest.
+    /// Takes one gradient and returns the new weight; `weight` is the one it was taken at. The rates are the same in
+    /// all steps.
     #[inline]
-    pub fn step(&mut self, weight: f64, gradient: f64, rates: &Rates, per_alpha: f64) -> f64 {
+    pub fn step(&mut self, weight: f64, gradient: f64, rates: &Rates) -> f64 {
+        let before = self.n;
         self.n += gradient * gradient;
-        let root = self.n.sqrt();
-        self.z += gradient - (root - self.root) * per_alpha * weight;
-        self.root = root;
-        self.weight(rates)
+        self.z += gradient;
+        let is_read_anew = (before.to_bits() ^ self.n.to_bits()) >> UNREAD_BITS != 0;
+        if is_read_anew || self.worth == 0.0 {
+            let root = root_of(self.n);
+            self.z -= (root - self.root) / rates.alpha * weight;
+            self.root = root;
+            self.worth = self.worth_by(rates);
+        }
+        self.weight_at(self.worth, rates)
     }
 
     /// Whether both sums are numbers, and the squares not negative.
@@ -108,7 +149,7 @@ mod tests {
             let rates = Rates { alpha: 0.5, beta: 1.0, l1, l2: 0.1 };
             let (mut coordinate, mut weight) = (Coordinate::default(), 0.0);
             for gradient in gradients {
-                weight = coordinate.step(weight, gradient, &rates, 2.0);
+                weight = coordinate.step(weight, gradient, &rates);
                 prop_assert!(coordinate.is_sound() && weight.is_finite());
                 prop_assert_eq!(weight.to_bits(), coordinate.weight(&rates).to_bits());
             }
@@ -124,8 +165,8 @@ mod tests {
             l2: 0.0,
         };
         let mut coordinate = Coordinate::default();
-        assert_eq!(coordinate.step(0.0, 0.9, &rates, 10.0), 0.0);
-        assert!(coordinate.step(0.0, 0.9, &rates, 10.0) < 0.0);
+        assert_eq!(coordinate.step(0.0, 0.9, &rates), 0.0);
+        assert!(coordinate.step(0.0, 0.9, &rates) < 0.0);
     }
 
     #[test]

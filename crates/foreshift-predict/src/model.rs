@@ -5,7 +5,7 @@ use foreshift_domain::{Digest, Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Calibration;
-use crate::encode::{Beside, Example, InputSpec, Layout, Said, SaidBeside, Scale};
+use crate::encode::{Beside, Example, InputSpec, Layout, Said, SaidBeside, Scale, Touched};
 use crate::ensemble::{Ensemble, EnsembleParams};
 use crate::ftrl::{Coordinate, Rates};
 use crate::hazard::{FleetHazard, HazardParams, TargetHazard};
@@ -86,6 +86,8 @@ pub struct Model {
     hazard_scale: Scale,
     /// Places of rarities in a row.
     pub(crate) rarities: Vec<usize>,
+    /// Room to learn in.
+    touched: Touched,
 }
 
 /// The learning rates of one head.
@@ -215,6 +217,22 @@ impl Model {
         ))
     }
 
+    /// A model that has learned nothing, which reads of its inputs only what `reads` names.
+    #[must_use]
+    pub fn reading(mut self, reads: impl Fn(&str) -> bool) -> Self {
+        for input in self.inputs.iter_mut().filter(|input| !reads(&input.name)) {
+            input.heads = 0;
+        }
+        Self::blank(
+            self.name,
+            self.schema,
+            self.inputs,
+            self.crosses,
+            self.horizons,
+            self.params,
+        )
+    }
+
     /// The same model with boosted trees beside it, one ensemble for each head, whose leaves it has not learned yet.
     /// Trees read the row as the model does; they do not learn. Where there were trees before, the new ones take over
     /// their shares and calibration.
@@ -314,6 +332,7 @@ impl Model {
             weights: vec![0.0; slots * heads],
             layout,
             hazard_scale: Scale::new(&knots),
+            touched: Touched::default(),
         }
     }
 

@@ -58,14 +58,7 @@ pub(super) struct Outcome {
 pub(super) fn fresh_model(spec: &ReactingSpec) -> anyhow::Result<Model> {
     const OWN_DOING: [&str; 2] = ["weight_share", "since_shift"];
     let (_, fallback) = world(spec, 0, Mode::Off)?;
-    let fresh = foreshift_engine::fresh_model(&fallback);
-    let mut inputs = fresh.inputs().to_vec();
-    for input in &mut inputs {
-        if OWN_DOING.contains(&input.name.as_str()) {
-            input.heads = 0;
-        }
-    }
-    Ok(Model::fresh("fresh@1", fresh.schema(), inputs, fresh.horizons()))
+    Ok(foreshift_engine::fresh_model(&fallback).reading(|feature| !OWN_DOING.contains(&feature)))
 }
 
 /// The fleet when nobody acts.

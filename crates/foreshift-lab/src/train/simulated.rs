@@ -48,13 +48,7 @@ impl Fleet {
     pub(crate) fn fresh_model(&self, reads: impl Fn(&str) -> bool) -> Model {
         const OWN_DOING: [&str; 2] = ["weight_share", "since_shift"];
         let fresh = foreshift_engine::fresh_model(&self.fallback);
-        let mut inputs = fresh.inputs().to_vec();
-        for input in &mut inputs {
-            if OWN_DOING.contains(&input.name.as_str()) || !reads(&input.name) {
-                input.heads = 0;
-            }
-        }
-        Model::fresh("fresh@1", fresh.schema(), inputs, fresh.horizons())
+        fresh.reading(|feature| !OWN_DOING.contains(&feature) && reads(feature))
     }
 
     /// The whole recording through an engine with this model; gives the model as it is then.

@@ -1,9 +1,15 @@
 //! Learning from a matured row: calibration, the experts' shares, the weights of the linear model.
 
-use super::{BIAS, Lesson, MAX_SEEN, MAX_WEIGHT, Model, TargetModel, clamp_logit, visit_hazard};
-use crate::encode::{Beside, Example, Position, Said, SaidBeside};
+use super::{
+    BIAS, Lesson, MAX_SEEN, MAX_WEIGHT, Model, TargetModel, clamp_logit, reserved_slots, visit_hazard,
+};
+use crate::encode::{Beside, Example, Position, Said, SaidBeside, Touched};
 use crate::mixture::EXPERTS;
 use crate::probability_of;
+
+/// So many rows the calibration of the linear model takes one for. Rows of one horizon weigh one together; few numbers
+/// are learned from them, and they change from incident to incident less than what is right of them.
+const CALIBRATION_ROWS: f64 = 5.0;
 
 impl Model {
     /// Learns one matured row for one head. `weight` undoes thinning: the row stands for that many.
@@ -42,28 +48,39 @@ impl Model {
             return;
         }
         let weight = weight.min(MAX_WEIGHT);
-        let held_to = held_to.min(MAX_WEIGHT) * self.rates.get(head).map_or(1.0, |rates| rates.share);
+        let held_to = held_to.min(MAX_WEIGHT);
         let came = positive > 0.5;
         let beside = example.beside.as_deref();
         let of_linear = beside.and_then(|beside| beside.logits.get(head));
         let of_linear = of_linear.map_or(said.raw, |said| said.linear);
-        calibration.learn(f64::from(of_linear), came, held_to);
+        calibration.learn(f64::from(of_linear), came, CALIBRATION_ROWS * held_to);
+        let held_to = held_to * self.rates.get(head).map_or(1.0, |rates| rates.share);
         if let Some(beside) = beside.filter(|_| held_to > 0.0) {
             self.learn_mixture(head, target, said, beside, came, held_to);
         }
         let leaves = self.leaves_of(head, beside);
-        let raw = self.raw_logit(head, target, f64::from(said.hazard), &example.placed, leaves);
-        if !raw.is_finite() {
-            return;
+        let mut touched = std::mem::take(&mut self.touched);
+        self.touch(head, said, &example.placed, &mut touched);
+        let raw = self.raw_logit(head, target, f64::from(said.hazard), &touched, leaves);
+        if raw.is_finite() {
+            let gradient = weight * (probability_of(clamp_logit(raw)) - positive);
+            self.step(head, target, &touched, gradient);
+            self.step_leaves(head, leaves, gradient);
+            if head == 0 {
+                self.note_seen(&example.placed, &touched, weight);
+            }
+            self.rows_learned = self.rows_learned.saturating_add(1);
         }
-        let probability = probability_of(clamp_logit(raw));
-        let gradient = weight * (probability - positive);
-        self.step(head, target, said, &example.placed, gradient);
-        self.step_leaves(head, leaves, gradient);
-        if head == 0 {
-            self.note_seen(&example.placed, weight);
-        }
-        self.rows_learned = self.rows_learned.saturating_add(1);
+        self.touched = touched;
+    }
+
+    /// Gathers the slots that a row touches for one head: the model's own first.
+    fn touch(&self, head: usize, said: &Said, placed: &[Position], into: &mut Touched) {
+        self.layout.gather(head, placed, into);
+        into.push(BIAS, 1.0);
+        visit_hazard(&self.hazard_scale, f64::from(said.hazard), &mut |slot, value| {
+            into.push(slot, value)
+        });
     }
 
     /// The leaves of one head among those that wait with a row.
@@ -120,29 +137,19 @@ impl Model {
         }
     }
 
-    fn step(
-        &mut self,
-        head: usize,
-        target: &mut TargetModel,
-        said: &Said,
-        placed: &[Position],
-        gradient: f64,
-    ) {
+    fn step(&mut self, head: usize, target: &mut TargetModel, touched: &Touched, gradient: f64) {
         let heads = self.horizons.len();
         let Some(rates) = self.rates.get(head) else {
             return;
         };
-        let per_alpha = 1.0 / rates.shared.alpha;
-        let (coordinates, weights) = (&mut self.coordinates, &mut self.weights);
-        let mut touch = |slot: usize, value: f64| {
-            let at = slot * heads + head;
-            if let (Some(coordinate), Some(weight)) = (coordinates.get_mut(at), weights.get_mut(at)) {
-                *weight = coordinate.step(*weight, gradient * value, &rates.shared, per_alpha);
+        for (slot, input) in touched.all() {
+            let place = slot * heads + head;
+            if let (Some(coordinate), Some(weight)) =
+                (self.coordinates.get_mut(place), self.weights.get_mut(place))
+            {
+                *weight = coordinate.step(*weight, gradient * input, &rates.shared);
             }
-        };
-        touch(BIAS, 1.0);
-        visit_hazard(&self.hazard_scale, f64::from(said.hazard), &mut touch);
-        self.layout.visit_head(head, placed, &mut touch);
+        }
         target.step(head, heads, gradient, &rates.target);
     }
 
@@ -152,19 +159,25 @@ impl Model {
             .as_mut()
             .and_then(|ensemble| ensemble.heads.get_mut(head));
         if let (Some(of_head), Some(rates)) = (of_head, self.rates.get(head)) {
-            of_head.step(leaves, gradient, &rates.shared, 1.0 / rates.shared.alpha);
+            of_head.step(leaves, gradient, &rates.shared);
         }
     }
 
-    fn note_seen(&mut self, placed: &[Position], weight: f64) {
+    /// Counts what a row touched: what the first head reads has been gathered, the rest has not.
+    fn note_seen(&mut self, placed: &[Position], touched: &Touched, weight: f64) {
+        const FIRST: u8 = 1;
         let seen = &mut self.seen;
         let mut touch = |slot: usize, value: f64| {
             if let Some(seen) = seen.get_mut(slot) {
                 *seen += weight * value;
             }
         };
-        touch(BIAS, 1.0);
-        self.layout.visit(placed, &mut touch);
+        let counted = touched
+            .all()
+            .filter(|(slot, _)| *slot == BIAS || *slot >= reserved_slots());
+        counted.for_each(|(slot, value)| touch(slot, value));
+        let is_left = |heads: u8| heads != 0 && heads & FIRST == 0;
+        self.layout.visit_read(is_left, placed, &mut touch);
         if self.seen.first().is_some_and(|all| *all > MAX_SEEN) {
             self.seen.iter_mut().for_each(|seen| *seen *= 0.5);
         }

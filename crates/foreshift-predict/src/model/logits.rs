@@ -4,7 +4,7 @@ use foreshift_domain::Timestamp;
 
 use super::{BIAS, MAX_HEADS, Model, OwnTerms, TargetModel, clamp_logit, visit_hazard};
 use crate::anomaly::{Added, Line};
-use crate::encode::{Layout, Position};
+use crate::encode::{Layout, Position, Touched};
 use crate::ftrl::{Coordinate, Rates};
 use crate::mixture::Shares;
 use crate::store::ModelError;
@@ -155,17 +155,30 @@ impl Model {
         head: usize,
         target: &TargetModel,
         hazard: f64,
-        placed: &[Position],
+        touched: &Touched,
         leaves: &[u8],
     ) -> f64 {
-        let mut logit = self.own_terms(head, target, hazard).sum();
-        self.layout
-            .visit(placed, |slot, value| logit += self.weight(slot, head) * value);
+        let bias = self
+            .rates
+            .get(head)
+            .map_or(0.0, |rates| target.bias(head, &rates.target));
         let trees = self
             .ensemble
             .as_ref()
             .and_then(|ensemble| ensemble.heads.get(head));
-        logit + trees.map_or(0.0, |trees| trees.leaves_add(leaves))
+        let of_leaves = trees.map_or(0.0, |trees| trees.leaves_add(leaves));
+        hazard + bias + of_leaves + self.sum_over(head, touched)
+    }
+
+    /// What the touched slots add, in four sums side by side: one alone would wait for each addition.
+    fn sum_over(&self, head: usize, touched: &Touched) -> f64 {
+        let mut sums = [0.0; 4];
+        for (at, (slot, input)) in touched.all().enumerate() {
+            if let Some(sum) = sums.get_mut(at % 4) {
+                *sum += self.weight(slot, head) * input;
+            }
+        }
+        sums.iter().sum()
     }
 
     /// The terms of the raw logit that belong to the model itself.
@@ -208,7 +221,7 @@ impl TargetModel {
         }
         if let Some(coordinate) = self.biases.get_mut(head) {
             let weight = coordinate.weight(rates);
-            coordinate.step(weight, gradient, rates, 1.0 / rates.alpha);
+            coordinate.step(weight, gradient, rates);
         }
     }
 }

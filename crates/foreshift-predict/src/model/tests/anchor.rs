@@ -12,6 +12,13 @@ struct Dense {
     rates: Rates,
 }
 
+/// The root of a sum of squares that is read to ten bits after the first.
+fn root(n: f64) -> f64 {
+    let (_, exponent) = libm::frexp(n);
+    let unit = libm::ldexp(1.0, exponent - 11);
+    ((n / unit).floor() * unit).sqrt()
+}
+
 impl Dense {
     fn weights(&self) -> Vec<f64> {
         let Rates { alpha, beta, l1, l2 } = self.rates;
@@ -19,7 +26,7 @@ impl Dense {
             if z.abs() <= l1 {
                 0.0
             } else {
-                -(z - z.signum() * l1) / ((beta + n.sqrt()) / alpha + l2)
+                -(z - z.signum() * l1) / ((beta + root(*n)) / alpha + l2)
             }
         };
         self.z.iter().zip(&self.n).map(weight).collect()
@@ -33,7 +40,7 @@ impl Dense {
         let weights = self.weights();
         for i in 0..x.len() {
             let g = error * x[i];
-            let sigma = ((self.n[i] + g * g).sqrt() - self.n[i].sqrt()) / self.rates.alpha;
+            let sigma = (root(self.n[i] + g * g) - root(self.n[i])) / self.rates.alpha;
             self.z[i] += g - sigma * weights[i];
             self.n[i] += g * g;
         }
@@ -130,7 +137,9 @@ fn it_learns_what_a_slow_and_obvious_ftrl_learns() {
         let hazard = f64::from(example.said[0].hazard);
         let x = dense_row(hazard, &row);
         let logit = hazard + dense.dot(&x) + bias.dot(&[1.0]);
-        let raw = model.raw_logit(0, &target, hazard, &example.placed, &[]);
+        let mut raws = [0.0; 2];
+        model.raw_logits(&target, &[hazard; 2], &example.placed, &mut raws);
+        let raw = raws[0];
         assert!((raw - logit).abs() < 1e-12, "row {i}: {raw} {logit}");
         let error = weight * (1.0 / (1.0 + libm::exp(-logit)) - f64::from(u8::from(positive)));
         dense.learn(&x, error);
