@@ -47,8 +47,11 @@ fn our_ftrl_learns_what_linfas_learns() {
         }
     }
     for (ours, theirs) in ours.iter().zip(&theirs.get_weights()) {
-        // linfa keeps its probabilities in 32 bits.
-        assert!((ours.weight(&rates) - theirs).abs() < 1e-4, "{ours:?} {theirs}");
+        // linfa keeps its probabilities in 32 bits, and our learning rates are up to 0.05 % above its own.
+        assert!(
+            (ours.weight(&rates) - theirs).abs() < 5e-4 * (1.0 + theirs.abs()),
+            "{ours:?} {theirs}"
+        );
     }
     assert!(ours[0].weight(&rates) > 0.5 && ours[1].weight(&rates) < -0.5);
 }

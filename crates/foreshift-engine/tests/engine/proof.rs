@@ -35,7 +35,12 @@ fn scare(engine: &mut foreshift_engine::Engine, from: u32, again: bool) {
 
 #[test]
 fn in_mode_auto_predictions_move_nothing_before_they_have_come_true_on_the_route() {
-    let mut engine = engine(&cautious(0.5));
+    // Only the target that fails is at risk.
+    let yaml = cautious(0.5).replace(
+        "enter: 0.001, exit: 0.0005, full: 0.01",
+        "enter: 0.05, exit: 0.02, full: 0.1",
+    );
+    let mut engine = engine(&yaml);
     scare(&mut engine, 0, false);
     assert_eq!(
         weight_bp(&engine, "llm", "alpha"),
