@@ -111,11 +111,11 @@ nab: ## the anomaly detector on the Numenta Anomaly Benchmark, beside others: ma
 	target/release/foreshift-lab anomaly --input $(NAB)/data --output $(OUT)/nab
 	tests/nab/table.py $(NAB) $(OUT)/nab
 
-compare-models: setup ## River, Vowpal Wabbit, LightGBM, XGBoost, scikit-learn, linfa and smartcore beside our models (an hour or more; QUICK=1 some minutes)
+compare-models: setup ## River, Vowpal Wabbit, LightGBM, XGBoost, scikit-learn, linfa and smartcore beside our models (an hour or more; QUICK=1 some minutes; KEPT=1 after a run, for our online models again)
 	$(CARGO) build --release -p foreshift-lab
 	$(CARGO) build --release -p foreshift-boost --example boost
 	$$(tests/models/setup.sh) tests/models/compare.py target/release/foreshift-lab target/release/examples/boost --data $(DATA) \
-		$(if $(QUICK),--quick --out target/compare-quick,--image docs/images/compare-models.png)
+		$(if $(KEPT),--kept) $(if $(QUICK),--quick --out target/compare-quick,--image docs/images/compare-models.png)
 
 train-champion: setup ## learn both shipped models again (with `make record` before it, if there are no recordings)
 	test -d target/recordings || $(MAKE) record

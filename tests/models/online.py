@@ -1,11 +1,12 @@
 """Online models that a user might pick instead, beside Foreshift's, on the same rows of `foreshift-lab extract`.
 
-    online.py LAB ROWS.parquet HORIZON_S OUT [--model DIR ...] [--from SHARE] [--without NAME ...]
+    online.py LAB ROWS.parquet HORIZON_S OUT [--model DIR ...] [--from SHARE|DAY] [--without NAME ...] [--kept]
 
 LAB is the built foreshift-lab; --model names versions of models/ beside `fresh`, which has learned nothing before. Every
 model is run as it would have been run: it says what it thinks of a row when the row comes, and learns from it when its
 label became known, not before. What each said is kept in the folder OUT, and `foreshift-lab compare` measures all of it
-into OUT/figures.json. Times are of one processor, Python included where the library is one of Python.
+into OUT/figures.json. Times are of one processor, Python included where the library is one of Python. With --kept what
+others said in an earlier run is read instead of said again.
 """
 
 import argparse
@@ -112,24 +113,32 @@ def meter(name: str, total: int):
     return progress
 
 
-def compare(lab, rows_path, horizon_s, out, models=(), begin=0.3, without=()):
+def compare(lab, rows_path, horizon_s, out, models=(), begin="0.3", without=(), kept=False):
     """Runs all models over the rows, and gives what `foreshift-lab compare` says of them, with times."""
     rows = read(rows_path, horizon_s)
     os.makedirs(out, exist_ok=True)
+    figures_path = os.path.join(out, "figures.json")
     files, times = [], {}
+    earlier = {}
+    if kept and os.path.exists(figures_path):
+        with open(figures_path, encoding="utf-8") as file:
+            earlier = json.load(file)["row_us"]
     for name, make in MODELS.items():
         if name in without:
             continue
+        file = os.path.join(out, f"{name}.parquet")
+        files.append(file)
+        if name in earlier and os.path.exists(file):
+            times[name] = earlier[name]
+            continue
         said, times[name] = run(make, rows, meter(name, len(rows.labels)))
         print(f"\r{out}: {name}, {times[name]:.0f} us a row", file=sys.stderr, flush=True)
-        file = os.path.join(out, f"{name}.parquet")
         rows.keys.with_columns(pl.Series("probability", np.clip(said, 0.0, 1.0))).write_parquet(file)
-        files.append(file)
     command = [lab, "compare", "fresh", *models, "linfa-ftrl", *files]
-    command += ["--rows", rows_path, "--horizon", f"{horizon_s:g}s", "--from", f"{begin:g}", "-o", "json"]
+    command += ["--rows", rows_path, "--horizon", f"{horizon_s:g}s", "--from", begin, "-o", "json"]
     figures = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     figures["row_us"].update(times)
-    with open(os.path.join(out, "figures.json"), "w", encoding="utf-8") as file:
+    with open(figures_path, "w", encoding="utf-8") as file:
         json.dump(figures, file, indent=1)
     return figures
 
@@ -141,10 +150,13 @@ def main():
     arguments.add_argument("horizon_s", type=float)
     arguments.add_argument("out")
     arguments.add_argument("--model", action="append", default=[])
-    arguments.add_argument("--from", dest="begin", type=float, default=0.3)
+    arguments.add_argument("--from", dest="begin", default="0.3")
     arguments.add_argument("--without", action="append", default=[], choices=MODELS)
+    arguments.add_argument("--kept", action="store_true")
     asked = arguments.parse_args()
-    figures = compare(asked.lab, asked.rows, asked.horizon_s, asked.out, asked.model, asked.begin, asked.without)
+    figures = compare(
+        asked.lab, asked.rows, asked.horizon_s, asked.out, asked.model, asked.begin, asked.without, asked.kept
+    )
     for horizon in figures["horizons"]:
         for method in horizon["methods"]:
             row_us = figures["row_us"].get(method["method"])

@@ -126,6 +126,9 @@ impl Ensemble {
     /// Works out the weights of all leaves anew, at the rates of each head.
     pub(crate) fn refresh(&mut self, rates: impl Iterator<Item = Rates>) {
         for (head, rates) in self.heads.iter_mut().zip(rates) {
+            for known in &mut head.coordinates {
+                *known = known.at_other_rates();
+            }
             let weights = head.coordinates.iter().map(|known| known.weight(&rates));
             head.weights = weights.collect();
         }

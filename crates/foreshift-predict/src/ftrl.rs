@@ -111,8 +111,8 @@ impl Coordinate {
         -beyond.copysign(self.z) * worth
     }
 
-    /// Takes one gradient and returns the new weight; `weight` is the one it was taken at. The rates are the same in
-    /// all steps.
+    /// Takes one gradient and returns the new weight; `weight` is the one it was taken at. The rates are those of the
+    /// step before, unless [`Coordinate::at_other_rates`] was called between.
     #[inline]
     pub fn step(&mut self, weight: f64, gradient: f64, rates: &Rates) -> f64 {
         let before = self.n;
@@ -126,6 +126,12 @@ impl Coordinate {
             self.worth = self.worth_by(rates);
         }
         self.weight_at(self.worth, rates)
+    }
+
+    /// The same memory, before a step at other rates.
+    #[must_use]
+    pub fn at_other_rates(self) -> Self {
+        Self { worth: 0.0, ..self }
     }
 
     /// Whether both sums are numbers, and the squares not negative.
@@ -152,6 +158,26 @@ mod tests {
                 weight = coordinate.step(weight, gradient, &rates);
                 prop_assert!(coordinate.is_sound() && weight.is_finite());
                 prop_assert_eq!(weight.to_bits(), coordinate.weight(&rates).to_bits());
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_coordinate_that_was_written_and_read_learns_on_bit_for_bit(
+            gradients in prop::collection::vec(-1e2..1e2, 1..200),
+            written in 0_usize..200,
+        ) {
+            let rates = Rates { alpha: 0.5, beta: 1.0, l1: 0.1, l2: 0.1 };
+            let (mut kept, mut weight) = (Coordinate::default(), 0.0);
+            let (mut read, mut weight_read) = (kept, weight);
+            for (number, gradient) in gradients.into_iter().enumerate() {
+                if number == written {
+                    read = Coordinate::from(<(f64, f64)>::from(read));
+                }
+                weight = kept.step(weight, gradient, &rates);
+                weight_read = read.step(weight_read, gradient, &rates);
+                prop_assert_eq!(weight.to_bits(), weight_read.to_bits());
             }
         }
     }

@@ -339,11 +339,12 @@ impl Model {
     /// Works out anew what follows from the parameters and what was learned.
     pub(crate) fn refresh_weights(&mut self) {
         self.rates = HeadRates::of(&self.params, &self.horizons);
-        let heads = self.rates.iter().cycle();
-        let weights = self.coordinates.iter().zip(heads);
-        self.weights = weights
-            .map(|(coordinate, rates)| coordinate.weight(&rates.shared))
-            .collect();
+        let rates = self.rates.iter().cycle();
+        let known = self.coordinates.iter_mut().zip(&mut self.weights);
+        for ((coordinate, weight), rates) in known.zip(rates) {
+            *coordinate = coordinate.at_other_rates();
+            *weight = coordinate.weight(&rates.shared);
+        }
         if let Some(ensemble) = &mut self.ensemble {
             ensemble.refresh(self.rates.iter().map(|rates| rates.shared));
         }
