@@ -1,5 +1,5 @@
 # Everything a new machine needs to do is one of these. `make help` lists them.
-.PHONY: help setup demo survey testbed testbed-compare record incidents test lint bench logs-bench log-lead censoring outages outages-left-out nab compare-models train-champion train-live train-probe notebooks clean
+.PHONY: help setup demo survey testbed testbed-compare record incidents leads test lint bench logs-bench log-lead censoring outages outages-left-out nab compare-models train-champion train-live train-probe notebooks clean
 SHELL := /bin/bash
 CARGO ?= cargo
 # Where the recorded outages are (signals.csv.gz and score.py), for `make outages`.
@@ -63,6 +63,13 @@ incidents: setup ## the recorded incidents of datasets/: every scenario once, wi
 	for dir in target/incidents/*/; do \
 		into=datasets/incidents/$$(basename $$dir); rm -rf $$into; mkdir -p $$into; \
 		cp $$dir/scenario.json $$dir/shadow/state/journal/*.parquet $$into/; done
+
+leads: setup ## how long before a fault the shipped model alarms, on real Envoys at the pace of production (a quarter of an hour)
+	$(CARGO) build --release -p foreshift -p foreshift-lab -p foreshift-testbed
+	$(TESTBED) record $(SCENARIOS)/leads --seed 31 --out target/leads
+	@mkdir -p $(ROWS)
+	target/release/foreshift-lab extract --input target/leads --pace 1 -o $(ROWS)/leads.parquet
+	target/release/foreshift-lab evaluate --rows $(ROWS)/leads.parquet --horizon 2m --from 0 --model models/live/3 --budget 1
 
 test: setup ## all tests, a real Apache Kafka, Envoy, HAProxy and LiteLLM included
 	tests/kafka/setup.sh

@@ -76,11 +76,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 /// Revision of the code in the working directory, with `-dirty` where files differ from it; `None` outside of one.
 pub(crate) fn git_revision() -> Option<String> {
-    let asked = std::process::Command::new("git")
-        .args(["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])
-        .output()
-        .ok()
-        .filter(|answer| answer.status.success())?;
-    let revision = String::from_utf8(asked.stdout).ok()?;
-    Some(revision.trim().to_owned()).filter(|revision| !revision.is_empty())
+    let git = |arguments: &[&str]| std::process::Command::new("git").args(arguments).output().ok();
+    let asked = git(&["rev-parse", "HEAD"]).filter(|answer| answer.status.success())?;
+    let mut revision = String::from_utf8(asked.stdout).ok()?.trim().to_owned();
+    let unchanged = git(&["diff", "--quiet", "HEAD", "--", ":(top)", ":(top,exclude)models"])?;
+    if !unchanged.status.success() {
+        revision += "-dirty";
+    }
+    Some(revision)
 }
