@@ -126,7 +126,7 @@ def main():
         Online("drifting fleet, 2 min ahead", fleet, 120, live),
         Online("drifting fleet, 10 min ahead", fleet, 600, live, slow),
     ]
-    trained = [("fleet", ["--rows", f"{fleet}:120"])]
+    trained = [("fleet", ["--rows", f"{fleet}:120"]), ("fleet-10min", ["--rows", f"{fleet}:600"])]
     if args.data and (args.data / "signals.csv.gz").exists():
         recorded, probe = outages(lab, folder, args.data, args.quick, args.kept), champion("probe")
         sets.append(Online("recorded outages, 1 h ahead", recorded, 3600, probe, begin=UNSEEN))

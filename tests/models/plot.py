@@ -124,9 +124,14 @@ def times(axes, results):
     below(axes, 3)
 
 
+# Positives that tell whether probabilities are right.
+ENOUGH = 500
+
+
 def draw(streamed, trained, path):
-    # Of each source the first: the others look further ahead.
-    first = {one["title"].split(",")[0]: one for one in reversed(streamed)}
+    # Of each source the one that looks ahead the least, among those with positives enough to be held to.
+    told = [one for one in streamed if one["ground"]["positives"] >= ENOUGH] or streamed
+    first = {one["title"].split(",")[0]: one for one in reversed(told)}
     shown = [first[name] for name in reversed(first)]
     figure, axes = plt.subplots(len(shown) + 1, 2, figsize=(12.5, 4.1 * (len(shown) + 1)))
     for line, one in zip(axes, shown):

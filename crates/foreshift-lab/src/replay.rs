@@ -20,6 +20,7 @@ use driver::{Given, Replay};
 use outputs::Outputs;
 
 use crate::format::Format;
+use crate::train::recorded;
 
 /// Arguments of `foreshift-lab replay`.
 #[derive(ClapArgs)]
@@ -39,7 +40,8 @@ pub(crate) struct Args {
     /// Write every decision, one JSON object a line.
     #[arg(long, value_name = "JSONL")]
     decisions: Option<PathBuf>,
-    /// Begin with this model instead of the built-in one: a version in models/, or its model.json.
+    /// Begin with this model instead of the built-in one: a version in models/, or its model.json. A recording that
+    /// is so many times as fast as the model gets it at that pace.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// Begin with a model that has learned nothing.
@@ -128,8 +130,11 @@ fn first_model(args: &Args, fallback: &Fallback) -> anyhow::Result<Model> {
         };
         let text =
             std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        return Model::from_json(&text)
-            .with_context(|| format!("{} is no model of this build", path.display()));
+        let model = Model::from_json(&text)
+            .with_context(|| format!("{} is no model of this build", path.display()))?;
+        let (model, _) =
+            recorded::fitted(model, fallback).with_context(|| format!("{} does not fit", path.display()))?;
+        return Ok(model);
     }
     let built_in = foreshift_registry::shipped(fallback).filter(|_| !args.fresh);
     Ok(built_in.map_or_else(|| foreshift_engine::fresh_model(fallback), |chosen| chosen.model))

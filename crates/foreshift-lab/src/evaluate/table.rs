@@ -84,7 +84,7 @@ fn alarms(horizon: &Horizon) -> String {
         let events = &figures.events;
         let own = figures.own_alarm.map_or_else(
             || "-".to_owned(),
-            |(rate, recall)| format!("{rate:.2}, {recall:.2}"),
+            |(rate, recall)| format!("{}, {}", number(rate, 2), number(recall, 2)),
         );
         let mut cells = vec![
             figures.method.clone(),
