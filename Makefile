@@ -49,8 +49,8 @@ testbed-compare: setup ## all scenarios and setups over a real Kafka, two seeds 
 	$(CARGO) build --release -p foreshift -p foreshift-testbed
 	$(LITELLM) $(TESTBED) compare $(SCENARIOS) --seeds $(SEEDS) --kafka tests/kafka/start.sh
 	$(TESTBED) compare $(SCENARIOS)/leak.yaml $(SCENARIOS)/announced-errors.yaml $(SCENARIOS)/dependency-slowdown.yaml \
-		--setups health-checks,reactive,predictive --signs 0,0.25,0.5,1 --seeds 1 --out target/testbed-sweep
-	$(TESTBED) compare $(SCENARIOS)/unscaled --seeds 1 --kafka tests/kafka/start.sh --out target/testbed-unscaled
+		--setups health-checks,reactive,predictive --signs 0,0.25,0.5,1 --seeds $(firstword $(subst $(comma), ,$(SEEDS))) --out target/testbed-sweep
+	$(TESTBED) compare $(SCENARIOS)/unscaled --seeds $(firstword $(subst $(comma), ,$(SEEDS))) --kafka tests/kafka/start.sh --out target/testbed-unscaled
 	$$(tests/testbed/setup.sh) tests/testbed/plot.py target/testbed docs/images/testbed target/testbed-sweep
 
 record: setup ## made-up stories on real Envoys with Foreshift in shadow: what `make train-live` learns from (30 minutes)

@@ -128,7 +128,7 @@ def compare(lab, rows_path, horizon_s, out, models=(), begin="0.3", without=(), 
             continue
         file = os.path.join(out, f"{name}.parquet")
         files.append(file)
-        if name in earlier and os.path.exists(file):
+        if name in earlier and os.path.exists(file) and os.path.getmtime(file) > os.path.getmtime(rows_path):
             times[name] = earlier[name]
             continue
         said, times[name] = run(make, rows, meter(name, len(rows.labels)))

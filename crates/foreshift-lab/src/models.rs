@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// Revision of the code in the working directory, with `-dirty` where files differ from it; `None` outside of one.
+/// Revision of the code in the working directory, with `-dirty` where files but those of models/ differ from it; `None` outside of one.
 pub(crate) fn git_revision() -> Option<String> {
     let git = |arguments: &[&str]| std::process::Command::new("git").args(arguments).output().ok();
     let asked = git(&["rev-parse", "HEAD"]).filter(|answer| answer.status.success())?;

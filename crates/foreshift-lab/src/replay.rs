@@ -40,8 +40,8 @@ pub(crate) struct Args {
     /// Write every decision, one JSON object a line.
     #[arg(long, value_name = "JSONL")]
     decisions: Option<PathBuf>,
-    /// Begin with this model instead of the built-in one: a version in models/, or its model.json. A recording that
-    /// is so many times as fast as the model gets it at that pace.
+    /// Begin with this model instead of the built-in one: a version in models/, or its model.json. It is
+    /// brought to the pace of the recording, and refused where the horizons fit at none.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// Begin with a model that has learned nothing.

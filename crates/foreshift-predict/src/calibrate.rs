@@ -4,6 +4,8 @@
 //! The step is scaled by the evidence gathered so far (online Newton), which makes the rate decay as
 //! labels come in; the evidence is capped, so that the rate never decays to nothing and drift is followed.
 //!
+//! Where evidence is said in incidents, that is of an ensemble; the linear model counts each row five times.
+//!
 //! The bend is what no straight line mends. A sum over many signs that come together says too much where all of them
 //! speak and too little where half of them do, so that probabilities are too high at the top and too low below it.
 

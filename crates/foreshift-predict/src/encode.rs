@@ -506,6 +506,34 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_is_gathered_for_a_head_is_what_a_visit_of_its_inputs_touches(
+            heads in prop::collection::vec(0_u8..8, 4),
+            missing_tells in prop::collection::vec(any::<bool>(), 4),
+            row in prop::collection::vec(prop_oneof![Just(f64::NAN), -1.0..4.0], 4),
+            head in 0_usize..3,
+        ) {
+            let inputs: Vec<InputSpec> = heads
+                .into_iter()
+                .zip(missing_tells)
+                .map(|(heads, missing_tells)| InputSpec {
+                    name: String::new(),
+                    edges: vec![0.0, 1.0, 3.0],
+                    heads,
+                    missing_tells,
+                    rarity: false,
+                })
+                .collect();
+            let layout = Layout::new(5, &inputs, &[(0, 1), (2, 3)]);
+            let placed = layout.place(&row);
+            let mut visited = Vec::new();
+            let read = |heads: u8| heads & (1 << head) != 0;
+            layout.visit_read(read, &placed, |slot, share| visited.push((slot, share)));
+            let mut touched = Touched::default();
+            layout.gather(head, &placed, &mut touched);
+            prop_assert_eq!(touched.all().collect::<Vec<_>>(), visited);
+        }
+
+        #[test]
         fn the_touched_slots_of_an_input_are_its_own_and_sum_to_one(
             edges in prop::collection::btree_set(-1000i32..1000, 0..12),
             value in prop::num::f64::ANY,

@@ -216,10 +216,12 @@ mod tests {
 
     fn files() -> Vec<PathBuf> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-        let entries = std::fs::read_dir(&folder).expect("the folder");
+        let folders = [folder.clone(), folder.join("unscaled"), folder.join("leads")];
+        let entries = folders
+            .iter()
+            .flat_map(|folder| std::fs::read_dir(folder).expect("a folder"));
         let paths = entries.map(|entry| entry.expect("an entry").path());
-        let unscaled = folder.join("unscaled/leak-unscaled.yaml");
-        paths.filter(|path| path.is_file()).chain([unscaled]).collect()
+        paths.filter(|path| path.is_file()).collect()
     }
 
     #[test]

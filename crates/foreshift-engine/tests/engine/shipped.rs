@@ -95,6 +95,14 @@ fn the_shipped_models_say_and_learn_bit_for_bit_what_they_always_did() {
     );
 }
 
+#[test]
+fn a_fresh_model_has_every_cross() {
+    let written = fresh_model(&fallback(YAML)).to_json().unwrap();
+    let (_, crosses) = written.split_once("\"crosses\":[[").unwrap();
+    let (crosses, _) = crosses.split_once("]]").unwrap();
+    assert_eq!(crosses.split("],[").count(), foreshift_features::CROSSES.len());
+}
+
 /// Where nobody logs, a fresh model that reads the features of logs says what one without them says.
 #[test]
 fn appended_features_that_are_missing_change_no_prediction() {

@@ -7,8 +7,8 @@ use crate::encode::{Beside, Example, Position, Said, SaidBeside, Touched};
 use crate::mixture::EXPERTS;
 use crate::probability_of;
 
-/// So many rows the calibration of the linear model takes one for. Rows of one horizon weigh one together; few numbers
-/// are learned from them, and they change from incident to incident less than what is right of them.
+/// So many rows the calibration of the linear model takes one for, whatever its horizon. Rows weigh as much as fit into
+/// their horizon weigh one; the few numbers of a calibration need fewer incidents than that.
 const CALIBRATION_ROWS: f64 = 5.0;
 
 impl Model {
@@ -53,7 +53,11 @@ impl Model {
         let beside = example.beside.as_deref();
         let of_linear = beside.and_then(|beside| beside.logits.get(head));
         let of_linear = of_linear.map_or(said.raw, |said| said.linear);
-        calibration.learn(f64::from(of_linear), came, CALIBRATION_ROWS * held_to);
+        calibration.learn(
+            f64::from(of_linear),
+            came,
+            (CALIBRATION_ROWS * held_to).min(MAX_WEIGHT),
+        );
         let held_to = held_to * self.rates.get(head).map_or(1.0, |rates| rates.share);
         if let Some(beside) = beside.filter(|_| held_to > 0.0) {
             self.learn_mixture(head, target, said, beside, came, held_to);
