@@ -336,13 +336,18 @@ def compare(rows, libraries, once, repeats):
     return result | {"folds": folds}
 
 
+def ratio(of, to):
+    """NaN where there are so few rows that the clock of the processor tells no time."""
+    return of / to if to > 0 else np.nan
+
+
 def show(result):
     shape = f"{result['rows']} rows, {result['features']} features, {result['positives']} positive"
     print(f"\n{result['name']}: {shape}, {len(result['folds'])} folds")
     print(f"{'':18}{'AP':>9}{'AUC':>9}{'log-loss':>10}{'skill':>8}{'fit s':>9}{'x ours':>8}{'ns a row':>10}{'x ours':>8}")
     ours = result["methods"]["ours"]
     for name, of in result["methods"].items():
-        fits, predicts = of["fit_s"] / ours["fit_s"], of["predict_ns"] / ours["predict_ns"]
+        fits, predicts = ratio(of["fit_s"], ours["fit_s"]), ratio(of["predict_ns"], ours["predict_ns"])
         print(
             f"{name:18}{of['average_precision']:9.4f}{of['auc']:9.4f}{of['log_loss']:10.5f}{of['brier_skill']:8.3f}"
             f"{of['fit_s']:9.3f}{fits:8.2f}{of['predict_ns']:10.0f}{predicts:8.2f}",
