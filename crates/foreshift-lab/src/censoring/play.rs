@@ -10,6 +10,8 @@ use foreshift_predict::Model;
 use foreshift_sim::{ReactingFleet, ReactingRun, ReactingSpec, WeightChange};
 use indexmap::IndexSet;
 
+use crate::train::simulated::OWN_DOING;
+
 /// One tick in so many is kept as a row: neighbours say the same.
 const KEEP_EVERY: i64 = 6;
 
@@ -56,7 +58,6 @@ pub(super) struct Outcome {
 
 /// A fresh model for such fleets, that reads what the shipped one reads: not what we did.
 pub(super) fn fresh_model(spec: &ReactingSpec) -> anyhow::Result<Model> {
-    const OWN_DOING: [&str; 2] = ["weight_share", "since_shift"];
     let (_, fallback) = world(spec, 0, Mode::Off)?;
     Ok(foreshift_engine::fresh_model(&fallback).reading(|feature| !OWN_DOING.contains(&feature)))
 }

@@ -17,6 +17,9 @@ use foreshift_sim::{Emission, FleetSpec, Policy, Recording, WeightChange};
 use crate::replay::driver::{Given, Recording as Watched, Replay, Sink};
 use crate::replay::progress::Progress;
 
+/// Features of what we did to a target.
+pub(crate) const OWN_DOING: [&str; 2] = ["weight_share", "since_shift"];
+
 /// A fleet with its configuration, weights left alone: the recorded world does not answer to them.
 pub(crate) struct Fleet {
     pub(crate) recording: Recording,
@@ -46,7 +49,6 @@ impl Fleet {
     /// A fresh model that reads what `reads` names, and not what we did to a target. In a recorded world nothing was
     /// ever done: those features are constant there, and what a model made of the constant would mislead it once it acts.
     pub(crate) fn fresh_model(&self, reads: impl Fn(&str) -> bool) -> Model {
-        const OWN_DOING: [&str; 2] = ["weight_share", "since_shift"];
         let fresh = foreshift_engine::fresh_model(&self.fallback);
         fresh.reading(|feature| !OWN_DOING.contains(&feature) && reads(feature))
     }
