@@ -5,7 +5,7 @@ use foreshift_domain::fallback::Fallback;
 use foreshift_domain::signal::Health;
 use foreshift_domain::{RouteName, TargetName, Timestamp};
 use foreshift_features::{
-    CROSSES, FEATURES, FIRST_EDITION, FeatureSet, FeatureSpec, MAX_DECLARED, Surroundings,
+    CROSSES, FEATURES, FIRST_EDITION, FOR_TREES, FeatureSet, FeatureSpec, MAX_DECLARED, Surroundings,
 };
 use foreshift_policy::FleetTarget;
 use foreshift_predict::{ALL_HEADS, InputSpec, Model, ModelError};
@@ -75,7 +75,10 @@ fn inputs(set: &FeatureSet, heads: usize) -> Vec<InputSpec> {
     let inputs = set.all().enumerate().map(|(at, feature)| InputSpec {
         name: feature.name.to_owned(),
         edges: feature.edges.to_vec(),
-        heads: FEATURES.get(at).map_or(ALL_HEADS, readers),
+        heads: match at {
+            FOR_TREES.. if at < FEATURES.len() => 0,
+            _ => FEATURES.get(at).map_or(ALL_HEADS, readers),
+        },
         missing_tells: at < FIRST_EDITION,
         rarity: FEATURES.get(at).is_some_and(FeatureSpec::is_rarity),
     });

@@ -65,6 +65,10 @@ impl FeatureSpec {
 /// nothing, so that they change no prediction where nobody reports what they are computed from.
 pub const FIRST_EDITION: usize = 68;
 
+/// Features from here on are for trees: plain counts, to be cut anywhere. What fades says the same to a sum, which would
+/// pay for hearing it twice.
+pub const FOR_TREES: usize = 90;
+
 /// Pairs of features that say more together than each alone: requests that take longer, and what else is odd at that
 /// time. Latency rises for many harmless reasons, and a sum of signs cannot tell those apart.
 pub const CROSSES: [(&str, &str); 12] = [
@@ -366,6 +370,22 @@ catalogue! {
         "How rarely the share of failures of a first window was so unusual in this target's own past, by level, spread, range or time of day: 3 is once in a thousand. Fades with a half-life of the second window, so that a short oddity is not over at once.";
     LatencyRarity "latency_rarity" "decades" "first, half-life second" (0.0, 12.0) DECADES
         "The same of the mean log latency: a steady target that begins to sway, and a jittery one that does not.";
+    RouteOnsets1h "route_onsets_1h" "log2(1 + 16 incidents)" "an hour" (0.0, 12.0) COUNT
+        "Incidents that began on the route within an hour, this target's among them: a burst under way.";
+    RouteOnsets6h "route_onsets_6h" "log2(1 + 16 incidents)" "6 hours" (0.0, 12.0) COUNT
+        "The same within 6 hours.";
+    RouteOnsets1d "route_onsets_1d" "log2(1 + 16 incidents)" "a day" (0.0, 12.0) COUNT
+        "The same within a day.";
+    RouteOnsets7d "route_onsets_7d" "log2(1 + 16 incidents)" "7 days" (0.0, 12.0) COUNT
+        "The same within 7 days: a route that is sound, or one that never is.";
+    DomainOnsets1h "domain_onsets_1h" "log2(1 + 16 incidents)" "an hour" (0.0, 12.0) COUNT
+        "Incidents that began in the failure domain within an hour, this target's among them: what they share is going.";
+    DomainOnsets6h "domain_onsets_6h" "log2(1 + 16 incidents)" "6 hours" (0.0, 12.0) COUNT
+        "The same within 6 hours.";
+    DomainOnsets1d "domain_onsets_1d" "log2(1 + 16 incidents)" "a day" (0.0, 12.0) COUNT
+        "The same within a day.";
+    DomainOnsets7d "domain_onsets_7d" "log2(1 + 16 incidents)" "7 days" (0.0, 12.0) COUNT
+        "The same within 7 days: a host or provider that is sound, or one that never is.";
 }
 
 #[cfg(test)]

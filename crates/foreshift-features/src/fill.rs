@@ -6,7 +6,7 @@ use foreshift_domain::{Duration, Timestamp};
 
 use crate::HALF_LIVES;
 use crate::catalogue::{Column, FEATURES};
-use crate::group::PeerView;
+use crate::group::{PeerView, SPANS};
 use crate::lines::LOG_GROUPS;
 use crate::rarity::Series;
 use crate::target::TargetFeatures;
@@ -293,6 +293,7 @@ fn peers(timing: &Timing, tick: Timestamp, around: &Surroundings<'_>, row: &mut 
         row.set(Column::RouteTimeOfDayFar, far.around);
         row.set(Column::RouteDayNear, near.days[1]);
         row.set(Column::RouteDayFar, far.days[1]);
+        onsets(route, tick, ROUTE_ONSETS, row);
     }
     if let Some(domain) = &around.domain_peers {
         row.set_some(Column::Domain8h, incidents(domain, EIGHT_HOURS));
@@ -303,11 +304,31 @@ fn peers(timing: &Timing, tick: Timestamp, around: &Surroundings<'_>, row: &mut 
         let [near, far] = domain.habits(timing, tick);
         row.set(Column::DomainDayNear, near.days[0]);
         row.set(Column::DomainDayFar, far.days[0]);
+        onsets(domain, tick, DOMAIN_ONSETS, row);
     }
     row.set_some(
         Column::FleetInIncident,
         around.fleet_peers.as_ref().and_then(in_incident),
     );
+}
+
+const ROUTE_ONSETS: [Column; SPANS.len()] = [
+    Column::RouteOnsets1h,
+    Column::RouteOnsets6h,
+    Column::RouteOnsets1d,
+    Column::RouteOnsets7d,
+];
+const DOMAIN_ONSETS: [Column; SPANS.len()] = [
+    Column::DomainOnsets1h,
+    Column::DomainOnsets6h,
+    Column::DomainOnsets1d,
+    Column::DomainOnsets7d,
+];
+
+fn onsets(group: &PeerView<'_>, tick: Timestamp, columns: [Column; SPANS.len()], row: &mut Row<'_>) {
+    for (column, count) in columns.into_iter().zip(group.onsets(tick)) {
+        row.set(column, log2_count(count as f64));
+    }
 }
 
 /// Places among [`HALF_LIVES`].

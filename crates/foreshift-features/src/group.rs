@@ -70,7 +70,21 @@ pub struct PeerView<'a> {
     group: &'a GroupFeatures,
 }
 
+/// Spans over which the onsets of a group are counted.
+pub(crate) const SPANS: [Duration; 4] = [
+    Duration::HOUR,
+    Duration::from_secs(6 * 3_600),
+    Duration::DAY,
+    Duration::from_secs(7 * 86_400),
+];
+
 impl PeerView<'_> {
+    /// Incidents of the whole group, this member included, that began within each of [`SPANS`]: of the newest
+    /// [`MAX_ONSETS`](crate::MAX_ONSETS).
+    pub(crate) fn onsets(&self, tick: Timestamp) -> [usize; SPANS.len()] {
+        self.group.onsets.within(tick, SPANS)
+    }
+
     /// Habits of the whole group, this member included, for the nearest and the farthest horizon.
     pub(crate) fn habits(&self, timing: &Timing, tick: Timestamp) -> [Habits; 2] {
         match self.group.prepared {

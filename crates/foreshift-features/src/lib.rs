@@ -50,7 +50,7 @@ mod target;
 mod windows;
 
 pub use bucket::MAX_BUCKET_GAUGES;
-pub use catalogue::{CROSSES, Column, FEATURES, FIRST_EDITION, FeatureSpec, Reach, schema_digest};
+pub use catalogue::{CROSSES, Column, FEATURES, FIRST_EDITION, FOR_TREES, FeatureSpec, Reach, schema_digest};
 pub use decay::HALF_LIVES;
 pub use declared::{DeclareError, Described, FeatureSet, MAX_DECLARED};
 pub use error_run::MAX_CONSECUTIVE;

@@ -93,6 +93,18 @@ impl Onsets {
         day.shares(tick.since(since).as_secs_f64().max(0.0))
     }
 
+    /// How many there were within each of these spans before the tick.
+    pub(crate) fn within<const N: usize>(&self, tick: Timestamp, spans: [Duration; N]) -> [usize; N] {
+        let until = self.until(tick);
+        spans.map(|span| until.saturating_sub(self.until(tick - span)))
+    }
+
+    /// How many there were until then.
+    fn until(&self, time: Timestamp) -> usize {
+        let second = time.as_micros().div_euclid(1_000_000);
+        self.0.partition_point(|onset| *onset <= second)
+    }
+
     /// How long ago each was, newest first; what lies ahead of the tick is left out.
     fn ago_s(&self, tick: Timestamp) -> impl Iterator<Item = f64> {
         let tick_s = tick.as_secs_f64();
@@ -328,6 +340,21 @@ mod tests {
     use super::*;
 
     const START: Timestamp = Timestamp::from_secs(1_700_006_400); // midnight
+
+    #[test]
+    fn a_plain_count_is_of_what_began_within_its_span_and_not_ahead() {
+        let mut onsets = Onsets::default();
+        for hour in [1, 5, 6, 9] {
+            onsets.add(START + Duration::HOUR * hour);
+        }
+        let count = |at_hour: i64, hours: i64| {
+            let spans = [Duration::HOUR * hours];
+            onsets.within(START + Duration::HOUR * at_hour, spans)[0]
+        };
+        assert_eq!((count(6, 1), count(6, 2), count(6, 6)), (1, 2, 3));
+        assert_eq!((count(8, 1), count(100, 200)), (0, 4));
+        assert_eq!(Onsets::default().within(START, [Duration::DAY]), [0]);
+    }
 
     fn hours(n: i64) -> Timestamp {
         START + Duration::HOUR * n

@@ -5,6 +5,7 @@
 //! same model and is given the same fleets; the bound learns from those fleets as they go when nobody acts, which only a
 //! simulation can show.
 
+mod floor;
 mod judge;
 mod learn;
 mod play;
@@ -98,7 +99,7 @@ impl Fleet {
                 .count(),
             hidden: hidden as f64 / all.max(1) as f64,
             held_out: held_out as f64 / all.max(1) as f64,
-            shown: learn::floor_record(&[played]).shown(),
+            shown: floor::Floor::shown(played),
         }
     }
 }

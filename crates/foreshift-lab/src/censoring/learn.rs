@@ -2,11 +2,13 @@
 
 use anyhow::Context;
 use foreshift_boost::{Columns, Params, Rows};
-use foreshift_engine::{FloorRecord, Label, inverse_propensity};
+use foreshift_engine::{Label, inverse_propensity};
 use foreshift_predict::Model;
 use foreshift_predict::ensemble::EnsembleParams;
+use foreshift_predict::trees::Trees;
 use serde::Serialize;
 
+use super::floor::Floor;
 use super::play::{Event, Outcome, Played};
 
 /// What is made of rows that we treated.
@@ -15,10 +17,13 @@ use super::play::{Event, Outcome, Played};
 pub(super) enum Way {
     /// A treated row without an incident is a negative.
     Naive,
-    /// Hidden outcomes are learned as both, less what floor traffic would have shown; alarms are held out.
+    /// Hidden outcomes are learned as both, less what floor traffic would have shown of rows like them; alarms are held
+    /// out.
     Ours,
     /// The same without a hold-out.
     OursActingOnAll,
+    /// As if floor traffic showed the same share of whatever is predicted; alarms are held out.
+    OneShare,
     /// Hidden outcomes are learned as both, as if floor traffic showed nothing; alarms are held out.
     Both,
     /// Hidden outcomes are left out; alarms are held out.
@@ -31,10 +36,11 @@ pub(super) enum Way {
 
 impl Way {
     pub(super) const MAIN: [Self; 3] = [Self::Naive, Self::Ours, Self::Bound];
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Naive,
         Self::Ours,
         Self::OursActingOnAll,
+        Self::OneShare,
         Self::Both,
         Self::Leave,
         Self::HeldOutAlone,
@@ -46,6 +52,7 @@ impl Way {
             Self::Naive => "naive",
             Self::Ours => "ours",
             Self::OursActingOnAll => "ours, nothing held out",
+            Self::OneShare => "one share",
             Self::Both => "both",
             Self::Leave => "left out",
             Self::HeldOutAlone => "held-out alone",
@@ -58,7 +65,7 @@ impl Way {
     }
 
     /// The probability that a row was positive, and how many it stands for; `None` is left out.
-    pub(super) fn target(self, outcome: &Outcome, predicted: f64, floor: &FloorRecord) -> Option<(f64, f64)> {
+    pub(super) fn target(self, outcome: &Outcome, averted: Averted) -> Option<(f64, f64)> {
         if self == Self::HeldOutAlone && outcome.treated {
             return None;
         }
@@ -72,8 +79,9 @@ impl Way {
             Label::Unknown if !outcome.hidden => return None,
             Label::Unknown => match self {
                 Self::Naive => 0.0,
-                Self::Ours | Self::OursActingOnAll => floor.averted(predicted, outcome.silent),
-                Self::Both => predicted,
+                Self::Ours | Self::OursActingOnAll => averted.by_likes,
+                Self::OneShare => averted.by_all,
+                Self::Both => outcome.predicted,
                 Self::Leave | Self::HeldOutAlone | Self::Bound => return None,
             },
         };
@@ -81,16 +89,27 @@ impl Way {
     }
 }
 
+/// The probability that an incident was averted, where none was seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Averted {
+    /// By what floor traffic shows of rows like this one.
+    pub(super) by_likes: f64,
+    /// By what it shows of all.
+    pub(super) by_all: f64,
+}
+
 /// Rows as the trainer takes them: one that is half known is there twice, with its weight shared.
 #[derive(Default)]
-struct Table {
+pub(super) struct Table {
     values: Vec<f64>,
     labels: Vec<f64>,
     weights: Vec<f64>,
+    offsets: Vec<f64>,
 }
 
 impl Table {
-    fn add(&mut self, features: &[f32], label: f64, weight: f64, unread: &[usize]) {
+    /// A row that counts `weight`; rows without any are left out.
+    pub(super) fn add(&mut self, features: &[f32], label: f64, weight: f64, unread: &[usize]) {
         if weight <= 0.0 {
             return;
         }
@@ -104,60 +123,66 @@ impl Table {
         self.labels.push(label);
         self.weights.push(weight);
     }
+
+    /// The same, from these log-odds on.
+    pub(super) fn add_from(&mut self, logit: f64, features: &[f32], label: f64, unread: &[usize]) {
+        self.add(features, label, 1.0, unread);
+        self.offsets.push(logit);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    pub(super) fn trees(&self, inputs: usize, params: Params) -> anyhow::Result<Trees> {
+        let rows = Rows {
+            columns: Columns::from_rows(&self.values, inputs)?,
+            labels: &self.labels,
+            weights: Some(&self.weights),
+            offsets: Some(self.offsets.as_slice()).filter(|offsets| !offsets.is_empty()),
+        };
+        let params = Params {
+            min_rows: 200,
+            lambda: 5.0,
+            bins: 64,
+            ..params
+        };
+        let trained =
+            foreshift_boost::train(&rows, None, &params, |_| {}).context("the trees cannot be grown")?;
+        Ok(trained.trees)
+    }
 }
 
 /// A model trained on these fleets: `fresh`, with trees that alone have the say.
 pub(super) fn train(fresh: &Model, fleets: &[&Played], way: Way, seed: u64) -> anyhow::Result<Model> {
-    let floor = floor_record(fleets);
     let inputs = fresh.inputs();
     let unread: Vec<usize> = (0..inputs.len())
         .filter(|at| inputs.get(*at).is_some_and(|input| input.heads == 0))
         .collect();
+    let floor = Floor::of(fleets, inputs.len(), &unread, seed)?;
     let mut table = Table::default();
     for event in fleets.iter().flat_map(|fleet| &fleet.events) {
         let Event::Row(row) = event else { continue };
         let Some(outcome) = &row.outcome else { continue };
-        if let Some((positive, weight)) = way.target(outcome, row.predicted, &floor) {
+        let averted = match outcome.hidden {
+            true => floor.averted(row, outcome),
+            false => Averted::default(),
+        };
+        if let Some((positive, weight)) = way.target(outcome, averted) {
             table.add(&row.features, 1.0, positive * weight, &unread);
             table.add(&row.features, 0.0, (1.0 - positive) * weight, &unread);
         }
     }
-    let rows = Rows {
-        columns: Columns::from_rows(&table.values, inputs.len())?,
-        labels: &table.labels,
-        weights: Some(&table.weights),
-        offsets: None,
-    };
     let params = Params {
         trees: 60,
         leaves: 15,
-        min_rows: 200,
-        lambda: 5.0,
-        bins: 64,
         seed,
         ..Params::default()
     };
-    let trained =
-        foreshift_boost::train(&rows, None, &params, |_| {}).context("the trees cannot be grown")?;
     let alone = EnsembleParams {
         home: [0.0, 1.0, 0.0, 0.0],
         ..EnsembleParams::default()
     };
-    Ok(fresh.clone().with_trees(vec![trained.trees], alone)?)
-}
-
-/// What relieved targets showed of what was predicted of them.
-pub(super) fn floor_record(fleets: &[&Played]) -> FloorRecord {
-    let mut floor = FloorRecord::default();
-    for fleet in fleets {
-        for event in &fleet.events {
-            let Event::Row(row) = event else { continue };
-            let Some(outcome) = row.outcome else { continue };
-            let known = outcome.label != Label::Unknown;
-            if outcome.treated && !outcome.silent && (known || outcome.hidden) {
-                floor.note(row.predicted, outcome.label == Label::Positive, fleet.row_weight);
-            }
-        }
-    }
-    floor
+    let trees = table.trees(inputs.len(), params)?;
+    Ok(fresh.clone().with_trees(vec![trees], alone)?)
 }

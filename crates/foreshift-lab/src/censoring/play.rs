@@ -54,6 +54,8 @@ pub(super) struct Outcome {
     pub(super) silent: bool,
     pub(super) held_out: bool,
     pub(super) propensity: f64,
+    /// What was predicted when we first moved traffic away, or at the tick if that was before.
+    pub(super) predicted: f64,
 }
 
 /// A fresh model for such fleets, that reads what the shipped one reads: not what we did.
@@ -100,6 +102,8 @@ struct Player {
     /// By target: rows whose outcome is to come.
     waiting: Vec<Vec<Waiting>>,
     onsets: Vec<Option<Onset>>,
+    /// By target: what was predicted last.
+    newest: Vec<f64>,
 }
 
 /// A row that waits.
@@ -111,6 +115,8 @@ struct Waiting {
     least_share: f64,
     held_out: bool,
     propensity: f64,
+    /// What was predicted when we first moved traffic away after the tick.
+    predicted: Option<f64>,
 }
 
 impl Player {
@@ -137,6 +143,7 @@ impl Player {
             },
             waiting: (0..targets).map(|_| Vec::new()).collect(),
             onsets: vec![None; targets],
+            newest: vec![f64::NAN; targets],
             fallback: Arc::clone(fallback),
         }
     }
@@ -173,6 +180,9 @@ impl Player {
                     let known = tick.targets.get(seen.target).and_then(|one| one.probabilities);
                     seen.predicted = known.map_or(f64::NAN, |all| all[0]);
                 }
+                for (newest, target) in self.newest.iter_mut().zip(&tick.targets) {
+                    *newest = target.probabilities.map_or(f64::NAN, |all| all[0]);
+                }
             }
             Output::Incident(change) if change.end.is_none() => {
                 let Some(target) = self.names.get_index_of(&change.target) else {
@@ -205,7 +215,11 @@ impl Player {
             return;
         };
         let events = &mut self.played.events;
+        let newest = self.newest.get(target).copied().unwrap_or(f64::NAN);
         waiting.retain_mut(|waits| {
+            if share < 1.0 && waits.least_share >= 1.0 {
+                waits.predicted = Some(newest);
+            }
             waits.least_share = waits.least_share.min(share);
             waits.held_out |= row.held_out;
             waits.propensity = waits.propensity.min(row.propensity);
@@ -232,6 +246,7 @@ impl Player {
                     silent: facts.silent(),
                     held_out: waits.held_out,
                     propensity: waits.propensity,
+                    predicted: waits.predicted.unwrap_or(seen.predicted),
                 });
             }
             false
@@ -247,6 +262,7 @@ impl Player {
                 least_share: share,
                 held_out: row.held_out,
                 propensity: row.propensity,
+                predicted: None,
             });
         }
         events.push(Event::Row(Seen {

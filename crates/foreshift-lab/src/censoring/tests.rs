@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 
 use foreshift_domain::Timestamp;
-use foreshift_engine::{FloorRecord, Label, inverse_propensity};
+use foreshift_engine::{Label, inverse_propensity};
 
 use super::play::{Outcome, Seen};
 use super::*;
@@ -83,9 +83,12 @@ fn precision_by_inverse_propensity_is_that_of_an_untouched_fleet_and_the_naive_o
 #[test]
 fn what_is_hidden_is_never_a_negative_but_for_the_naive_way() {
     let (_, played) = &*ACTED_ON;
-    let floor = FloorRecord::default();
+    let averted = learn::Averted {
+        by_likes: 0.2,
+        by_all: 0.1,
+    };
     let (mut hidden, mut held_out) = (0, 0);
-    for (row, outcome) in rows(played) {
+    for (_, outcome) in rows(played) {
         held_out += usize::from(outcome.held_out);
         if !outcome.hidden {
             continue;
@@ -93,7 +96,7 @@ fn what_is_hidden_is_never_a_negative_but_for_the_naive_way() {
         hidden += 1;
         assert_eq!(outcome.label, Label::Unknown);
         for way in Way::ALL {
-            let target = way.target(&outcome, row.predicted, &floor);
+            let target = way.target(&outcome, averted);
             if way == Way::Naive {
                 assert_eq!(target, Some((0.0, 1.0)));
             } else if let Some((positive, _)) = target {
@@ -122,4 +125,54 @@ fn a_replay_of_a_fleet_holds_out_the_same_alarms() {
     let (first, again) = (draws(), draws());
     assert!(first.iter().any(|(_, _, outcome)| outcome.held_out));
     assert_eq!(first, again);
+}
+
+/// Of rows whose first feature is 1 everything that is predicted shows, of the others nothing.
+#[test]
+fn what_was_averted_follows_what_floor_traffic_shows_of_rows_alike() {
+    const PREDICTED: f64 = 0.5;
+    let (_, played) = &*ACTED_ON;
+    let template = rows(played).map(|(_, outcome)| outcome).next().unwrap();
+    let row = |number: usize| {
+        let own = number % 2 == 0;
+        let shows = own && (number / 2) % 2 == 0;
+        let outcome = Outcome {
+            label: if shows { Label::Positive } else { Label::Unknown },
+            treated: true,
+            hidden: !shows,
+            silent: false,
+            predicted: PREDICTED,
+            ..template
+        };
+        Seen {
+            target: (number / 4) % 4,
+            tick: Timestamp::from_secs(number as i64),
+            features: Box::new([f32::from(u8::from(own)), 0.0]),
+            at_risk: true,
+            predicted: PREDICTED,
+            outcome: Some(outcome),
+        }
+    };
+    let fleet = Played {
+        events: (0..8_000).map(|number| Event::Row(row(number))).collect(),
+        ..*played
+    };
+    let floor = floor::Floor::of(&[&fleet], 2, &[], 1).unwrap();
+    let averted = |number| {
+        let seen = row(number);
+        floor.averted(&seen, &seen.outcome.unwrap())
+    };
+    let (own, induced) = (averted(2), averted(1));
+    assert!(own.by_likes < 0.05, "{own:?}");
+    assert!((induced.by_likes - PREDICTED).abs() < 0.05, "{induced:?}");
+    assert!((own.by_all - 1.0 / 3.0).abs() < 0.02, "{own:?}");
+    let silent = Outcome {
+        silent: true,
+        ..row(2).outcome.unwrap()
+    };
+    assert_eq!(
+        floor.averted(&row(2), &silent).by_likes,
+        PREDICTED,
+        "silence says nothing"
+    );
 }

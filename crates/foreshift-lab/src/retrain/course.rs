@@ -16,7 +16,7 @@ use crate::evaluate::figures::{Judge, Method};
 use crate::evaluate::{GroundArgs, Judged};
 use crate::replay::driver::Nothing;
 use crate::rows;
-use crate::train::grow::{Part, beside, grow};
+use crate::train::grow::{Part, Reads, beside, grow};
 use crate::train::in_parts::{FIRST_PART, part_of};
 use crate::train::passage::Passage;
 
@@ -106,7 +106,7 @@ impl Course<'_> {
             rows: std::slice::from_ref(self.rows),
             until,
             without: &[],
-            blind: &[],
+            views: &[Reads::AllBut(&[])],
         }
     }
 

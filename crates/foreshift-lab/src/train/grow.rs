@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use foreshift_boost::{Columns, Params, Rows as Given, train};
 use foreshift_domain::{Duration, RouteName, Timestamp};
-use foreshift_predict::trees::Trees;
-use foreshift_predict::{EnsembleParams, Model};
+use foreshift_predict::trees::{Link, Tree, Trees};
+use foreshift_predict::{EnsembleParams, InputSpec, Model};
 
 use crate::replay::progress::Progress;
 use crate::rows::Rows;
@@ -39,8 +39,27 @@ pub(crate) struct Part<'a> {
     pub(crate) until: Timestamp,
     /// Rows of routes that none of these matches.
     pub(crate) without: &'a [Pattern],
-    /// Features that trees may not read, besides those that the linear model does not read.
-    pub(crate) blind: &'a [&'a str],
+    /// Which features. Trees are grown for each of these, and their mean is taken.
+    pub(crate) views: &'a [Reads<'a>],
+}
+
+/// Which features trees read.
+#[derive(Clone, Copy)]
+pub(crate) enum Reads<'a> {
+    /// Those that the linear model reads, but for these.
+    AllBut(&'a [&'a str]),
+    /// These alone.
+    Only(&'a [&'a str]),
+}
+
+impl Reads<'_> {
+    fn takes(self, input: &InputSpec, head: usize) -> bool {
+        let name = input.name.as_str();
+        match self {
+            Self::AllBut(names) => input.heads & (1 << head) != 0 && !names.contains(&name),
+            Self::Only(names) => names.contains(&name),
+        }
+    }
 }
 
 /// The name of a route, or the beginning of names before a `*`.
@@ -88,23 +107,29 @@ fn one(part: &Part<'_>, model: &Model, head: usize, horizon: Duration) -> anyhow
     for path in part.rows {
         taken.add(part, path, head, horizon)?;
     }
-    for (column, input) in taken.columns.iter_mut().zip(model.inputs()) {
-        if input.heads & (1 << head) == 0 || part.blind.contains(&input.name.as_str()) {
-            column.fill(f64::NAN);
-        }
+    let progress = Progress::steps(&format!("trees for {horizon}"), part.views.len() * params().trees);
+    let mut views = Vec::new();
+    for reads in part.views {
+        let grown = taken.grow(*reads, model, head, |trees| {
+            progress.reach(views.len() * params().trees + trees);
+        });
+        views
+            .push(grown.with_context(|| format!("no trees for {horizon} from {} rows", taken.labels.len()))?);
     }
-    let given = Given {
-        columns: Columns::from_slices(taken.columns.iter().map(Vec::as_slice).collect())?,
-        labels: &taken.labels,
-        weights: Some(&taken.weights),
-        offsets: None,
-    };
-    let params = params();
-    let progress = Progress::steps(&format!("trees for {horizon}"), params.trees);
-    let trained = train(&given, None, &params, |round| progress.reach(round.trees))
-        .with_context(|| format!("no trees for {horizon} from {} rows", taken.labels.len()))?;
     progress.finish();
-    Ok(trained.trees)
+    mean(views)
+}
+
+/// Trees that say the mean of what these say.
+fn mean(views: Vec<Trees>) -> anyhow::Result<Trees> {
+    let share = 1.0 / views.len() as f64;
+    let features = views.first().context("trees that read nothing")?.features();
+    let base = views.iter().map(|trees| share * trees.base()).sum();
+    let mut all: Vec<Tree> = views.iter().flat_map(Trees::trees).collect();
+    for leaf in all.iter_mut().flat_map(|tree| &mut tree.leaves) {
+        leaf.value *= share;
+    }
+    Ok(Trees::new(features, base, Link::Logit, &all)?)
 }
 
 /// The rows of one horizon.
@@ -116,6 +141,26 @@ struct Taken {
 }
 
 impl Taken {
+    fn grow(
+        &self,
+        reads: Reads<'_>,
+        model: &Model,
+        head: usize,
+        mut grown: impl FnMut(usize),
+    ) -> anyhow::Result<Trees> {
+        let blank = vec![f64::NAN; self.labels.len()];
+        let columns = self.columns.iter().zip(model.inputs());
+        let columns = columns.map(|(column, input)| if reads.takes(input, head) { column } else { &blank });
+        let given = Given {
+            columns: Columns::from_slices(columns.map(Vec::as_slice).collect())?,
+            labels: &self.labels,
+            weights: Some(&self.weights),
+            offsets: None,
+        };
+        let trained = train(&given, None, &params(), |round| grown(round.trees))?;
+        Ok(trained.trees)
+    }
+
     fn add(&mut self, part: &Part<'_>, path: &Path, head: usize, horizon: Duration) -> anyhow::Result<()> {
         let rows = Rows::read(path, head)?;
         let horizon_s = rows.about.horizons_s.get(head).copied().unwrap_or_default();
