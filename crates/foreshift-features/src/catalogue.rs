@@ -469,6 +469,10 @@ mod tests {
                 90,
                 "7c87e2ff257b971eb6d4b98094022a27a8145ea7d71970131031f8530d310d81",
             ),
+            (
+                98,
+                "41279573a35f9abf1d0657264639412a7999e1280782dc054660bd6f5a2e3022",
+            ),
         ];
         assert_eq!(digests[digests.len() - 1].0, FEATURES.len());
         for (features, digest) in digests {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use foreshift_domain::fallback::{Fallback, Mode};
+use foreshift_domain::fallback::{Fallback, Mode, Timing};
 use foreshift_domain::weights::RouteWeights;
 use foreshift_domain::{Duration, Input, TargetName, Timestamp, Watermark};
 use foreshift_engine::{Engine, Evidence, Label, LabelFacts, Onset, Output, Row};
@@ -119,6 +119,42 @@ struct Waiting {
     predicted: Option<f64>,
 }
 
+impl Waiting {
+    /// Notes what came of the row, once that is known. `seen` is what is known of its target.
+    fn settled(&self, seen: LabelFacts, timing: &Timing, events: &mut [Event]) -> bool {
+        let facts = self.facts(seen);
+        let Some(label) = facts.label(timing) else {
+            return false;
+        };
+        if let Some(Event::Row(row)) = events.get_mut(self.event) {
+            row.outcome = Some(Outcome {
+                label,
+                treated: facts.treated(),
+                hidden: facts.hidden(),
+                silent: facts.silent(),
+                held_out: self.held_out,
+                propensity: self.propensity,
+                predicted: self.predicted.unwrap_or(row.predicted),
+            });
+        }
+        true
+    }
+
+    fn ahead_of(&self, seen: LabelFacts) -> bool {
+        seen.onset
+            .is_some_and(|onset| onset.at <= self.tick + seen.horizon)
+    }
+
+    fn facts(&self, seen: LabelFacts) -> LabelFacts {
+        LabelFacts {
+            tick: self.tick,
+            least_share: self.least_share,
+            evidence: seen.evidence.since(self.evidence),
+            ..seen
+        }
+    }
+}
+
 impl Player {
     fn new(spec: &ReactingSpec, fallback: &Arc<Fallback>, model: &Model) -> Self {
         let mut engine = Engine::new(1, Arc::clone(fallback), model.clone());
@@ -189,13 +225,39 @@ impl Player {
                     return;
                 };
                 let (at, planned) = (change.start, change.planned);
-                if let Some(onset) = self.onsets.get_mut(target) {
-                    *onset = Some(Onset { at, planned });
+                let onset = Some(Onset { at, planned });
+                if let Some(newest) = self.onsets.get_mut(target) {
+                    *newest = onset;
                 }
+                self.failed(target, onset, run.now());
                 self.played.events.push(Event::Began { target, at });
             }
             Output::Weights(weights) => run.set_weights(&change(&weights)),
             _ => {}
+        }
+    }
+
+    /// An onset settles the rows that it was ahead of, before what it makes us do is their treatment.
+    fn failed(&mut self, target: usize, onset: Option<Onset>, now: Timestamp) {
+        let seen = LabelFacts {
+            tick: now,
+            horizon: self.horizon,
+            onset,
+            known_until: now,
+            ended: false,
+            least_share: 1.0,
+            // A failure that was seen is no silence.
+            evidence: Evidence {
+                requests: u64::MAX,
+                health: u64::MAX,
+            },
+            counted: true,
+            enough: 1,
+            last_seen: now,
+        };
+        if let Some(waiting) = self.waiting.get_mut(target) {
+            let (timing, events) = (&self.fallback.timing, &mut self.played.events);
+            waiting.retain(|waits| !waits.ahead_of(seen) || !waits.settled(seen, timing, events));
         }
     }
 
@@ -214,43 +276,29 @@ impl Player {
         let Some(waiting) = self.waiting.get_mut(target) else {
             return;
         };
-        let events = &mut self.played.events;
         let newest = self.newest.get(target).copied().unwrap_or(f64::NAN);
-        waiting.retain_mut(|waits| {
+        for waits in &mut *waiting {
             if share < 1.0 && waits.least_share >= 1.0 {
                 waits.predicted = Some(newest);
             }
             waits.least_share = waits.least_share.min(share);
             waits.held_out |= row.held_out;
             waits.propensity = waits.propensity.min(row.propensity);
-            let facts = LabelFacts {
-                tick: waits.tick,
-                horizon,
-                onset,
-                known_until: row.tick,
-                ended: false,
-                least_share: waits.least_share,
-                evidence: evidence.since(waits.evidence),
-                counted: row.counted,
-                enough: u64::from(row.min_requests),
-                last_seen: row.last_seen,
-            };
-            let Some(label) = facts.label(timing) else {
-                return true;
-            };
-            if let Some(Event::Row(seen)) = events.get_mut(waits.event) {
-                seen.outcome = Some(Outcome {
-                    label,
-                    treated: facts.treated(),
-                    hidden: facts.hidden(),
-                    silent: facts.silent(),
-                    held_out: waits.held_out,
-                    propensity: waits.propensity,
-                    predicted: waits.predicted.unwrap_or(seen.predicted),
-                });
-            }
-            false
-        });
+        }
+        let seen = LabelFacts {
+            tick: row.tick,
+            horizon,
+            onset,
+            known_until: row.tick,
+            ended: false,
+            least_share: share,
+            evidence,
+            counted: row.counted,
+            enough: u64::from(row.min_requests),
+            last_seen: row.last_seen,
+        };
+        let events = &mut self.played.events;
+        waiting.retain(|waits| !waits.settled(seen, timing, events));
         if (row.tick.as_micros() / timing.tick.as_micros().max(1)) % KEEP_EVERY != 0 {
             return;
         }
