@@ -14,12 +14,46 @@ use foreshift_predict::trees::Trees;
 use super::learn::{Averted, Table};
 use super::play::{Event, Outcome, Played, Seen};
 
+/// What an alarm said is more than comes of it: of all that is said by chance too high, alarms are what passes a
+/// threshold. Alarms that were held out tell by how much; so many incidents' worth of them stand for no difference.
+#[derive(Clone, Copy, Debug)]
+struct Excess {
+    said: f64,
+    came: f64,
+}
+
+impl Excess {
+    const INCIDENTS: f64 = 4.0;
+
+    fn of(fleets: &[&Played]) -> Self {
+        let mut excess = Self {
+            said: Self::INCIDENTS,
+            came: Self::INCIDENTS,
+        };
+        for fleet in fleets {
+            for (_, outcome) in outcomes(fleet).filter(|(_, outcome)| outcome.held_out && !outcome.treated) {
+                if outcome.label != Label::Unknown && outcome.predicted.is_finite() {
+                    excess.said += fleet.row_weight * outcome.predicted;
+                    excess.came += fleet.row_weight * f64::from(u8::from(outcome.label == Label::Positive));
+                }
+            }
+        }
+        excess
+    }
+
+    /// What comes of what was said.
+    fn without(self, said: f64) -> f64 {
+        (said * self.came / self.said).clamp(0.0, 1.0)
+    }
+}
+
 /// Fewer rows of relieved targets tell nothing by their looks.
 const ENOUGH: usize = 1_000;
 
 /// What relieved targets showed of what was predicted of them.
 pub(super) struct Floor {
     record: FloorRecord,
+    excess: Excess,
     /// By half of the targets: grown on the other half.
     halves: [Option<Trees>; 2],
 }
@@ -49,6 +83,7 @@ impl Floor {
         let [even, odd] = &tables;
         Ok(Self {
             record,
+            excess: Excess::of(fleets),
             halves: [grow(even)?, grow(odd)?],
         })
     }
@@ -74,7 +109,7 @@ impl Floor {
             Some(trees) if !outcome.silent => {
                 let features: Vec<f64> = row.features.iter().map(|value| f64::from(*value)).collect();
                 let shows = probability_of(logit(outcome.predicted) + trees.logit(&features));
-                ((outcome.predicted - shows) / (1.0 - shows)).clamp(0.0, 1.0)
+                ((self.excess.without(outcome.predicted) - shows) / (1.0 - shows)).clamp(0.0, 1.0)
             }
             _ => by_all,
         };
@@ -84,12 +119,17 @@ impl Floor {
 
 /// Rows of relieved targets of which something was seen.
 fn watched(fleet: &Played) -> impl Iterator<Item = (&Played, &Seen, &Outcome)> {
-    fleet.events.iter().filter_map(move |event| {
-        let Event::Row(row) = event else { return None };
-        let outcome = row.outcome.as_ref()?;
+    outcomes(fleet).filter_map(move |(row, outcome)| {
         let told = outcome.label != Label::Unknown || outcome.hidden;
         let watched = outcome.treated && !outcome.silent && told && outcome.predicted.is_finite();
         watched.then_some((fleet, row, outcome))
+    })
+}
+
+fn outcomes(fleet: &Played) -> impl Iterator<Item = (&Seen, &Outcome)> {
+    fleet.events.iter().filter_map(|event| match event {
+        Event::Row(row) => Some((row, row.outcome.as_ref()?)),
+        Event::Began { .. } => None,
     })
 }
 

@@ -54,7 +54,7 @@ pub(super) struct Outcome {
     pub(super) silent: bool,
     pub(super) held_out: bool,
     pub(super) propensity: f64,
-    /// What was predicted when we first moved traffic away, or at the tick if that was before.
+    /// What was predicted when we first moved traffic away or held that back, or at the tick if that was before.
     pub(super) predicted: f64,
 }
 
@@ -115,7 +115,7 @@ struct Waiting {
     least_share: f64,
     held_out: bool,
     propensity: f64,
-    /// What was predicted when we first moved traffic away after the tick.
+    /// What was predicted when we first moved traffic away after the tick, or held that back.
     predicted: Option<f64>,
 }
 
@@ -278,8 +278,10 @@ impl Player {
         };
         let newest = self.newest.get(target).copied().unwrap_or(f64::NAN);
         for waits in &mut *waiting {
-            if share < 1.0 && waits.least_share >= 1.0 {
-                waits.predicted = Some(newest);
+            let moved = share < 1.0 && waits.least_share >= 1.0;
+            let spared = row.held_out && !waits.held_out;
+            if moved || spared {
+                waits.predicted.get_or_insert(newest);
             }
             waits.least_share = waits.least_share.min(share);
             waits.held_out |= row.held_out;
