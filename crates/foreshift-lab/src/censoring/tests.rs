@@ -127,52 +127,73 @@ fn a_replay_of_a_fleet_holds_out_the_same_alarms() {
     assert_eq!(first, again);
 }
 
-/// Of rows whose first feature is 1 everything that is predicted shows, of the others nothing.
-#[test]
-fn what_was_averted_follows_what_floor_traffic_shows_of_rows_alike() {
-    const PREDICTED: f64 = 0.5;
-    let (_, played) = &*ACTED_ON;
-    let template = rows(played).map(|(_, outcome)| outcome).next().unwrap();
-    let row = |number: usize| {
-        let own = number % 2 == 0;
-        let shows = own && (number / 2) % 2 == 0;
-        let outcome = Outcome {
+const PREDICTED: f64 = 0.5;
+
+/// A row of a relieved target: of those whose first feature is 1 everything that is predicted shows, of the others nothing.
+fn relieved(number: usize) -> Seen {
+    let own = number % 2 == 0;
+    let shows = own && (number / 2) % 2 == 0;
+    Seen {
+        target: (number / 4) % 4,
+        tick: Timestamp::from_secs(number as i64),
+        features: Box::new([f32::from(u8::from(own)), 0.0]),
+        at_risk: true,
+        predicted: PREDICTED,
+        outcome: Some(Outcome {
             label: if shows { Label::Positive } else { Label::Unknown },
             treated: true,
             hidden: !shows,
             silent: false,
+            held_out: false,
+            propensity: 0.9,
             predicted: PREDICTED,
-            ..template
-        };
-        Seen {
-            target: (number / 4) % 4,
-            tick: Timestamp::from_secs(number as i64),
-            features: Box::new([f32::from(u8::from(own)), 0.0]),
-            at_risk: true,
+        }),
+    }
+}
+
+/// A row of an alarm that was held out: one of four comes true.
+fn spared(number: usize) -> Seen {
+    let row = relieved(number);
+    let came = number % 4 == 0;
+    Seen {
+        outcome: Some(Outcome {
+            label: if came { Label::Positive } else { Label::Negative },
+            treated: false,
+            hidden: false,
+            silent: false,
+            held_out: true,
+            propensity: 0.1,
             predicted: PREDICTED,
-            outcome: Some(outcome),
-        }
-    };
+        }),
+        ..row
+    }
+}
+
+fn averted(rows: impl Iterator<Item = Seen>, row: &Seen) -> learn::Averted {
+    let (_, played) = &*ACTED_ON;
     let fleet = Played {
-        events: (0..8_000).map(|number| Event::Row(row(number))).collect(),
+        events: rows.map(Event::Row).collect(),
         ..*played
     };
     let floor = floor::Floor::of(&[&fleet], 2, &[], 1).unwrap();
-    let averted = |number| {
-        let seen = row(number);
-        floor.averted(&seen, &seen.outcome.unwrap())
-    };
-    let (own, induced) = (averted(2), averted(1));
+    floor.averted(row, &row.outcome.unwrap())
+}
+
+#[test]
+fn what_was_averted_follows_what_floor_traffic_shows_of_rows_alike() {
+    let of = |row: &Seen| averted((0..8_000).map(relieved), row);
+    let (own, induced) = (of(&relieved(2)), of(&relieved(1)));
     assert!(own.by_likes < 0.05, "{own:?}");
     assert!((induced.by_likes - PREDICTED).abs() < 0.05, "{induced:?}");
     assert!((own.by_all - 1.0 / 3.0).abs() < 0.02, "{own:?}");
-    let silent = Outcome {
-        silent: true,
-        ..row(2).outcome.unwrap()
-    };
-    assert_eq!(
-        floor.averted(&row(2), &silent).by_likes,
-        PREDICTED,
-        "silence says nothing"
-    );
+    let mut silent = relieved(2);
+    silent.outcome.as_mut().unwrap().silent = true;
+    assert_eq!(of(&silent).by_likes, PREDICTED, "silence says nothing");
+}
+
+#[test]
+fn alarms_that_were_held_out_tell_by_how_much_alarms_say_too_much() {
+    let rows = (0..8_000).map(relieved).chain((0..8_000).map(spared));
+    let induced = averted(rows, &relieved(1));
+    assert!((induced.by_likes - PREDICTED / 2.0).abs() < 0.05, "{induced:?}");
 }
