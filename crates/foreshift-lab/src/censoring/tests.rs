@@ -131,8 +131,8 @@ const PREDICTED: f64 = 0.5;
 
 /// A row of a relieved target: of those whose first feature is 1 everything that is predicted shows, of the others nothing.
 fn relieved(number: usize) -> Seen {
-    let own = number % 2 == 0;
-    let shows = own && (number / 2) % 2 == 0;
+    let own = number.is_multiple_of(2);
+    let shows = own && (number / 2).is_multiple_of(2);
     Seen {
         target: (number / 4) % 4,
         tick: Timestamp::from_secs(number as i64),
@@ -154,7 +154,7 @@ fn relieved(number: usize) -> Seen {
 /// A row of an alarm that was held out: one of four comes true.
 fn spared(number: usize) -> Seen {
     let row = relieved(number);
-    let came = number % 4 == 0;
+    let came = number.is_multiple_of(4);
     Seen {
         outcome: Some(Outcome {
             label: if came { Label::Positive } else { Label::Negative },
