@@ -75,9 +75,10 @@ fn inputs(set: &FeatureSet, heads: usize) -> Vec<InputSpec> {
     let inputs = set.all().enumerate().map(|(at, feature)| InputSpec {
         name: feature.name.to_owned(),
         edges: feature.edges.to_vec(),
-        heads: match at {
-            FOR_TREES.. if at < FEATURES.len() => 0,
-            _ => FEATURES.get(at).map_or(ALL_HEADS, readers),
+        heads: match FEATURES.get(at) {
+            Some(_) if at >= FOR_TREES => 0,
+            Some(spec) => readers(spec),
+            None => ALL_HEADS,
         },
         missing_tells: at < FIRST_EDITION,
         rarity: FEATURES.get(at).is_some_and(FeatureSpec::is_rarity),

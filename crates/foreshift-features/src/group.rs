@@ -273,6 +273,17 @@ mod tests {
     }
 
     #[test]
+    fn plain_counts_are_of_the_whole_group_the_member_included() {
+        let mut group = GroupFeatures::default();
+        let (mut own, mut other) = (TargetFeatures::new(START), TargetFeatures::new(START));
+        fail(&mut group, &mut own, "own", 1);
+        fail(&mut group, &mut other, "other", 20);
+        let tick = START + Duration::HOUR * 24;
+        group.settle(tick);
+        assert_eq!(group.view(tick, &"own".into(), &own).onsets(tick), [0, 1, 2, 2]);
+    }
+
+    #[test]
     fn the_order_in_which_members_are_gone_through_changes_nothing() {
         let names = ["a", "b", "c", "d"];
         let fold = |order: [usize; 4]| {

@@ -122,7 +122,12 @@ struct Waiting {
 impl Waiting {
     /// Notes what came of the row, once that is known. `seen` is what is known of its target.
     fn settled(&self, seen: LabelFacts, timing: &Timing, events: &mut [Event]) -> bool {
-        let facts = self.facts(seen);
+        let facts = LabelFacts {
+            tick: self.tick,
+            least_share: self.least_share,
+            evidence: seen.evidence.since(self.evidence),
+            ..seen
+        };
         let Some(label) = facts.label(timing) else {
             return false;
         };
@@ -143,15 +148,6 @@ impl Waiting {
     fn ahead_of(&self, seen: LabelFacts) -> bool {
         seen.onset
             .is_some_and(|onset| onset.at <= self.tick + seen.horizon)
-    }
-
-    fn facts(&self, seen: LabelFacts) -> LabelFacts {
-        LabelFacts {
-            tick: self.tick,
-            least_share: self.least_share,
-            evidence: seen.evidence.since(self.evidence),
-            ..seen
-        }
     }
 }
 

@@ -204,3 +204,28 @@ pub(crate) fn beside(model: Model, trees: Vec<Trees>, speaks_from: Timestamp) ->
     };
     Ok(model.with_trees(trees, params)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use foreshift_predict::trees::Leaf;
+
+    use super::*;
+
+    #[test]
+    fn the_mean_of_trees_says_the_mean_of_what_they_say() {
+        let one = |base: f64, value: f64| {
+            let leaf = Leaf { value, cover: 1.0 };
+            let tree = Tree {
+                splits: Vec::new(),
+                leaves: vec![leaf],
+            };
+            Trees::new(2, base, Link::Logit, &[tree]).unwrap()
+        };
+        let (a, b) = (one(-4.0, 1.0), one(-2.0, 0.5));
+        let both = mean(vec![a.clone(), b.clone()]).unwrap();
+        let row = [0.0, 1.0];
+        assert_eq!(both.logit(&row), (a.logit(&row) + b.logit(&row)) / 2.0);
+        assert_eq!(mean(vec![a.clone()]).unwrap(), a);
+        assert!(mean(Vec::new()).is_err());
+    }
+}

@@ -257,3 +257,23 @@ impl Made<'_> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use foreshift_features::FEATURES;
+
+    use super::HISTORY;
+
+    #[test]
+    fn what_trees_of_outages_read_exists_and_has_every_count_for_trees() {
+        let names: BTreeSet<_> = HISTORY.into_iter().collect();
+        assert_eq!(names.len(), HISTORY.len());
+        let all: BTreeSet<_> = FEATURES.iter().map(|spec| spec.name).collect();
+        assert!(names.is_subset(&all), "{:?}", names.difference(&all));
+        for spec in FEATURES.iter().skip(foreshift_features::FOR_TREES) {
+            assert!(names.contains(spec.name), "{}", spec.name);
+        }
+    }
+}
