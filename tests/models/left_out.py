@@ -3,8 +3,8 @@
 
     left_out.py FORESHIFT_LAB CONFIG ROWS DATA OUT
 
-Monitors are dealt into two halves by their names. For each half a probe model is trained without it (and without the
-routes that score.py routes over), on ROWS, as `make train-probe` does it; its predictions for that half are kept. It goes on
+Monitors are dealt into five parts by their names. For each part a probe model is trained without it (and without the
+routes that score.py routes over), on ROWS, as `make train-probe` does it; its predictions for that part are kept. It goes on
 learning as it replays, as the shipped one does. Together they are as many predictions as the shipped model's.
 """
 
@@ -16,13 +16,16 @@ import zlib
 from pathlib import Path
 
 
+PARTS = 5
+
+
 def monitors(signals):
     with gzip.open(signals, "rt") as file:
         return sorted({row["route"] for row in csv.DictReader(file)})
 
 
-def half_of(route):
-    return zlib.crc32(route.encode()) % 2
+def part_of(route):
+    return zlib.crc32(route.encode()) % PARTS
 
 
 def train(lab, config, rows, signals, out, without):
@@ -40,9 +43,9 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     routes = monitors(signals)
     with open(out / "P.csv", "w") as merged:
-        for half in (0, 1):
-            left_out = {route for route in routes if half_of(route) == half}
-            model, said = out / f"half-{half}/probe/1", out / f"P-{half}.csv"
+        for part in range(PARTS):
+            left_out = {route for route in routes if part_of(route) == part}
+            model, said = out / f"part-{part}/probe/1", out / f"P-{part}.csv"
             train(lab, config, rows, signals, model, sorted(left_out))
             subprocess.run(
                 [lab, "replay", "--config", config, "--input", signals, "--model", model, "--predictions", said],
@@ -50,7 +53,7 @@ def main():
             )
             with open(said) as file:
                 header = next(file)
-                if half == 0:
+                if part == 0:
                     merged.write(header)
                 merged.writelines(line for line in file if line.split(",", 2)[1] in left_out)
             said.unlink()

@@ -150,6 +150,19 @@ impl Run {
         self.missing_tells || position.knot < self.missing
     }
 
+    /// Every touched slot with its input value in (0, 1].
+    #[inline]
+    fn visit(&self, position: Position, mut touch: impl FnMut(usize, f64)) {
+        if !self.tells(position) {
+            return;
+        }
+        for (slot, share) in self.within(position).touched() {
+            if share > 0.0 {
+                touch(self.first + slot, share);
+            }
+        }
+    }
+
     /// The position as if a stored one came from this input: never outside its slots.
     #[inline]
     fn within(&self, position: Position) -> Position {
@@ -164,6 +177,11 @@ impl Run {
     }
 }
 
+/// Whether these heads, one bit each, are some but not the first.
+const fn is_left(heads: u8) -> bool {
+    heads != 0 && heads & 1 == 0
+}
+
 /// Slots of the model's own that a row touches, at most.
 const OWN_ROOM: usize = 8;
 
@@ -172,6 +190,8 @@ const OWN_ROOM: usize = 8;
 pub(crate) struct Layout {
     scales: Vec<Scale>,
     runs: Vec<Run>,
+    /// The inputs that are read, but not by the first head.
+    left: Vec<usize>,
     crosses: Vec<Cross>,
     slots: usize,
 }
@@ -186,13 +206,21 @@ struct Cross {
     stride: usize,
 }
 
-/// The slots that a row touches with their inputs, gathered once and then walked without a branch: learning walks them
-/// twice. Only room to work in, so it is equal to any other and a copy of it is empty.
+/// A slot that a row touches, with its input.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Touch {
+    pub(crate) slot: usize,
+    pub(crate) input: f64,
+}
+
+/// The slots that a row touches, gathered once and then walked without a branch: learning walks them twice. Only room
+/// to work in, so it is equal to any other and a copy of it is empty.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
-    slots: Vec<usize>,
-    inputs: Vec<f64>,
+    room: Vec<Touch>,
     count: usize,
+    /// So many, the first ones, are of inputs and crosses.
+    of_layout: usize,
 }
 
 impl Clone for Touched {
@@ -208,34 +236,49 @@ impl PartialEq for Touched {
 }
 
 impl Touched {
-    /// Empties it, with room for all that one row may touch.
-    fn clear(&mut self, room: usize) {
-        self.count = 0;
-        if self.slots.len() < room {
-            self.slots.resize(room, 0);
-            self.inputs.resize(room, 0.0);
-        }
-    }
-
-    /// Adds a slot.
+    /// Adds a slot that is not of an input or cross.
     #[inline]
     pub(crate) fn push(&mut self, slot: usize, input: f64) {
-        self.push_if(true, slot, input);
-    }
-
-    #[inline]
-    fn push_if(&mut self, touched: bool, slot: usize, input: f64) {
-        if let (Some(at), Some(value)) = (self.slots.get_mut(self.count), self.inputs.get_mut(self.count)) {
-            (*at, *value) = (slot, input);
-            self.count += usize::from(touched);
-        }
+        let mut filling = Filling {
+            room: &mut self.room,
+            count: self.count,
+        };
+        filling.push_if(true, slot, input);
+        self.count = filling.count;
     }
 
     /// What was touched, in the order of the pushes.
     #[inline]
-    pub(crate) fn all(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
-        let all = self.slots.iter().copied().zip(self.inputs.iter().copied());
-        all.take(self.count)
+    pub(crate) fn all(&self) -> &[Touch] {
+        self.room.get(..self.count).unwrap_or_default()
+    }
+
+    /// What was touched of inputs and crosses.
+    #[inline]
+    pub(crate) fn of_layout(&self) -> &[Touch] {
+        self.all().get(..self.of_layout).unwrap_or_default()
+    }
+
+    /// What was touched of the model's own slots.
+    #[inline]
+    pub(crate) fn of_model(&self) -> &[Touch] {
+        self.all().get(self.of_layout..).unwrap_or_default()
+    }
+}
+
+/// Room that is being filled.
+struct Filling<'a> {
+    room: &'a mut [Touch],
+    count: usize,
+}
+
+impl Filling<'_> {
+    #[inline]
+    fn push_if(&mut self, touched: bool, slot: usize, input: f64) {
+        if let Some(touch) = self.room.get_mut(self.count) {
+            *touch = Touch { slot, input };
+            self.count += usize::from(touched);
+        }
     }
 }
 
@@ -277,7 +320,12 @@ impl Layout {
                 slots += first.slots() * stride;
             }
         }
+        let left = inputs
+            .iter()
+            .enumerate()
+            .filter(|(_, input)| is_left(input.heads));
         Self {
+            left: left.map(|(at, _)| at).collect(),
             scales,
             runs,
             crosses: crossed,
@@ -315,20 +363,15 @@ impl Layout {
 
     /// The touched slots of inputs whose heads, one bit each, `is_read` picks.
     #[inline]
-    pub(crate) fn visit_read(
+    fn visit_read(
         &self,
         is_read: impl Fn(u8) -> bool,
         placed: &[Position],
         mut touch: impl FnMut(usize, f64),
     ) {
         for (run, position) in self.runs.iter().zip(placed) {
-            if !is_read(run.heads) || !run.tells(*position) {
-                continue;
-            }
-            for (slot, share) in run.within(*position).touched() {
-                if share > 0.0 {
-                    touch(run.first + slot, share);
-                }
+            if is_read(run.heads) {
+                run.visit(*position, &mut touch);
             }
         }
         for cross in self.crosses.iter().filter(|cross| is_read(cross.heads)) {
@@ -336,19 +379,41 @@ impl Layout {
         }
     }
 
+    /// The touched slots of what is read, but not by the first head.
+    pub(crate) fn visit_left(&self, placed: &[Position], mut touch: impl FnMut(usize, f64)) {
+        for at in &self.left {
+            if let (Some(run), Some(position)) = (self.runs.get(*at), placed.get(*at)) {
+                run.visit(*position, &mut touch);
+            }
+        }
+        for cross in self.crosses.iter().filter(|cross| is_left(cross.heads)) {
+            self.visit_cross(cross, placed, &mut touch);
+        }
+    }
+
     /// Gathers every touched slot that this head may learn from; others keep their weight of zero.
     pub(crate) fn gather(&self, head: usize, placed: &[Position], into: &mut Touched) {
         let reader = 1_u8.checked_shl(head as u32).unwrap_or(0);
-        into.clear(OWN_ROOM + 2 * self.runs.len() + 4 * self.crosses.len());
+        let room = OWN_ROOM + 2 * self.runs.len() + 4 * self.crosses.len();
+        if into.room.len() < room {
+            into.room.resize(room, Touch::default());
+        }
+        let mut filling = Filling {
+            room: &mut into.room,
+            count: 0,
+        };
         for (run, position) in self.runs.iter().zip(placed) {
             let is_read = run.heads & reader != 0 && run.tells(*position);
             let [(low, low_share), (high, high_share)] = run.within(*position).touched();
-            into.push_if(is_read, run.first + low, low_share);
-            into.push_if(is_read && high_share > 0.0, run.first + high, high_share);
+            filling.push_if(is_read, run.first + low, low_share);
+            filling.push_if(is_read & (high_share > 0.0), run.first + high, high_share);
         }
         for cross in self.crosses.iter().filter(|cross| cross.heads & reader != 0) {
-            self.visit_cross(cross, placed, &mut |slot, share| into.push(slot, share));
+            self.visit_cross(cross, placed, &mut |slot, share| {
+                filling.push_if(true, slot, share)
+            });
         }
+        (into.count, into.of_layout) = (filling.count, filling.count);
     }
 
     /// A cross says something where both its inputs do.
@@ -530,7 +595,8 @@ mod tests {
             layout.visit_read(read, &placed, |slot, share| visited.push((slot, share)));
             let mut touched = Touched::default();
             layout.gather(head, &placed, &mut touched);
-            prop_assert_eq!(touched.all().collect::<Vec<_>>(), visited);
+            let touched: Vec<_> = touched.all().iter().map(|touch| (touch.slot, touch.input)).collect();
+            prop_assert_eq!(touched, visited);
         }
 
         #[test]

@@ -104,6 +104,10 @@ impl Coordinate {
 
     #[inline]
     fn weight_at(&self, worth: f64, rates: &Rates) -> f64 {
+        // Most models pull nothing to zero.
+        if rates.l1 == 0.0 {
+            return -self.z * worth;
+        }
         let beyond = self.z.abs() - rates.l1;
         if beyond <= 0.0 {
             return 0.0;
@@ -115,12 +119,13 @@ impl Coordinate {
     /// step before, unless [`Coordinate::at_other_rates`] was called between.
     #[inline]
     pub fn step(&mut self, weight: f64, gradient: f64, rates: &Rates) -> f64 {
-        let before = self.n;
-        self.n += gradient * gradient;
+        let n = self.n + gradient * gradient;
+        let is_read_anew = (self.n.to_bits() ^ n.to_bits()) >> UNREAD_BITS != 0;
+        self.n = n;
         self.z += gradient;
-        let is_read_anew = (before.to_bits() ^ self.n.to_bits()) >> UNREAD_BITS != 0;
-        if is_read_anew || self.worth == 0.0 {
-            let root = root_of(self.n);
+        // One branch: which of the two it is hardly ever matters.
+        if is_read_anew | (self.worth == 0.0) {
+            let root = root_of(n);
             self.z -= (root - self.root) / rates.alpha * weight;
             self.root = root;
             self.worth = self.worth_by(rates);

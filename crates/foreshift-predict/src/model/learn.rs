@@ -1,15 +1,15 @@
 //! Learning from a matured row: calibration, the experts' shares, the weights of the linear model.
 
-use super::{
-    BIAS, Lesson, MAX_SEEN, MAX_WEIGHT, Model, TargetModel, clamp_logit, reserved_slots, visit_hazard,
-};
-use crate::encode::{Beside, Example, Position, Said, SaidBeside, Touched};
+use super::{BIAS, Lesson, MAX_SEEN, MAX_WEIGHT, Model, TargetModel, clamp_logit, visit_hazard};
+use crate::encode::{Beside, Example, Position, Said, SaidBeside, Touch, Touched};
 use crate::mixture::EXPERTS;
 use crate::probability_of;
 
 /// So many rows the calibration of the linear model takes one for, whatever its horizon. Rows weigh as much as fit into
 /// their horizon weigh one; the few numbers of a calibration need fewer incidents than that.
 const CALIBRATION_ROWS: f64 = 5.0;
+/// Each row matures once for each head; what it touches is counted with this one.
+const FIRST_HEAD: usize = 0;
 
 impl Model {
     /// Learns one matured row for one head. `weight` undoes thinning: the row stands for that many.
@@ -68,10 +68,10 @@ impl Model {
         let raw = self.raw_logit(head, target, f64::from(said.hazard), &touched, leaves);
         if raw.is_finite() {
             let gradient = weight * (probability_of(clamp_logit(raw)) - positive);
-            self.step(head, target, &touched, gradient);
+            self.step(head, target, &touched, gradient, weight);
             self.step_leaves(head, leaves, gradient);
-            if head == 0 {
-                self.note_seen(&example.placed, &touched, weight);
+            if head == FIRST_HEAD {
+                self.note_left(&example.placed, weight);
             }
             self.rows_learned = self.rows_learned.saturating_add(1);
         }
@@ -141,19 +141,31 @@ impl Model {
         }
     }
 
-    fn step(&mut self, head: usize, target: &mut TargetModel, touched: &Touched, gradient: f64) {
+    /// Takes one gradient at every touched slot. What the first head touches of inputs is counted on the way.
+    fn step(&mut self, head: usize, target: &mut TargetModel, touched: &Touched, gradient: f64, weight: f64) {
         let heads = self.horizons.len();
         let Some(rates) = self.rates.get(head) else {
             return;
         };
-        for (slot, input) in touched.all() {
-            let place = slot * heads + head;
-            if let (Some(coordinate), Some(weight)) =
-                (self.coordinates.get_mut(place), self.weights.get_mut(place))
+        // Slices and rates in hand: behind `self` they would be looked up again after each write.
+        let (coordinates, weights) = (self.coordinates.as_mut_slice(), self.weights.as_mut_slice());
+        let shared = rates.shared;
+        let mut step = |touch: &Touch| {
+            let place = touch.slot * heads + head;
+            if let (Some(coordinate), Some(weight)) = (coordinates.get_mut(place), weights.get_mut(place)) {
+                *weight = coordinate.step(*weight, gradient * touch.input, &shared);
+            }
+        };
+        let seen = self.seen.as_mut_slice();
+        for touch in touched.of_layout() {
+            step(touch);
+            if head == FIRST_HEAD
+                && let Some(seen) = seen.get_mut(touch.slot)
             {
-                *weight = coordinate.step(*weight, gradient * input, &rates.shared);
+                *seen += weight * touch.input;
             }
         }
+        touched.of_model().iter().for_each(step);
         target.step(head, heads, gradient, &rates.target);
     }
 
@@ -167,21 +179,16 @@ impl Model {
         }
     }
 
-    /// Counts what a row touched: what the first head reads has been gathered, the rest has not.
-    fn note_seen(&mut self, placed: &[Position], touched: &Touched, weight: f64) {
-        const FIRST: u8 = 1;
-        let seen = &mut self.seen;
-        let mut touch = |slot: usize, value: f64| {
+    /// Counts what a row touches beside the inputs of the first head: the bias, and inputs that it does not read.
+    fn note_left(&mut self, placed: &[Position], weight: f64) {
+        let seen = self.seen.as_mut_slice();
+        let mut touch = |slot: usize, input: f64| {
             if let Some(seen) = seen.get_mut(slot) {
-                *seen += weight * value;
+                *seen += weight * input;
             }
         };
-        let counted = touched
-            .all()
-            .filter(|(slot, _)| *slot == BIAS || *slot >= reserved_slots());
-        counted.for_each(|(slot, value)| touch(slot, value));
-        let is_left = |heads: u8| heads != 0 && heads & FIRST == 0;
-        self.layout.visit_read(is_left, placed, &mut touch);
+        touch(BIAS, 1.0);
+        self.layout.visit_left(placed, &mut touch);
         if self.seen.first().is_some_and(|all| *all > MAX_SEEN) {
             self.seen.iter_mut().for_each(|seen| *seen *= 0.5);
         }

@@ -4,7 +4,7 @@ use foreshift_domain::Timestamp;
 
 use super::{BIAS, MAX_HEADS, Model, OwnTerms, TargetModel, clamp_logit, visit_hazard};
 use crate::anomaly::{Added, Line};
-use crate::encode::{Layout, Position, Touched};
+use crate::encode::{Layout, Position, Touch, Touched};
 use crate::ftrl::{Coordinate, Rates};
 use crate::mixture::Shares;
 use crate::store::ModelError;
@@ -173,10 +173,15 @@ impl Model {
     /// What the touched slots add, in four sums side by side: one alone would wait for each addition.
     fn sum_over(&self, head: usize, touched: &Touched) -> f64 {
         let mut sums = [0.0; 4];
-        for (at, (slot, input)) in touched.all().enumerate() {
-            if let Some(sum) = sums.get_mut(at % 4) {
-                *sum += self.weight(slot, head) * input;
+        let says = |touch: &Touch| self.weight(touch.slot, head) * touch.input;
+        let mut fours = touched.all().chunks_exact(4);
+        for four in &mut fours {
+            for (sum, touch) in sums.iter_mut().zip(four) {
+                *sum += says(touch);
             }
+        }
+        for (sum, touch) in sums.iter_mut().zip(fours.remainder()) {
+            *sum += says(touch);
         }
         sums.iter().sum()
     }
