@@ -109,7 +109,7 @@ outages: ## predictions and weights on the recorded outages, by their judge: mak
 	python3 $(DATA)/score.py t1 $(DATA)/signals.csv.gz $(OUT)/P.csv --from 1735689600
 	python3 $(DATA)/score.py t2 $(DATA)/signals.csv.gz $(OUT)/W.csv
 
-outages-left-out: train-probe ## the same for monitors that taught the model nothing (10 minutes)
+outages-left-out: train-probe ## the same for monitors that taught the model nothing (15 minutes)
 	python3 tests/models/left_out.py target/release/foreshift-lab docs/examples/outages.yaml $(ROWS)/outages.parquet \
 		$(DATA) $(OUT)/left-out
 
@@ -118,7 +118,7 @@ nab: ## the anomaly detector on the Numenta Anomaly Benchmark, beside others: ma
 	target/release/foreshift-lab anomaly --input $(NAB)/data --output $(OUT)/nab
 	tests/nab/table.py $(NAB) $(OUT)/nab
 
-compare-models: setup ## River, Vowpal Wabbit, LightGBM, XGBoost, scikit-learn, linfa and smartcore beside our models (an hour or more; QUICK=1 some minutes; KEPT=1 after a run, for our online models again)
+compare-models: setup ## River, Vowpal Wabbit, LightGBM, XGBoost, scikit-learn, linfa and smartcore beside our models (40 minutes or more; QUICK=1 some minutes; KEPT=1 after a run, for our online models again)
 	$(CARGO) build --release -p foreshift-lab
 	$(CARGO) build --release -p foreshift-boost --example boost
 	$$(tests/models/setup.sh) tests/models/compare.py target/release/foreshift-lab target/release/examples/boost --data $(DATA) \

@@ -40,7 +40,7 @@ fn main() -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     println!("\nSpeed, release build, {cores} cores");
     println!(
-        "  fleet: {} targets on {} routes, mode auto; bucket 1 s, tick 1 s, horizons 30 s, 2 m, 10 m; model live/2, online",
+        "  fleet: {} targets on {} routes, mode auto; bucket 1 s, tick 1 s, horizons 30 s, 2 m, 10 m; model live/3, online",
         fleet::TARGETS,
         fleet::ROUTES
     );
