@@ -106,7 +106,7 @@ impl Coordinate {
     fn weight_at(&self, worth: f64, rates: &Rates) -> f64 {
         // Most models pull nothing to zero.
         if rates.l1 == 0.0 {
-            return -self.z * worth;
+            return (0.0 - self.z) * worth;
         }
         let beyond = self.z.abs() - rates.l1;
         if beyond <= 0.0 {
@@ -123,7 +123,7 @@ impl Coordinate {
         let is_read_anew = (self.n.to_bits() ^ n.to_bits()) >> UNREAD_BITS != 0;
         self.n = n;
         self.z += gradient;
-        // One branch: which of the two it is hardly ever matters.
+        // One branch for both, which are seldom.
         if is_read_anew | (self.worth == 0.0) {
             let root = root_of(n);
             self.z -= (root - self.root) / rates.alpha * weight;
