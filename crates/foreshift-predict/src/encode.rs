@@ -190,7 +190,7 @@ const OWN_ROOM: usize = 8;
 pub(crate) struct Layout {
     scales: Vec<Scale>,
     runs: Vec<Run>,
-    /// The inputs that are read, but not by the first head.
+    /// The inputs that are read, but not by the first head: few, and every row that is learned asks for them.
     left: Vec<usize>,
     crosses: Vec<Cross>,
     slots: usize,

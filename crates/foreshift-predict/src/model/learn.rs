@@ -8,7 +8,7 @@ use crate::probability_of;
 /// So many rows the calibration of the linear model takes one for, whatever its horizon. Rows weigh as much as fit into
 /// their horizon weigh one; the few numbers of a calibration need fewer incidents than that.
 const CALIBRATION_ROWS: f64 = 5.0;
-/// Each row matures once for each head; what it touches is counted with this one.
+/// Each row matures once for each head; what it touches is counted with this one, as `Layout::visit_left` has it.
 const FIRST_HEAD: usize = 0;
 
 impl Model {
