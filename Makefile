@@ -64,9 +64,9 @@ incidents: setup ## the recorded incidents of datasets/: every scenario once, wi
 		into=datasets/incidents/$$(basename $$dir); rm -rf $$into; mkdir -p $$into; \
 		cp $$dir/scenario.json $$dir/shadow/state/journal/*.parquet $$into/; done
 
-leads: setup ## how long before a fault the shipped model alarms, on real Envoys at the pace of production (a quarter of an hour)
+leads: setup ## how long before a fault the shipped model alarms, and how often without one, on real Envoys at the pace of production (three quarters of an hour)
 	$(CARGO) build --release -p foreshift -p foreshift-lab -p foreshift-testbed
-	$(TESTBED) record $(SCENARIOS)/leads --seed 31 --out target/leads
+	$(TESTBED) record $(SCENARIOS)/calm $(SCENARIOS)/leads --seed 31 --out target/leads
 	@mkdir -p $(ROWS)
 	target/release/foreshift-lab extract --input target/leads --pace 1 -o $(ROWS)/leads.parquet
 	target/release/foreshift-lab evaluate --rows $(ROWS)/leads.parquet --horizon 2m --from 0 --model models/live/3 --budget 1

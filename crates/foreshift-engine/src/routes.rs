@@ -386,8 +386,7 @@ impl Engine {
                 target.shifted_at = Some(self.shared.now);
             }
             target.weight_share = share;
-            let predicted = target.prediction.and_then(|last| last.probabilities);
-            target.pending.given(share.unwrap_or(1.0), predicted);
+            target.pending.given(share.unwrap_or(1.0));
         }
         if let Some(route) = self.routes.get_mut(name) {
             route.published = Some(Arc::clone(&weights));

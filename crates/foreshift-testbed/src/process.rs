@@ -24,13 +24,14 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn start(name: &str, command: &mut Command, log: &Path) -> anyhow::Result<Self> {
         let output = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        let program = command.as_std().get_program().to_owned();
         let child = command
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
+            .with_context(|| format!("cannot start {name}: {}", program.display()))?;
         Ok(Self {
             name: name.to_owned(),
             child,

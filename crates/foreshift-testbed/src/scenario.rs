@@ -216,7 +216,7 @@ mod tests {
 
     fn files() -> Vec<PathBuf> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-        let folders = [folder.clone(), folder.join("unscaled"), folder.join("leads")];
+        let folders = ["", "unscaled", "leads", "calm"].map(|inside| folder.join(inside));
         let entries = folders
             .iter()
             .flat_map(|folder| std::fs::read_dir(folder).expect("a folder"));

@@ -14,8 +14,9 @@ use foreshift_predict::trees::Trees;
 use super::learn::{Averted, Table};
 use super::play::{Event, Outcome, Played, Seen};
 
-/// What an alarm said is more than comes of it: of all that is said by chance too high, alarms are what passes a
-/// threshold. Alarms that were held out tell by how much; so many incidents' worth of them stand for no difference.
+/// What comes of alarms is not what was said: of all that is said by chance too high, alarms are what passes a threshold,
+/// and of a row before an alarm too little was said, as the alarm is news. Alarms that were held out tell by how much;
+/// so many incidents' worth of them stand for no difference.
 #[derive(Clone, Copy, Debug)]
 struct Excess {
     said: f64,
@@ -25,14 +26,18 @@ struct Excess {
 impl Excess {
     const INCIDENTS: f64 = 4.0;
 
-    fn of(fleets: &[&Played]) -> Self {
-        let mut excess = Self {
+    /// Of rows under alarms, and of rows ahead of them.
+    fn of(fleets: &[&Played]) -> [Self; 2] {
+        let none = Self {
             said: Self::INCIDENTS,
             came: Self::INCIDENTS,
         };
+        let mut excess = [none; 2];
+        let [under, ahead] = &mut excess;
         for fleet in fleets {
             for (_, outcome) in outcomes(fleet).filter(|(_, outcome)| outcome.held_out && !outcome.treated) {
                 if outcome.label != Label::Unknown && outcome.predicted.is_finite() {
+                    let excess = if outcome.ahead { &mut *ahead } else { &mut *under };
                     excess.said += fleet.row_weight * outcome.predicted;
                     excess.came += fleet.row_weight * f64::from(u8::from(outcome.label == Label::Positive));
                 }
@@ -53,7 +58,7 @@ const ENOUGH: usize = 1_000;
 /// What relieved targets showed of what was predicted of them.
 pub(super) struct Floor {
     record: FloorRecord,
-    excess: Excess,
+    excess: [Excess; 2],
     /// By half of the targets: grown on the other half.
     halves: [Option<Trees>; 2],
 }
@@ -108,8 +113,10 @@ impl Floor {
         let by_likes = match trees {
             Some(trees) if !outcome.silent => {
                 let features: Vec<f64> = row.features.iter().map(|value| f64::from(*value)).collect();
+                let [under, ahead] = self.excess;
+                let excess = if outcome.ahead { ahead } else { under };
                 let shows = probability_of(logit(outcome.predicted) + trees.logit(&features));
-                ((self.excess.without(outcome.predicted) - shows) / (1.0 - shows)).clamp(0.0, 1.0)
+                ((excess.without(outcome.predicted) - shows) / (1.0 - shows)).clamp(0.0, 1.0)
             }
             _ => by_all,
         };

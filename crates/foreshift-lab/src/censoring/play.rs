@@ -54,7 +54,9 @@ pub(super) struct Outcome {
     pub(super) silent: bool,
     pub(super) held_out: bool,
     pub(super) propensity: f64,
-    /// What was predicted when we first moved traffic away or held that back, or at the tick if that was before.
+    /// It was there before we moved traffic away, or held that back.
+    pub(super) ahead: bool,
+    /// What was predicted at its tick.
     pub(super) predicted: f64,
 }
 
@@ -102,8 +104,6 @@ struct Player {
     /// By target: rows whose outcome is to come.
     waiting: Vec<Vec<Waiting>>,
     onsets: Vec<Option<Onset>>,
-    /// By target: what was predicted last.
-    newest: Vec<f64>,
 }
 
 /// A row that waits.
@@ -115,8 +115,8 @@ struct Waiting {
     least_share: f64,
     held_out: bool,
     propensity: f64,
-    /// What was predicted when we first moved traffic away after the tick, or held that back.
-    predicted: Option<f64>,
+    /// We moved traffic away after the tick, or held that back.
+    ahead: bool,
 }
 
 impl Waiting {
@@ -139,7 +139,8 @@ impl Waiting {
                 silent: facts.silent(),
                 held_out: self.held_out,
                 propensity: self.propensity,
-                predicted: self.predicted.unwrap_or(row.predicted),
+                ahead: self.ahead,
+                predicted: row.predicted,
             });
         }
         true
@@ -175,7 +176,6 @@ impl Player {
             },
             waiting: (0..targets).map(|_| Vec::new()).collect(),
             onsets: vec![None; targets],
-            newest: vec![f64::NAN; targets],
             fallback: Arc::clone(fallback),
         }
     }
@@ -211,9 +211,6 @@ impl Player {
                     }
                     let known = tick.targets.get(seen.target).and_then(|one| one.probabilities);
                     seen.predicted = known.map_or(f64::NAN, |all| all[0]);
-                }
-                for (newest, target) in self.newest.iter_mut().zip(&tick.targets) {
-                    *newest = target.probabilities.map_or(f64::NAN, |all| all[0]);
                 }
             }
             Output::Incident(change) if change.end.is_none() => {
@@ -272,13 +269,9 @@ impl Player {
         let Some(waiting) = self.waiting.get_mut(target) else {
             return;
         };
-        let newest = self.newest.get(target).copied().unwrap_or(f64::NAN);
         for waits in &mut *waiting {
             let moved = share < 1.0 && waits.least_share >= 1.0;
-            let spared = row.held_out && !waits.held_out;
-            if moved || spared {
-                waits.predicted.get_or_insert(newest);
-            }
+            waits.ahead |= moved || (row.held_out && !waits.held_out);
             waits.least_share = waits.least_share.min(share);
             waits.held_out |= row.held_out;
             waits.propensity = waits.propensity.min(row.propensity);
@@ -308,7 +301,7 @@ impl Player {
                 least_share: share,
                 held_out: row.held_out,
                 propensity: row.propensity,
-                predicted: None,
+                ahead: false,
             });
         }
         events.push(Event::Row(Seen {

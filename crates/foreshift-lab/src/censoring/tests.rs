@@ -146,6 +146,7 @@ fn relieved(number: usize) -> Seen {
             silent: false,
             held_out: false,
             propensity: 0.9,
+            ahead: false,
             predicted: PREDICTED,
         }),
     }
@@ -163,6 +164,7 @@ fn spared(number: usize) -> Seen {
             silent: false,
             held_out: true,
             propensity: 0.1,
+            ahead: false,
             predicted: PREDICTED,
         }),
         ..row
@@ -192,8 +194,23 @@ fn what_was_averted_follows_what_floor_traffic_shows_of_rows_alike() {
 }
 
 #[test]
-fn alarms_that_were_held_out_tell_by_how_much_alarms_say_too_much() {
-    let rows = (0..8_000).map(relieved).chain((0..8_000).map(spared));
-    let induced = averted(rows, &relieved(1));
-    assert!((induced.by_likes - PREDICTED / 2.0).abs() < 0.05, "{induced:?}");
+fn alarms_that_were_held_out_tell_what_comes_of_them_and_of_rows_ahead_of_them() {
+    let rows = |held_out_ahead: bool| {
+        let spared = (0..8_000).map(spared).map(move |mut row| {
+            row.outcome.as_mut().unwrap().ahead = held_out_ahead;
+            row
+        });
+        (0..8_000).map(relieved).chain(spared)
+    };
+    let under = relieved(1);
+    let mut ahead = relieved(1);
+    ahead.outcome.as_mut().unwrap().ahead = true;
+    for (held_out_ahead, told, other) in [(false, &under, &ahead), (true, &ahead, &under)] {
+        let (told, other) = (
+            averted(rows(held_out_ahead), told),
+            averted(rows(held_out_ahead), other),
+        );
+        assert!((told.by_likes - PREDICTED / 2.0).abs() < 0.05, "{told:?}");
+        assert!((other.by_likes - PREDICTED).abs() < 0.05, "{other:?}");
+    }
 }
