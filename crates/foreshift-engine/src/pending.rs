@@ -53,7 +53,7 @@ pub(crate) struct Row {
     pub(crate) evidence: Evidence,
     /// The least probability with which alarms since were treated as they were.
     pub(crate) propensity: f64,
-    /// What was predicted at the tick.
+    /// What was predicted when we first moved traffic away, or at the tick if that was before.
     pub(crate) predicted: [f32; MAX_HORIZONS],
 }
 
@@ -113,8 +113,11 @@ impl Pending {
     }
 
     /// From now on the target is given this share of its own baseline: what waits is treated by it.
-    pub(crate) fn given(&mut self, share: f64) {
+    pub(crate) fn given(&mut self, share: f64, predicted: Option<[f64; MAX_HORIZONS]>) {
         for row in &mut self.rows {
+            if let (true, true, Some(predicted)) = (share < 1.0, row.least_share >= 1.0, predicted) {
+                row.predicted = predicted.map(|probability| probability as f32);
+            }
             row.least_share = row.least_share.min(share);
         }
     }

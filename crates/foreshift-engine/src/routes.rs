@@ -386,7 +386,8 @@ impl Engine {
                 target.shifted_at = Some(self.shared.now);
             }
             target.weight_share = share;
-            target.pending.given(share.unwrap_or(1.0));
+            let predicted = target.prediction.and_then(|last| last.probabilities);
+            target.pending.given(share.unwrap_or(1.0), predicted);
         }
         if let Some(route) = self.routes.get_mut(name) {
             route.published = Some(Arc::clone(&weights));
