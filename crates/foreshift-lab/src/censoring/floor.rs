@@ -58,6 +58,7 @@ const ENOUGH: usize = 1_000;
 /// What relieved targets showed of what was predicted of them.
 pub(super) struct Floor {
     record: FloorRecord,
+    /// Of rows under alarms, and of rows ahead of them.
     excess: [Excess; 2],
     /// By half of the targets: grown on the other half.
     halves: [Option<Trees>; 2],
