@@ -12,7 +12,7 @@ use crate::tick::feature_set;
 
 /// Version of the format. Grows with every change of the state's shape; older ones are refused, and the
 /// journal or Kafka is read again from where the operator says.
-const FORMAT: u32 = 9;
+const FORMAT: u32 = 10;
 
 /// All state of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

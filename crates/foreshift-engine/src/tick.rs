@@ -49,9 +49,12 @@ pub fn fresh_model(fallback: &Fallback) -> Model {
         .iter()
         .filter_map(|(a, b)| Some((place(a)? as u16, place(b)? as u16)));
     let crosses: Vec<_> = crosses.collect();
-    let plain = Model::fresh("fresh@1", schema, inputs, horizons);
+    let uncrossed = Model::fresh("fresh@1", schema, inputs, horizons);
     // Refused where horizons and declared features are so many that weights are past their bound.
-    plain.clone().with_crosses(&crosses).unwrap_or(plain)
+    let crossed = uncrossed.clone().with_crosses(&crosses).unwrap_or(uncrossed);
+    // A slope needs fewer incidents than knots do: what knots leave to trees has one too.
+    let reads = |input: &InputSpec| if input.heads == 0 { ALL_HEADS } else { input.heads };
+    crossed.with_plain(reads)
 }
 
 /// Whether the model reads features of this build, and looks ahead as far as the configuration says. It may be older

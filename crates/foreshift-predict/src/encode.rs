@@ -128,6 +128,16 @@ impl Scale {
             beyond,
         }
     }
+
+    /// Each slot's knot and how far the next one is; none where there is no other place for a value, and for missing.
+    fn gaps(&self) -> impl Iterator<Item = Option<(f64, f64)>> {
+        let gap = move |slot: usize| {
+            let knot = self.edges.get(slot).filter(|_| self.edges.len() > 1)?;
+            let next = self.edges.get(slot + 1).unwrap_or(knot);
+            Some((*knot, next - knot))
+        };
+        (0..self.slots()).map(gap)
+    }
 }
 
 /// Where an input's slots lie, and who reads them.
@@ -194,6 +204,8 @@ pub(crate) struct Layout {
     left: Vec<usize>,
     crosses: Vec<Cross>,
     slots: usize,
+    /// By slot: its input's knot, and how far the next one is.
+    gaps: Vec<Option<(f64, f64)>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -236,6 +248,14 @@ impl PartialEq for Touched {
 }
 
 impl Touched {
+    /// Nothing touched, and room for so many slots.
+    pub(crate) fn clear(&mut self, room: usize) {
+        if self.room.len() < room {
+            self.room.resize(room, Touch::default());
+        }
+        (self.count, self.of_layout) = (0, 0);
+    }
+
     /// Adds a slot that is not of an input or cross.
     #[inline]
     pub(crate) fn push(&mut self, slot: usize, input: f64) {
@@ -282,6 +302,17 @@ impl Filling<'_> {
     }
 }
 
+/// What a position stands for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Seen {
+    /// A value between the first and last knot, in the feature's unit.
+    Value(f64),
+    /// Missing, and that tells.
+    Missing,
+    /// What tells nothing: an input that has no knots or only one, or a missing value that tells nothing.
+    Nothing,
+}
+
 /// Whose coordinate is touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
@@ -320,6 +351,8 @@ impl Layout {
                 slots += first.slots() * stride;
             }
         }
+        let gaps = std::iter::repeat_n(None, reserved);
+        let gaps = gaps.chain(scales.iter().flat_map(Scale::gaps)).collect();
         let left = inputs
             .iter()
             .enumerate()
@@ -330,6 +363,7 @@ impl Layout {
             runs,
             crosses: crossed,
             slots,
+            gaps,
         }
     }
 
@@ -353,6 +387,19 @@ impl Layout {
             *position = scale.place(value);
         }
         placed
+    }
+
+    /// What the position of each input stands for.
+    #[inline]
+    pub(crate) fn seen<'a>(&'a self, placed: &'a [Position]) -> impl Iterator<Item = Seen> + 'a {
+        self.runs.iter().zip(placed).map(|(run, position)| {
+            let place = run.first + usize::from(position.knot.min(run.missing));
+            match self.gaps.get(place) {
+                _ if position.knot >= run.missing && run.missing_tells => Seen::Missing,
+                Some(Some((knot, width))) => Seen::Value(knot + width * position.share()),
+                _ => Seen::Nothing,
+            }
+        })
     }
 
     /// Every touched slot with its input value in (0, 1].
@@ -394,10 +441,7 @@ impl Layout {
     /// Gathers every touched slot that this head may learn from; others keep their weight of zero.
     pub(crate) fn gather(&self, head: usize, placed: &[Position], into: &mut Touched) {
         let reader = 1_u8.checked_shl(head as u32).unwrap_or(0);
-        let room = OWN_ROOM + 2 * self.runs.len() + 4 * self.crosses.len();
-        if into.room.len() < room {
-            into.room.resize(room, Touch::default());
-        }
+        into.clear(OWN_ROOM + 2 * self.runs.len() + 4 * self.crosses.len());
         let mut filling = Filling {
             room: &mut into.room,
             count: 0,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::anomaly::Line;
 use crate::calibrate::Calibration;
 use crate::ftrl::{Coordinate, Rates};
-use crate::mixture::{EXPERTS, Expert, MixtureRates, Shares};
+use crate::mixture::{EXPERTS, MixtureRates, Shares};
 use crate::model::MAX_HEADS;
 use crate::store::ModelError;
 use crate::trees::{Link, Trees};
@@ -272,14 +272,13 @@ impl HeadTrees {
         }
     }
 
-    /// What the trees and the leaves' weights in the linear model add, by feature of `row`, and their mean: both by
-    /// the shares of their experts. What is learned of leaves is a tree of the same splits with other values, so where
-    /// trees say log-odds one walk serves both.
-    pub(crate) fn contributions(&self, shares: &Shares, row: &[f64]) -> (Vec<f64>, f64) {
-        let (of_trees, of_linear) = (shares.of(Expert::Trees), shares.of(Expert::Linear));
+    /// What the trees and the leaves' weights in the linear model add, by feature of `row`, and their mean: each by
+    /// its share. What is learned of leaves is a tree of the same splits with other values, so where trees say log-odds
+    /// one walk serves both.
+    pub(crate) fn contributions(&self, of_trees: f64, of_leaves: f64, row: &[f64]) -> (Vec<f64>, f64) {
         let learned = |tree: usize, leaf: usize| {
             let place = self.firsts.get(tree).map_or(usize::MAX, |first| first + leaf);
-            of_linear * self.weights.get(place).copied().unwrap_or(0.0)
+            of_leaves * self.weights.get(place).copied().unwrap_or(0.0)
         };
         let mut all = vec![0.0; self.trees.features()];
         let mean = match self.trees.link() {
@@ -299,11 +298,10 @@ impl HeadTrees {
 
     /// The same as one sum, beyond what is expected of the trees, and that: a walk down each tree instead of to all of
     /// its leaves.
-    pub(crate) fn contribution(&self, shares: &Shares, row: &[f64]) -> (f64, f64) {
-        let (of_trees, of_leaves) = self.says(row, |_| {});
-        let expected = shares.of(Expert::Trees) * self.trees.expected_logit();
-        let sum = shares.of(Expert::Trees) * of_trees + shares.of(Expert::Linear) * of_leaves;
-        (sum - expected, expected)
+    pub(crate) fn contribution(&self, of_trees: f64, of_leaves: f64, row: &[f64]) -> (f64, f64) {
+        let (trees, leaves) = self.says(row, |_| {});
+        let expected = of_trees * self.trees.expected_logit();
+        (of_trees * trees + of_leaves * leaves - expected, expected)
     }
 }
 

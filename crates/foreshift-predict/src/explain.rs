@@ -13,7 +13,7 @@
 use foreshift_domain::Timestamp;
 use foreshift_domain::prediction::{Contribution, Explanation};
 
-use crate::encode::Owner;
+use crate::encode::{Owner, Position};
 use crate::mixture::Expert;
 use crate::model::{MAX_HEADS, Model, TargetModel};
 use crate::{MAX_LOGIT, probability_of};
@@ -93,9 +93,22 @@ impl Model {
         let hazard = asked.hazards.get(head).copied().unwrap_or(0.0);
         let own = self.own_terms(head, target, hazard);
         let fleet = self.fleet.logit(*horizon, &self.params.hazard);
-        let (mean, mut of_features) = self.of_features(head, row);
-        let mut base = own.bias + fleet + mean;
-        let (mut of_target, mut of_hazard) = (own.target_bias, own.hazard - fleet);
+        let placed = self.layout().place(row);
+        let (mean, mut of_features) = self.of_features(head, &placed);
+        // Of the linear expert's two, the weights over knots have this share.
+        let of_knots = 1.0 - self.plain_says(&placed).share(head);
+        let mut base = of_knots * (own.bias + fleet + mean);
+        let (mut of_target, mut of_hazard) = (of_knots * own.target_bias, of_knots * (own.hazard - fleet));
+        of_features
+            .iter_mut()
+            .for_each(|of_feature| *of_feature *= of_knots);
+        if let Some(plain) = &self.plain {
+            let terms = plain.explain(head, self.layout(), &placed);
+            base += (1.0 - of_knots) * terms.base;
+            for (of_feature, plain) in of_features.iter_mut().zip(terms.of_features) {
+                *of_feature += (1.0 - of_knots) * plain;
+            }
+        }
         let mut of_anomaly = 0.0;
         let mut all_trees = None;
         let beside = self
@@ -104,10 +117,11 @@ impl Model {
         if let Some(beside) = beside {
             let shares = target.shares(head, beside.shares);
             let (linear, prior) = (shares.of(Expert::Linear), shares.of(Expert::Hazard));
+            let (trees, leaves) = (shares.of(Expert::Trees), linear * of_knots);
             let (of_trees, mean_of_trees) = match detail {
-                Detail::Full => beside.contributions(&shares, self.read_by_trees(row)),
+                Detail::Full => beside.contributions(trees, leaves, self.read_by_trees(row)),
                 Detail::Brief => {
-                    let (sum, mean) = beside.contribution(&shares, self.read_by_trees(row));
+                    let (sum, mean) = beside.contribution(trees, leaves, self.read_by_trees(row));
                     all_trees = Some(sum);
                     (Vec::new(), mean)
                 }
@@ -127,7 +141,6 @@ impl Model {
         let mixed = match beside {
             None => raw,
             Some(_) => {
-                let placed = self.layout().place(row);
                 let said = self.logits_beside(asked.hazards, target, tick, row, &placed, |_| {});
                 said.raw.get(head).copied().unwrap_or(raw)
             }
@@ -166,11 +179,10 @@ impl Model {
         }
     }
 
-    /// The mean of what all features add, and what each adds beyond its part of it.
-    fn of_features(&self, head: usize, row: &[f64]) -> (f64, Vec<f64>) {
-        let placed = self.layout().place(row);
+    /// The mean of what all features add over knots, and what each adds beyond its part of it.
+    fn of_features(&self, head: usize, placed: &[Position]) -> (f64, Vec<f64>) {
         let mut of_slots = Vec::with_capacity(4 * placed.len());
-        self.layout().visit(&placed, |slot, value| {
+        self.layout().visit(placed, |slot, value| {
             of_slots.push((slot, self.weight(slot, head) * value))
         });
         let mut of_features = vec![0.0; placed.len()];

@@ -1,9 +1,10 @@
 //! Online models: a feature vector to a calibrated probability per horizon, with exact contributions.
 //!
 //! An FTRL-proximal logistic model, shared by all targets and with a bias of each target's own, corrects
-//! a hazard prior (how often incidents recur on this target, and when in the week). What it says is
-//! calibrated online on matured labels. Boosted trees may stand beside it, and an expert of
-//! anomalies; then the experts are combined by shares that follow what each adds. Everything is additive in log-odds, so an explanation is exact.
+//! a hazard prior (how often incidents recur on this target, and when in the week); a plain one on standardised features
+//! may have a share of what it says. That is calibrated online on matured labels. Boosted trees may stand beside it, and an
+//! expert of anomalies; then the experts are combined by shares that follow what each adds. Everything is additive in
+//! log-odds, so an explanation is exact.
 //!
 //! This crate does not know what a feature means, how it was computed, what an incident is, or what is
 //! done about a prediction. Rows wait for their labels elsewhere. It reads no clock: every time is an
@@ -22,6 +23,7 @@ pub mod hazard;
 pub mod metrics;
 pub mod mixture;
 pub mod model;
+mod plain;
 pub mod shift;
 pub mod store;
 pub mod trees;

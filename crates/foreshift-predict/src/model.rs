@@ -10,6 +10,7 @@ use crate::ensemble::{Ensemble, EnsembleParams};
 use crate::ftrl::{Coordinate, Rates};
 use crate::hazard::{FleetHazard, HazardParams, TargetHazard};
 use crate::mixture::Shares;
+use crate::plain::{Plain, PlainParams};
 use crate::store::{ModelError, Parts};
 use crate::trees::Trees;
 use crate::{MAX_LOGIT, probability_of};
@@ -77,6 +78,8 @@ pub struct Model {
     pub(crate) coordinates: Vec<Coordinate>,
     /// By slot: the weight of the rows that touched it.
     pub(crate) seen: Vec<f64>,
+    /// A plain regression that has a share of what the linear expert says, where there is one.
+    pub(crate) plain: Option<Plain>,
     /// Trees beside the linear model, where there are any.
     pub(crate) ensemble: Option<Ensemble>,
     /// By slot, then head: the weights that `coordinates` stand for.
@@ -204,33 +207,56 @@ impl Model {
     ///
     /// # Errors
     /// When a pair names an input that does not exist, or there would be too many weights.
-    pub fn with_crosses(self, crosses: &[(u16, u16)]) -> Result<Self, ModelError> {
+    pub fn with_crosses(mut self, crosses: &[(u16, u16)]) -> Result<Self, ModelError> {
         crate::store::check_inputs(&self.inputs, crosses, self.horizons.len())?;
-        let crosses = crosses.to_vec();
-        Ok(Self::blank(
+        let everything = vec![true; self.inputs.len()];
+        let plain = self.plain.take().map(|plain| plain.reading(&everything));
+        let blank = Self::blank(
             self.name,
             self.schema,
             self.inputs,
-            crosses,
+            crosses.to_vec(),
             self.horizons,
             self.params,
-        ))
+        );
+        Ok(Self { plain, ..blank })
+    }
+
+    /// The same model with a plain regression that has learned nothing, and will have a share of what the linear
+    /// expert says. `reads` gives the heads that read each input, one bit each.
+    #[must_use]
+    pub fn with_plain(self, reads: impl Fn(&InputSpec) -> u8) -> Self {
+        let reads = self.inputs.iter().map(reads).collect();
+        let plain = Plain::new(PlainParams::default(), reads, self.horizons.len());
+        Self {
+            plain: Some(plain),
+            ..self
+        }
+    }
+
+    /// The same model without a plain regression.
+    #[must_use]
+    pub fn without_plain(self) -> Self {
+        Self { plain: None, ..self }
     }
 
     /// A model that has learned nothing, which reads of its inputs only what `reads` names.
     #[must_use]
     pub fn reading(mut self, reads: impl Fn(&str) -> bool) -> Self {
+        let read: Vec<bool> = self.inputs.iter().map(|input| reads(&input.name)).collect();
+        let plain = self.plain.take().map(|plain| plain.reading(&read));
         for input in self.inputs.iter_mut().filter(|input| !reads(&input.name)) {
             input.heads = 0;
         }
-        Self::blank(
+        let blank = Self::blank(
             self.name,
             self.schema,
             self.inputs,
             self.crosses,
             self.horizons,
             self.params,
-        )
+        );
+        Self { plain, ..blank }
     }
 
     /// The same model with boosted trees beside it, one ensemble for each head, whose leaves it has not learned yet.
@@ -328,6 +354,7 @@ impl Model {
             calibrations: vec![Calibration::default(); heads],
             coordinates: vec![Coordinate::default(); slots * heads],
             seen: vec![0.0; slots],
+            plain: None,
             ensemble: None,
             weights: vec![0.0; slots * heads],
             layout,

@@ -10,6 +10,7 @@ use crate::ensemble::{Ensemble, StoredEnsemble};
 use crate::ftrl::Coordinate;
 use crate::hazard::FleetHazard;
 use crate::model::{MAX_HEADS, Model, Params, reserved_slots};
+use crate::plain::{Plain, StoredPlain};
 
 /// The version of the format of a linear model.
 pub const FORMAT: u32 = 1;
@@ -153,6 +154,9 @@ pub(crate) struct Stored {
     z: Vec<f64>,
     n: Vec<f64>,
     seen: Vec<f64>,
+    /// Models of before have none.
+    #[serde(default)]
+    plain: Option<StoredPlain>,
 }
 
 /// An ensemble as it is written: a linear model, and what stands beside it.
@@ -197,6 +201,7 @@ impl From<Model> for Stored {
             fleet: model.fleet,
             calibrations: model.calibrations,
             seen: model.seen,
+            plain: model.plain.map(StoredPlain::from),
         }
     }
 }
@@ -231,6 +236,7 @@ impl TryFrom<Parts> for Model {
         model.fleet = stored.fleet;
         model.rows_learned = stored.rows_learned;
         model.ensemble = ensemble.transpose()?;
+        model.plain = stored.plain.map(Plain::from);
         model.refresh_weights();
         Ok(model)
     }
@@ -271,7 +277,9 @@ impl Stored {
             "calibrations",
             self.calibrations.iter().all(Calibration::is_sound),
         )?;
-        sound("fleet", self.fleet.is_sound())
+        sound("fleet", self.fleet.is_sound())?;
+        let plain = self.plain.as_ref();
+        plain.map_or(Ok(()), |plain| plain.check(heads, self.inputs.len()))
     }
 }
 

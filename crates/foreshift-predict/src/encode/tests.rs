@@ -118,3 +118,34 @@ proptest! {
         prop_assert!(slots.iter().all(|slot| (3..layout.slots()).contains(slot)));
     }
 }
+
+#[test]
+fn a_position_stands_for_its_value_between_the_knots() {
+    let input = |edges: &[f64], missing_tells| InputSpec {
+        name: String::new(),
+        edges: edges.to_vec(),
+        heads: ALL_HEADS,
+        missing_tells,
+        rarity: false,
+    };
+    let three: &[f64] = &[-2.0, 0.0, 4.0];
+    let layout = Layout::new(
+        7,
+        &[
+            input(three, true),
+            input(three, false),
+            input(&[1.0], true),
+            input(&[], true),
+        ],
+        &[(0, 1)],
+    );
+    let seen = |value| layout.seen(&layout.place(&[value; 4])).collect::<Vec<_>>();
+    for (value, within) in [(-1.5, -1.5), (0.0, 0.0), (3.0, 3.0), (-9.0, -2.0), (9.0, 4.0)] {
+        let within = Seen::Value(within);
+        assert_eq!(seen(value), [within, within, Seen::Nothing, Seen::Nothing]);
+    }
+    assert_eq!(
+        seen(f64::NAN),
+        [Seen::Missing, Seen::Nothing, Seen::Missing, Seen::Missing]
+    );
+}

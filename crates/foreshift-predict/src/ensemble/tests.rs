@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::metrics::{Quality, rank};
+use crate::mixture::Expert;
 use crate::test_stream::Stream;
 use crate::trees::{Child, Leaf, Split, Tree};
 use crate::{Detail, InputSpec, Model, Params, TargetModel, probability_of};
@@ -302,7 +303,10 @@ fn contributions_of_a_forest_and_of_what_is_learned_of_its_leaves_sum_to_the_log
 
 #[test]
 fn predicting_allocates_nothing() {
-    let (mut model, mut target) = (with_trees(2.0), TargetModel::default());
+    let (mut model, mut target) = (
+        with_trees(2.0).with_plain(|input| input.heads),
+        TargetModel::default(),
+    );
     teach(&mut model, &mut target, 50, apart);
     let mut out = [0.0; 2];
     let row = [0.3, -0.4, f64::NAN];
@@ -385,10 +389,12 @@ proptest! {
     #[test]
     fn contributions_of_the_whole_ensemble_sum_to_the_logit(
         rarity in any::<bool>(),
+        has_plain in any::<bool>(),
         lessons in prop::collection::vec((prop::array::uniform3(-3.0..3.0), any::<bool>()), 0..80),
         row in prop::array::uniform3(prop_oneof![-3.0..3.0, Just(f64::NAN)]),
     ) {
         let model = if rarity { with_rarity() } else { with_trees(3.0) };
+        let model = if has_plain { model.with_plain(|input| input.heads) } else { model };
         let (mut model, mut target) = (model, TargetModel::default());
         for (i, (lesson, positive)) in lessons.iter().enumerate() {
             let example = model.encode(&target, tick(i), lesson);

@@ -62,6 +62,9 @@ impl Model {
         if let Some(beside) = beside.filter(|_| held_to > 0.0) {
             self.learn_mixture(head, target, said, beside, came, held_to);
         }
+        if let Some(plain) = &mut self.plain {
+            plain.learn(head, &self.layout, &example.placed, positive, weight);
+        }
         let leaves = self.leaves_of(head, beside);
         let mut touched = std::mem::take(&mut self.touched);
         self.touch(head, said, &example.placed, &mut touched);

@@ -7,6 +7,7 @@ use crate::anomaly::{Added, Line};
 use crate::encode::{Layout, Position, Touch, Touched};
 use crate::ftrl::{Coordinate, Rates};
 use crate::mixture::Shares;
+use crate::plain::{Plain, Says};
 use crate::store::ModelError;
 
 /// What was said of a row, by head.
@@ -14,7 +15,7 @@ use crate::store::ModelError;
 pub(crate) struct Logits {
     /// By the hazard prior.
     pub(crate) hazard: [f64; MAX_HEADS],
-    /// By the linear model, which corrects the prior.
+    /// By the linear expert: the linear model, which corrects the prior, and the plain regression by its share.
     pub(crate) linear: [f64; MAX_HEADS],
     /// By the trees; 0 where there are none.
     pub(crate) trees: [f64; MAX_HEADS],
@@ -72,7 +73,11 @@ impl Model {
         let heads = self.horizons.len().min(MAX_HEADS);
         let linear = logits.linear.get_mut(..heads).unwrap_or_default();
         self.raw_logits(target, &logits.hazard, placed, linear);
+        let plain = self.plain_says(placed);
         let Some(ensemble) = self.ensemble_at(tick) else {
+            for (head, linear) in linear.iter_mut().enumerate() {
+                *linear = plain.mixed(head, *linear);
+            }
             logits.raw = logits.linear;
             return logits;
         };
@@ -87,13 +92,19 @@ impl Model {
             let added = head.line.at(logits.rarity, &rates.shared);
             *anomaly = clamp_logit(hazard + added.offset + added.by_rarity);
             let (of_trees, of_leaves) = head.says(self.read_by_trees(row), &mut leaf);
-            *linear = clamp_logit(*linear + of_leaves);
+            *linear = clamp_logit(plain.mixed(number, *linear + of_leaves));
             *trees = clamp_logit(of_trees);
             *raw = target
                 .shares(number, head.shares)
                 .mix(&[*linear, *trees, hazard, *anomaly]);
         }
         logits
+    }
+
+    /// What the plain regression says, where there is one.
+    pub(crate) fn plain_says(&self, placed: &[Position]) -> Says {
+        let says = |plain: &Plain| plain.says(&self.layout, placed);
+        self.plain.as_ref().map_or_else(Says::default, says)
     }
 
     /// What trees read of a row: what the model reads.
@@ -126,7 +137,7 @@ impl Model {
         logits
     }
 
-    /// Logits of all heads of the linear model, without leaves. `out` is as long as there are heads.
+    /// Logits of all heads of the linear model, without leaves and plain regression. `out` is as long as there are heads.
     pub(super) fn raw_logits(
         &self,
         target: &TargetModel,

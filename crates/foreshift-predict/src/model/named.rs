@@ -38,15 +38,24 @@ impl Model {
             names.push((slot + knots, format!("{} missing", input.name)));
             slot += knots + 1;
         }
-        names.into_iter().flat_map(move |(slot, name)| {
-            self.horizons
-                .iter()
-                .enumerate()
-                .map(move |(head, horizon)| NamedWeight {
-                    name: name.clone(),
+        let horizons = || self.horizons.iter().enumerate();
+        let over_knots = names.into_iter().flat_map(move |(slot, name)| {
+            horizons().map(move |(head, horizon)| NamedWeight {
+                name: name.clone(),
+                horizon: *horizon,
+                weight: self.weight(slot, head),
+            })
+        });
+        let plain = self.plain.iter().flat_map(move |plain| {
+            horizons().flat_map(move |(head, horizon)| {
+                let named = plain.named(&self.inputs, head);
+                named.map(move |(name, weight)| NamedWeight {
+                    name,
                     horizon: *horizon,
-                    weight: self.weight(slot, head),
+                    weight,
                 })
-        })
+            })
+        });
+        over_knots.chain(plain)
     }
 }

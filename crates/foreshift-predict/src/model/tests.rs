@@ -356,8 +356,10 @@ proptest! {
         lessons in prop::collection::vec(any_lesson(), 0..60),
         row in any_row(),
         now in any::<i64>(),
+        has_plain in any::<bool>(),
     ) {
         let mut model = fresh(4).with_crosses(&[(0, 3), (1, 2)]).unwrap();
+        if has_plain { model = model.with_plain(|input| input.heads) }
         let mut target = TargetModel::default();
         for (row, positive, weight, head, micros) in &lessons {
             let at = Timestamp::from_micros(*micros);
