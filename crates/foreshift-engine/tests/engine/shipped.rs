@@ -73,7 +73,8 @@ fn said(model: &str) -> String {
         .unwrap()
         .replace(",\"missing_tells\":true", "")
         .replace(",\"rarity\":false", "")
-        .replace(",\"bend\":null", "");
+        .replace(",\"bend\":null", "")
+        .replace(",\"plain\":null", "");
     bytes.extend_from_slice(learned.as_bytes());
     Digest::of(&bytes).to_string()
 }
