@@ -104,6 +104,18 @@ fn a_fresh_model_has_every_cross() {
     assert_eq!(crosses.split("],[").count(), foreshift_features::CROSSES.len());
 }
 
+#[test]
+fn a_fresh_model_has_slopes_for_what_knots_leave_to_trees() {
+    let written = fresh_model(&fallback(YAML)).to_json().unwrap();
+    let (_, reads) = written.split_once("\"reads\":[").unwrap();
+    let (reads, _) = reads.split_once(']').unwrap();
+    let left: Vec<&str> = reads.split(',').skip(foreshift_features::FOR_TREES).collect();
+    assert!(
+        !left.is_empty() && left.iter().all(|heads| *heads == "255"),
+        "{reads}"
+    );
+}
+
 /// Where nobody logs, a fresh model that reads the features of logs says what one without them says.
 #[test]
 fn appended_features_that_are_missing_change_no_prediction() {

@@ -60,10 +60,11 @@ pub(super) struct Outcome {
     pub(super) predicted: f64,
 }
 
-/// A fresh model for such fleets, that reads what the shipped one reads: not what we did.
+/// A fresh model for such fleets, that is and reads what the shipped one is and reads: not what we did.
 pub(super) fn fresh_model(spec: &ReactingSpec) -> anyhow::Result<Model> {
     let (_, fallback) = world(spec, 0, Mode::Off)?;
-    Ok(foreshift_engine::fresh_model(&fallback).reading(|feature| !OWN_DOING.contains(&feature)))
+    let fresh = foreshift_engine::fresh_model(&fallback).without_plain();
+    Ok(fresh.reading(|feature| !OWN_DOING.contains(&feature)))
 }
 
 /// The fleet when nobody acts.

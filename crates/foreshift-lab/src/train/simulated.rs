@@ -48,8 +48,11 @@ impl Fleet {
 
     /// A fresh model that reads what `reads` names, and not what we did to a target. In a recorded world nothing was
     /// ever done: those features are constant there, and what a model made of the constant would mislead it once it acts.
+    /// It has no plain regression: slopes that some fleets agree on carry less far than knots and trees do. Trained as
+    /// `live` is, 2 min ahead on a fleet held out, it has 0.47 of average precision with one and 0.48 without.
     pub(crate) fn fresh_model(&self, reads: impl Fn(&str) -> bool) -> Model {
         let fresh = foreshift_engine::fresh_model(&self.fallback);
+        let fresh = fresh.without_plain();
         fresh.reading(|feature| !OWN_DOING.contains(&feature) && reads(feature))
     }
 
