@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// The most inputs of a model: a row is placed on the stack, so that predicting allocates nothing.
 pub const MAX_INPUTS: usize = 256;
 
+/// Values between knots further out than this are not given: their squares have no sum.
+const MOST_KNOT: f64 = 1e100;
+
 /// Nearness is kept in this many parts, so that a waiting row stays small.
 const PARTS: f64 = 65_536.0;
 
@@ -134,7 +137,8 @@ impl Scale {
         let gap = move |slot: usize| {
             let knot = self.edges.get(slot).filter(|_| self.edges.len() > 1)?;
             let next = self.edges.get(slot + 1).unwrap_or(knot);
-            Some((*knot, next - knot))
+            let is_within = knot.abs() <= MOST_KNOT && next.abs() <= MOST_KNOT;
+            is_within.then_some((*knot, next - knot))
         };
         (0..self.slots()).map(gap)
     }
@@ -309,7 +313,7 @@ pub(crate) enum Seen {
     Value(f64),
     /// Missing, and that tells.
     Missing,
-    /// What tells nothing: an input that has no knots or only one, or a missing value that tells nothing.
+    /// What tells nothing: an input of less than two knots, a missing value that tells nothing.
     Nothing,
 }
 
@@ -395,6 +399,7 @@ impl Layout {
         self.runs.iter().zip(placed).map(|(run, position)| {
             let place = run.first + usize::from(position.knot.min(run.missing));
             match self.gaps.get(place) {
+                _ if run.missing < 2 => Seen::Nothing,
                 _ if position.knot >= run.missing && run.missing_tells => Seen::Missing,
                 Some(Some((knot, width))) => Seen::Value(knot + width * position.share()),
                 _ => Seen::Nothing,

@@ -96,7 +96,7 @@ impl Model {
         let placed = self.layout().place(row);
         let (mean, mut of_features) = self.of_features(head, &placed);
         // Of the linear expert's two, the weights over knots have this share.
-        let of_knots = 1.0 - self.plain_says(&placed).share(head);
+        let of_knots = 1.0 - self.plain.as_ref().map_or(0.0, |plain| plain.share(head));
         let mut base = of_knots * (own.bias + fleet + mean);
         let (mut of_target, mut of_hazard) = (of_knots * own.target_bias, of_knots * (own.hazard - fleet));
         of_features

@@ -192,7 +192,7 @@ impl Model {
         )
     }
 
-    /// The same model with these parameters, its weights as they follow from them.
+    /// The same model with these parameters, its weights as they follow from them. A plain regression keeps its own.
     ///
     /// # Errors
     /// When a parameter is not finite or out of its range.

@@ -5,7 +5,7 @@
 //! knows nothing of the other, and the linear expert says the weighted mean of what both say: two models that err in
 //! different ways are better together than the better one (a logarithmic opinion pool: Genest & Zidek, "Combining
 //! probability distributions", 1986). It knows neither the hazard prior nor which target a row is of, so that what it
-//! says holds on targets never seen, and it is heard the more the more incidents it has learned from.
+//! says holds on targets never seen, and it is heard the more the more positive rows it has learned from.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,14 +21,15 @@ const BIAS: usize = 0;
 const FURTHEST: f64 = 20.0;
 /// Rows of memory of means and spreads; then old rows fade, so that drift is followed.
 const MAX_ROWS: f64 = 1e6;
-/// Means and spreads are worked out anew when there are so many times the rows.
+/// Means and spreads are worked out anew when there are so many times the rows; until then a feature that is new says
+/// nothing.
 const MORE: f64 = 1.01;
 
 /// What can be tuned.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlainParams {
-    /// Its share of what the linear expert says once it has learned from many incidents. 0 to 1.
+    /// Its share of what the linear expert says once it has learned from many positive rows. 0 to 1.
     share: f64,
     /// Positive rows after which it has half of that. > 0.
     half_at: f64,
@@ -82,8 +83,8 @@ impl Spread {
         if self.rows > 0.0 {
             self.mean = self.sum / self.rows;
             let variance = self.squares / self.rows - self.mean * self.mean;
-            // Below that it is what rounding left of a difference.
-            let least = 1e-12 * self.mean * self.mean;
+            // Below that it may be what rounding left of a difference.
+            let least = 1e-9 * self.mean * self.mean;
             self.per_spread = if variance > least {
                 1.0 / variance.sqrt()
             } else {
@@ -198,6 +199,7 @@ impl StoredPlain {
         let is_sound = self.params.are_sound()
             && is_count(&self.rows)
             && is_count(&self.read_at)
+            && self.read_at <= self.rows
             && self.positives.iter().all(is_count)
             && self.spreads.iter().all(Spread::is_sound)
             && sums.all(|sums| sums.is_sound());
@@ -280,7 +282,7 @@ impl Plain {
     }
 
     /// Its share of what the linear expert says of a head.
-    fn share(&self, head: usize) -> f64 {
+    pub(crate) fn share(&self, head: usize) -> f64 {
         let positives = self.positives.get(head).copied().unwrap_or(0.0);
         self.params.share * positives / (positives + self.params.half_at)
     }
@@ -349,6 +351,9 @@ impl Plain {
         let heads = self.heads();
         let says = |touch: &Touch| self.weight(touch.slot, head) * touch.input;
         let logit: f64 = touched.all().iter().map(says).sum();
+        if !logit.is_finite() {
+            return;
+        }
         let gradient = weight * (probability_of(logit.clamp(-MAX_LOGIT, MAX_LOGIT)) - positive);
         for touch in touched.all() {
             let place = touch.slot * heads + head;

@@ -60,7 +60,7 @@ pub(super) struct Outcome {
     pub(super) predicted: f64,
 }
 
-/// A fresh model for such fleets, that is and reads what the shipped one is and reads: not what we did.
+/// A fresh model for such fleets, of the kind that ships: it does not read what we did, and has no plain regression.
 pub(super) fn fresh_model(spec: &ReactingSpec) -> anyhow::Result<Model> {
     let (_, fallback) = world(spec, 0, Mode::Off)?;
     let fresh = foreshift_engine::fresh_model(&fallback).without_plain();

@@ -146,6 +146,6 @@ fn a_position_stands_for_its_value_between_the_knots() {
     }
     assert_eq!(
         seen(f64::NAN),
-        [Seen::Missing, Seen::Nothing, Seen::Missing, Seen::Missing]
+        [Seen::Missing, Seen::Nothing, Seen::Nothing, Seen::Nothing]
     );
 }

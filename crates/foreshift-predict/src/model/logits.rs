@@ -160,7 +160,7 @@ impl Model {
         });
     }
 
-    /// Logit of one head of the linear model, with the leaves it reads.
+    /// Logit of one head of the linear model, with the leaves it reads and without plain regression.
     pub(super) fn raw_logit(
         &self,
         head: usize,

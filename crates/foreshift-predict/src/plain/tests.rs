@@ -69,7 +69,7 @@ fn where_slopes_say_most_it_learns_from_fewer_incidents_than_knots_do() {
 }
 
 #[test]
-fn its_share_begins_at_nothing_and_grows_with_incidents_alone() {
+fn its_share_begins_at_nothing_and_grows_with_positive_rows_alone() {
     let mut model = with_plain(&[1.0]);
     let share = |model: &Model| model.plain_says(&model.layout().place(&[1.0])).share(0);
     assert_eq!(share(&model), 0.0);
@@ -95,14 +95,31 @@ fn it_reads_what_knots_leave_to_others() {
 }
 
 #[test]
-fn what_is_not_read_and_what_is_another_heads_has_no_weight() {
-    let mut model =
-        over_knots(&[1.0; 3]).with_plain(|input| if input.name == "feature_1" { 0b10 } else { 0b11 });
+fn each_head_learns_of_what_it_reads_alone() {
+    let mut model = over_knots(&[1.0; 3]).with_plain(|input| match input.name.as_str() {
+        "feature_0" => 0b01,
+        "feature_1" => 0b10,
+        _ => 0b11,
+    });
     teach(&mut model, &[1.0; 3], 500, |row| row.iter().sum());
+    let spreads = model.plain.as_ref().unwrap().spreads.clone();
+    let mut stream = Stream::new(5);
+    for number in 0..500 {
+        let row = [stream.normal(), stream.normal(), stream.normal()];
+        let mut target = TargetModel::default();
+        let example = model.encode(&target, at(number), &row);
+        model.learn(1, &mut target, &example, row[1] > 0.0, 1.0);
+    }
     let plain = model.plain.as_ref().unwrap();
-    let is_learned = |input: usize| plain.weight(slope_of(input), 0) != 0.0;
-    assert_eq!([0, 1, 2].map(is_learned), [true, false, true]);
-    assert!((0..3).all(|input| plain.weight(slope_of(input), 1) == 0.0));
+    let learned = |head: usize| [0, 1, 2].map(|input| plain.weight(slope_of(input), head) != 0.0);
+    assert_eq!(
+        (learned(0), learned(1)),
+        ([true, false, true], [false, true, true])
+    );
+    assert_eq!(
+        plain.spreads, spreads,
+        "which are those of the rows of the first head"
+    );
     let narrowed = model.reading(|name| name != "feature_0");
     assert_eq!(narrowed.plain.unwrap().reads, [0, 0b10, 0b11]);
 }
@@ -123,6 +140,29 @@ fn a_feature_that_never_changes_and_one_that_is_never_there_say_nothing() {
             .filter(|term| term.feature == name);
         assert!(of_feature.all(|term| term.logit.abs() < 1e-9), "{explanation:?}");
     }
+}
+
+#[test]
+fn what_never_changes_has_no_spread_however_many_rows_there_were() {
+    for value in [0.1, std::f64::consts::LN_10, 1e6] {
+        let mut spread = Spread::default();
+        for row in 0..1_000_000 {
+            spread.add(value, 1.0);
+            if row % 10_000 == 0 {
+                spread.refresh();
+                assert_eq!(spread.of(1.001 * value), 0.0, "row {row} of {value}: {spread:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn knots_whose_squares_have_no_sum_are_left_to_the_other_regression() {
+    let mut model = with_plain(&[1.0, 1e307]);
+    teach(&mut model, &[1.0, 1e307], 200, |row| row[0]);
+    assert!(model.to_json().is_ok() && say(&model, &[1.0, 2e307]).is_finite());
+    let plain = model.plain.as_ref().unwrap();
+    assert!(plain.weight(slope_of(0), 0) != 0.0 && plain.weight(slope_of(1), 0) == 0.0);
 }
 
 #[test]
