@@ -145,8 +145,7 @@ pub(crate) struct Says {
 }
 
 impl Says {
-    /// Its share of what the linear expert says.
-    pub(crate) fn share(&self, head: usize) -> f64 {
+    fn share(&self, head: usize) -> f64 {
         self.shares.get(head).copied().unwrap_or(0.0)
     }
 
@@ -351,11 +350,8 @@ impl Plain {
         let heads = self.heads();
         let says = |touch: &Touch| self.weight(touch.slot, head) * touch.input;
         let logit: f64 = touched.all().iter().map(says).sum();
-        if !logit.is_finite() {
-            return;
-        }
         let gradient = weight * (probability_of(logit.clamp(-MAX_LOGIT, MAX_LOGIT)) - positive);
-        for touch in touched.all() {
+        for touch in touched.all().iter().filter(|_| gradient.is_finite()) {
             let place = touch.slot * heads + head;
             if let (Some(known), Some(weight)) =
                 (self.coordinates.get_mut(place), self.weights.get_mut(place))
