@@ -38,6 +38,7 @@ pub use ftrl::Rates;
 pub use hazard::{FleetHazard, HazardParams, TargetHazard};
 pub use metrics::excess_loss;
 pub use model::{Lesson, Model, Params, TargetModel};
+pub use plain::PlainParams;
 pub use shift::InputShift;
 pub use store::ModelError;
 

@@ -410,6 +410,12 @@ impl Model {
         &self.params
     }
 
+    /// What its plain regression was tuned to, if it has one.
+    #[must_use]
+    pub fn plain_params(&self) -> Option<&PlainParams> {
+        self.plain.as_ref().map(Plain::params)
+    }
+
     /// Calibration of each head of the linear model.
     #[must_use]
     pub fn calibrations(&self) -> &[Calibration] {

@@ -25,10 +25,10 @@ const MAX_ROWS: f64 = 1e6;
 /// nothing.
 const MORE: f64 = 1.01;
 
-/// What can be tuned.
+/// What a plain regression was tuned to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PlainParams {
+pub struct PlainParams {
     /// Its share of what the linear expert says once it has learned from many positive rows. 0 to 1.
     share: f64,
     /// Positive rows after which it has half of that. > 0.
@@ -278,6 +278,10 @@ impl Plain {
     fn weight(&self, slot: usize, head: usize) -> f64 {
         let place = slot * self.heads() + head;
         self.weights.get(place).copied().unwrap_or(0.0)
+    }
+
+    pub(crate) fn params(&self) -> &PlainParams {
+        &self.params
     }
 
     /// Its share of what the linear expert says of a head.

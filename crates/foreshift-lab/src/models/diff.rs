@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use foreshift_predict::Model;
+use foreshift_predict::{Model, Params, PlainParams};
 use foreshift_registry::{ModelName, Registry};
 use serde::Serialize;
 use serde_json::Value;
@@ -25,6 +25,23 @@ struct Difference {
     features_new: Vec<String>,
     /// Those that changed most.
     weights: Vec<WeightChange>,
+}
+
+/// What a model was tuned to.
+#[derive(Serialize)]
+struct Parameters<'a> {
+    #[serde(flatten)]
+    all: &'a Params,
+    plain: Option<&'a PlainParams>,
+}
+
+impl<'a> Parameters<'a> {
+    fn of(model: &'a Model) -> Self {
+        Self {
+            all: model.params(),
+            plain: model.plain_params(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -67,7 +84,7 @@ pub(super) fn run(
 }
 
 fn of_models(before: &Model, after: &Model, difference: &mut Difference) -> anyhow::Result<()> {
-    let parameters = |model: &Model| serde_json::to_value(model.params());
+    let parameters = |model| serde_json::to_value(Parameters::of(model));
     difference.parameters = changed(&parameters(before)?, &parameters(after)?);
     let names = |model: &Model| -> BTreeSet<String> {
         model.inputs().iter().map(|input| input.name.clone()).collect()
@@ -170,4 +187,24 @@ fn short(number: f64) -> String {
         return format!("{number}");
     }
     format!("{number:.4}")
+}
+
+#[cfg(test)]
+mod tests {
+    use foreshift_domain::{Digest, Duration};
+
+    use super::*;
+
+    #[test]
+    fn parameters_tell_what_a_plain_regression_was_tuned_to_and_that_there_is_none() {
+        let without = Model::fresh("some", Digest::of(b"schema"), Vec::new(), &[Duration::from_secs(60)]);
+        let with = without.clone().with_plain(|input| input.heads);
+        let [before, after] =
+            [&without, &with].map(|model| serde_json::to_value(Parameters::of(model)).unwrap());
+        let changes = changed(&before, &after);
+        let paths: Vec<&str> = changes.keys().map(String::as_str).collect();
+        assert!(paths.contains(&"plain.share"), "{paths:?}");
+        assert!(paths.iter().all(|path| path.starts_with("plain.")), "{paths:?}");
+        assert!(changes.values().all(|[before, after]| before.is_null() && after.is_number()));
+    }
 }

@@ -243,9 +243,13 @@ impl Made<'_> {
         } else {
             ("one recording**", "")
         };
+        let plain = match model.plain_params() {
+            Some(_) => ", a share of it over plain features,",
+            None => "",
+        };
         format!(
             "# {}\n\n\
-            An online logistic model (FTRL-proximal) with a hazard prior and, beside it, boosted trees, combined in log-odds.\n\
+            An online logistic model (FTRL-proximal){plain} with a hazard prior and, beside it, boosted trees, combined in log-odds.\n\
             For horizons of {}. It goes on learning from what it sees.\n\n\
             **Trained on {what}, none of whose rows are in this file but as counts and\n\
             weights; `manifest.json` has the digest of the data, the end of the time it learned from, and the routes that were left\n\
