@@ -197,7 +197,12 @@ mod tests {
 
     #[test]
     fn parameters_tell_what_a_plain_regression_was_tuned_to_and_that_there_is_none() {
-        let without = Model::fresh("some", Digest::of(b"schema"), Vec::new(), &[Duration::from_secs(60)]);
+        let without = Model::fresh(
+            "some",
+            Digest::of(b"schema"),
+            Vec::new(),
+            &[Duration::from_secs(60)],
+        );
         let with = without.clone().with_plain(|input| input.heads);
         let [before, after] =
             [&without, &with].map(|model| serde_json::to_value(Parameters::of(model)).unwrap());
@@ -205,6 +210,10 @@ mod tests {
         let paths: Vec<&str> = changes.keys().map(String::as_str).collect();
         assert!(paths.contains(&"plain.share"), "{paths:?}");
         assert!(paths.iter().all(|path| path.starts_with("plain.")), "{paths:?}");
-        assert!(changes.values().all(|[before, after]| before.is_null() && after.is_number()));
+        assert!(
+            changes
+                .values()
+                .all(|[before, after]| before.is_null() && after.is_number())
+        );
     }
 }
