@@ -53,9 +53,10 @@ testbed-compare: setup ## all scenarios and setups over a real Kafka, two seeds 
 	$(TESTBED) compare $(SCENARIOS)/unscaled --seeds $(firstword $(subst $(comma), ,$(SEEDS))) --kafka tests/kafka/start.sh --out target/testbed-unscaled
 	$$(tests/testbed/setup.sh) tests/testbed/plot.py target/testbed docs/images/testbed target/testbed-sweep
 
-record: setup ## made-up stories on real Envoys with Foreshift in shadow: what `make train-live` learns from (30 minutes)
+record: setup ## made-up stories on real Envoys with Foreshift in shadow: what `make train-live` learns from (70 minutes)
 	$(CARGO) build --release -p foreshift -p foreshift-testbed
 	$(TESTBED) record --stories 180 --out target/recordings
+	$(TESTBED) record --stories 30 --seed 2000 --pace 1 --out target/recordings-real
 
 incidents: setup ## the recorded incidents of datasets/: every scenario once, with Foreshift in shadow (2 minutes)
 	$(CARGO) build --release -p foreshift -p foreshift-testbed
@@ -125,7 +126,7 @@ compare-models: setup ## River, Vowpal Wabbit, LightGBM, XGBoost, scikit-learn, 
 		$(if $(KEPT),--kept) $(if $(QUICK),--quick --out target/compare-quick,--image docs/images/compare-models.png)
 
 train-champion: setup ## learn both shipped models again (with `make record` before it, if there are no recordings)
-	test -d target/recordings || $(MAKE) record
+	test -d target/recordings-real || $(MAKE) record
 	$(MAKE) train-live train-probe
 
 train-live: setup ## learn the shipped live model again, on simulated fleets and what `make record` made
@@ -133,8 +134,9 @@ train-live: setup ## learn the shipped live model again, on simulated fleets and
 	@mkdir -p $(ROWS)
 	target/release/foreshift-lab extract --fleet-seed 200 --fleets 12 --every 5s --negatives 1:5 -o $(ROWS)/fleets.parquet
 	target/release/foreshift-lab extract --input target/recordings --pace 10 --negatives 1:3 -o $(ROWS)/recordings.parquet
+	target/release/foreshift-lab extract --input target/recordings-real --pace 1 --negatives 1:3 -o $(ROWS)/recordings-real.parquet
 	target/release/foreshift-lab train --scale live --rows $(ROWS)/fleets.parquet --rows $(ROWS)/recordings.parquet \
-		--recordings target/recordings --out models/live/3
+		--rows $(ROWS)/recordings-real.parquet --recordings target/recordings --recordings target/recordings-real --out models/live/3
 
 train-probe: setup ## learn the shipped probe model again, on recorded outages: make train-probe DATA=path
 	$(CARGO) build --release -p foreshift-lab

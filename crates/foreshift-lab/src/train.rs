@@ -7,11 +7,13 @@
 mod evaluation;
 pub(crate) mod grow;
 pub(crate) mod in_parts;
+mod journals;
 pub(crate) mod passage;
 pub(crate) mod recorded;
 mod release;
 pub(crate) mod simulated;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -24,6 +26,7 @@ use foreshift_sim::FleetSpec;
 use crate::evaluate::{model_file, read_model};
 use evaluation::{Evaluation, Figures, Watcher};
 pub(crate) use grow::SEED as TREE_SEED;
+use journals::{Journals, in_turns};
 use release::{Held, Release};
 use simulated::Fleet;
 
@@ -52,10 +55,10 @@ pub(crate) struct Args {
     /// Targets of each fleet.
     #[arg(long, default_value_t = 24)]
     targets: usize,
-    /// Learn on from the journals below this folder, every fifth of them held out. Where trees are grown, two of five
-    /// are theirs and two the linear model's.
+    /// Learn on from the journals below this folder, every fifth of them held out; several folders may be named. Where
+    /// trees are grown, two of five are theirs and two the linear model's.
     #[arg(long, value_name = "DIR")]
-    recordings: Option<PathBuf>,
+    recordings: Vec<PathBuf>,
     /// How often to go through the recordings.
     #[arg(long, default_value_t = 6)]
     epochs: u32,
@@ -109,13 +112,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let parent = args.from.as_ref().and_then(|_| model.version().name.parse().ok());
     let name = released_name(args)?;
     let model = model.released(&name.to_string());
-    let (model, recordings) = match &args.recordings {
-        Some(folder) => {
-            let (model, recordings) = learn_on(args, folder, model)?;
-            (model, Some(recordings))
-        }
-        None => (model, None),
-    };
+    let (model, recordings) = learn_on(args, model)?;
     let held_out_seed = args.seed + args.fleets;
     let (_, fleet) = one_fleet(args, held_out_seed, Some(model.clone()), false)?;
     eprintln!("fleet {held_out_seed}, held out: {fleet}");
@@ -126,22 +123,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         held_out_seed,
         hours: args.hours,
         targets: args.targets,
-        recordings: recordings
-            .as_ref()
-            .map(|recordings| recordings.learned_from.clone())
-            .unwrap_or_default(),
+        recordings: recordings.learned_from,
         rows: args
             .rows
             .iter()
             .map(|path| InputFile::of(path))
             .collect::<Result<_, _>>()?,
-        held_out_recordings: recordings.as_ref().map_or(0, |recordings| recordings.held_out),
+        held_out_recordings: recordings.held_out,
         epochs: args.epochs,
         rows_learned,
     };
     let figures = Held {
         fleet,
-        recordings: recordings.map(|recordings| recordings.evaluation),
+        recordings: recordings.evaluations,
     };
     release::write(&args.out, &model, &release, &figures)
 }
@@ -198,10 +192,10 @@ fn first_model(args: &Args, rows: &[PathBuf], fresh: Model) -> anyhow::Result<Mo
     if rows.is_empty() {
         return Ok(fresh);
     }
-    let others = match &args.recordings {
-        Some(folder) => Journals::of(folder, true)?.not_of_trees(folder),
-        None => Vec::new(),
-    };
+    let mut others = Vec::new();
+    for folder in &args.recordings {
+        others.extend(Journals::of(folder, true)?.not_of_trees(folder));
+    }
     let part = grow::Part {
         rows,
         until: Timestamp::MAX,
@@ -212,88 +206,72 @@ fn first_model(args: &Args, rows: &[PathBuf], fresh: Model) -> anyhow::Result<Mo
     grow::beside(fresh, trees, Timestamp::MIN)
 }
 
-/// Journals, each with one use: what one has learned from tells nothing of the other's worth.
-struct Journals {
-    of_trees: Vec<PathBuf>,
-    learned_from: Vec<PathBuf>,
-    held_out: Vec<PathBuf>,
-}
-
-impl Journals {
-    fn of(folder: &Path, trees: bool) -> anyhow::Result<Self> {
-        let mut journals = Self {
-            of_trees: Vec::new(),
-            learned_from: Vec::new(),
-            held_out: Vec::new(),
-        };
-        for (index, journal) in recorded::journals(folder)?.into_iter().enumerate() {
-            match index % 5 {
-                4 => journals.held_out.push(journal),
-                0 | 2 if trees => journals.of_trees.push(journal),
-                _ => journals.learned_from.push(journal),
-            }
-        }
-        Ok(journals)
-    }
-
-    /// The routes of those that trees are not grown on, as `extract` names them.
-    fn not_of_trees(&self, folder: &Path) -> Vec<grow::Pattern> {
-        let others = self.learned_from.iter().chain(&self.held_out);
-        others
-            .map(|journal| grow::Pattern::below(&crate::extract::prefix(folder, journal)))
-            .collect()
-    }
-}
-
 /// What came of learning on.
 struct LearnedOn {
     learned_from: Vec<InputFile>,
     held_out: usize,
-    evaluation: Evaluation,
+    /// By folder.
+    evaluations: BTreeMap<String, Evaluation>,
 }
 
 /// Goes through the recordings; how often their targets fail is not taken over, since they were made to fail.
-fn learn_on(args: &Args, folder: &Path, model: Model) -> anyhow::Result<(Model, LearnedOn)> {
-    let Journals {
-        of_trees,
-        learned_from,
-        held_out,
-    } = Journals::of(folder, !args.rows.is_empty())?;
+fn learn_on(args: &Args, mut model: Model) -> anyhow::Result<(Model, LearnedOn)> {
+    let mut folders = Vec::new();
+    for folder in &args.recordings {
+        folders.push((folder, Journals::of(folder, !args.rows.is_empty())?));
+    }
     let hazard = model.params().hazard.clone();
-    let look = |model: &Model, when: &str| -> anyhow::Result<Evaluation> {
-        let mut figures = Figures::default();
-        for journal in &held_out {
-            recorded::one(journal, model.clone(), false, &mut figures)?;
+    let look = |model: &Model, when: &str| -> anyhow::Result<BTreeMap<String, Evaluation>> {
+        let mut evaluations = BTreeMap::new();
+        for (folder, journals) in &folders {
+            let mut figures = Figures::default();
+            for journal in &journals.held_out {
+                recorded::one(journal, model.clone(), false, &mut figures)?;
+            }
+            let evaluation = figures.evaluate(model.horizons());
+            eprintln!(
+                "{}, {} held out, {when}: {evaluation}",
+                folder.display(),
+                journals.held_out.len()
+            );
+            evaluations.insert(name_of(folder), evaluation);
         }
-        let evaluation = figures.evaluate(model.horizons());
-        eprintln!("{} recordings held out, {when}: {evaluation}", held_out.len());
-        Ok(evaluation)
+        Ok(evaluations)
     };
-    let mut evaluation = look(&model, "before")?;
+    let mut evaluations = look(&model, "before")?;
     let name = model.version().name.clone();
-    let mut model = model;
     for epoch in 1..=args.epochs {
         let mut figures = Figures::default();
-        for journal in &learned_from {
+        for journal in in_turns(
+            folders
+                .iter()
+                .map(|(_, journals)| journals.learned_from.as_slice()),
+        ) {
             model = recorded::one(journal, model, true, &mut figures)?;
         }
-        evaluation = look(&model, &format!("after epoch {epoch}"))?;
+        evaluations = look(&model, &format!("after epoch {epoch}"))?;
     }
-    let inputs = of_trees
-        .iter()
-        .chain(&learned_from)
-        .map(|journal| input(folder, journal));
-    let inputs = inputs.collect::<Result<_, _>>()?;
+    let mut inputs = Vec::new();
+    for (folder, journals) in &folders {
+        for journal in journals.of_trees.iter().chain(&journals.learned_from) {
+            inputs.push(input(folder, journal)?);
+        }
+    }
     let params = Params {
         hazard,
         ..model.params().clone()
     };
     let learned = LearnedOn {
         learned_from: inputs,
-        held_out: held_out.len(),
-        evaluation,
+        held_out: folders.iter().map(|(_, journals)| journals.held_out.len()).sum(),
+        evaluations,
     };
     Ok((model.released(&name).with_params(params)?, learned))
+}
+
+fn name_of(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or(folder.as_os_str());
+    name.to_string_lossy().into_owned()
 }
 
 /// A journal's name below the folder, with its digest.

@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// How many stories.
     #[arg(long, default_value_t = 12)]
     stories: u64,
+    /// How many times as fast as in production stories go.
+    #[arg(long, default_value_t = 10.0)]
+    pace: f64,
     /// Seed of the first story, further ones count up; the seed of every scenario.
     #[arg(long, default_value_t = 1_000)]
     seed: u64,
@@ -59,7 +62,12 @@ pub(crate) async fn run(args: Args, binaries: &Binaries) -> anyhow::Result<()> {
 fn to_play(args: &Args) -> anyhow::Result<Vec<(Scenario, u64)>> {
     if args.scenarios.is_empty() {
         let seeds = args.seed..args.seed + args.stories;
-        return Ok(seeds.map(|seed| (story(seed), seed)).collect());
+        let stories = seeds.map(|seed| {
+            let story = story(seed, args.pace);
+            story.check()?;
+            Ok((story, seed))
+        });
+        return stories.collect();
     }
     let mut scenarios = Vec::new();
     for path in scenario::files(&args.scenarios)? {

@@ -125,7 +125,7 @@ impl Scenario {
         Ok(scenario)
     }
 
-    fn check(&self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         ensure!(
             self.pace > 0.0 && self.pace <= 10.0,
             "pace must be above 0 and at most 10, is {}",

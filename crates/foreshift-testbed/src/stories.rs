@@ -6,7 +6,6 @@ use crate::scenario::{Class, Fault, FaultKind, Gateway, Scenario, Surge, Target,
 
 /// Seconds of the story.
 const LENGTH_S: f64 = 500.0;
-const PACE: f64 = 10.0;
 const WITH_SIGNS: [FaultKind; 5] = [
     FaultKind::Leak,
     FaultKind::PoolExhaustion,
@@ -17,8 +16,8 @@ const WITH_SIGNS: [FaultKind; 5] = [
 const ABRUPT: [FaultKind; 2] = [FaultKind::Crash, FaultKind::Flapping];
 const HARMLESS: [FaultKind; 2] = [FaultKind::LatencyBlip, FaultKind::MemoryHump];
 
-/// The story of a seed.
-pub(crate) fn story(seed: u64) -> Scenario {
+/// The story of a seed, so many times as fast as it happens in production.
+pub(crate) fn story(seed: u64, pace: f64) -> Scenario {
     let mut random = Rng::with_seed(seed);
     let tokens = (random.f64() < 0.2).then(|| Tokens {
         count: random.u32(8..24),
@@ -30,7 +29,7 @@ pub(crate) fn story(seed: u64) -> Scenario {
     } else {
         between(&mut random, 60.0, 110.0) * count as f64
     };
-    let targets = targets(&mut random, count, rate_rps, tokens.is_some());
+    let targets = targets(&mut random, count, rate_rps, pace, tokens.is_some());
     let faults = faults(&mut random, &targets, tokens.is_some());
     let surges = if random.f64() < 0.25 {
         vec![surge(&mut random)]
@@ -42,7 +41,7 @@ pub(crate) fn story(seed: u64) -> Scenario {
         about: "Made up by chance.".to_owned(),
         class: Class::Precursor,
         gateway: Gateway::Envoy,
-        pace: PACE,
+        pace,
         length_s: LENGTH_S,
         traffic: Traffic {
             rate_rps,
@@ -60,7 +59,7 @@ fn between(random: &mut Rng, low: f64, high: f64) -> f64 {
     low + (high - low) * random.f64()
 }
 
-fn targets(random: &mut Rng, count: usize, rate_rps: f64, tokens: bool) -> Vec<Target> {
+fn targets(random: &mut Rng, count: usize, rate_rps: f64, pace: f64, tokens: bool) -> Vec<Target> {
     let spare = random.f64() < 0.25;
     let share = |index: usize| match (spare, index) {
         (true, 0) => 100,
@@ -68,7 +67,7 @@ fn targets(random: &mut Rng, count: usize, rate_rps: f64, tokens: bool) -> Vec<T
         (false, 0) => 100 - (count as u32 - 1) * (100 / count as u32),
         (false, _) => 100 / count as u32,
     };
-    let quota = (random.f64() < 0.3).then(|| rate_rps * LENGTH_S / PACE * 4.0);
+    let quota = (random.f64() < 0.3).then(|| rate_rps * LENGTH_S / pace * 4.0);
     let target = |index: usize| Target {
         name: format!("target-{index}"),
         baseline_pct: share(index),

@@ -1,5 +1,6 @@
 //! A model with what there is to say about it: the files of a version in models/.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use foreshift_predict::Model;
@@ -29,7 +30,8 @@ pub(super) struct Release {
 #[derive(Serialize)]
 pub(super) struct Held {
     pub(super) fleet: Evaluation,
-    pub(super) recordings: Option<Evaluation>,
+    /// By folder.
+    pub(super) recordings: BTreeMap<String, Evaluation>,
 }
 
 pub(super) fn write(dir: &Path, model: &Model, release: &Release, held: &Held) -> anyhow::Result<()> {
@@ -118,9 +120,9 @@ fn card(release: &Release, held: &Held) -> String {
         release.held_out_seed,
         held.fleet.table()
     );
-    if let Some(recordings) = &held.recordings {
+    for (folder, recordings) in &held.recordings {
         text += &format!(
-            "Held-out recordings, no learning, abrupt faults included:\n\n{}\n",
+            "Held-out recordings of `{folder}`, no learning, abrupt faults included:\n\n{}\n",
             recordings.table()
         );
     }
