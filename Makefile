@@ -67,7 +67,7 @@ incidents: setup ## the recorded incidents of datasets/: every scenario once, wi
 
 leads: setup ## how long before a fault the shipped model alarms, and how often without one, on real Envoys at the pace of production (three quarters of an hour)
 	$(CARGO) build --release -p foreshift -p foreshift-lab -p foreshift-testbed
-	$(TESTBED) record $(SCENARIOS)/calm $(SCENARIOS)/leads --seed 31 --out target/leads
+	$(TESTBED) record $(SCENARIOS)/calm $(SCENARIOS)/leads --seed 32 --out target/leads
 	@mkdir -p $(ROWS)
 	target/release/foreshift-lab extract --input target/leads --pace 1 -o $(ROWS)/leads.parquet
 	target/release/foreshift-lab evaluate --rows $(ROWS)/leads.parquet --horizon 2m --from 0 --model models/live/3 --budget 1

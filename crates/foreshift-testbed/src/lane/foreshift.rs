@@ -147,7 +147,7 @@ fn fallback_yaml(setup: Setup, scenario: &Scenario, targets: &[u16]) -> String {
         // all of it. `enter` was chosen on recorded stories that the model has not learned from: a few false alarms in
         // nine quiet target-hours.
         _ if setup.predicts() => format!(
-            "{{horizon: {}, enter: 0.25, exit: 0.12, full: 0.3}}",
+            "{{horizon: {}, enter: 0.35, exit: 0.17, full: 0.4}}",
             scaled(120.0)
         ),
         _ => "off".to_owned(),
