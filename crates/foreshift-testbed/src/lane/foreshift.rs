@@ -145,7 +145,7 @@ fn fallback_yaml(setup: Setup, scenario: &Scenario, targets: &[u16]) -> String {
     let risk = match setup {
         // The other targets have room: to move traffic costs little, so a small chance is reason enough, and enough for
         // all of it. `enter` was chosen on recorded stories that the model has not learned from: a few false alarms in
-        // nine quiet target-hours.
+        // nine target-hours.
         _ if setup.predicts() => format!(
             "{{horizon: {}, enter: 0.35, exit: 0.17, full: 0.4}}",
             scaled(120.0)
